@@ -1,0 +1,85 @@
+#pragma once
+/* A command: what a range writes in its log, and the only way its state changes. It carries everything that must be
+ * equal on all replicas (time, ids, wrapped keys), so that applying it needs neither clock nor chance. MessagePack. */
+#include "proto/buffer.h"
+#include "proto/chat.h"
+#include "proto/ids.h"
+
+enum command_kind {
+    COMMAND_THREAD_CREATE = 1,
+    COMMAND_THREAD_UPDATE = 2,
+    COMMAND_THREAD_DELETE = 3,
+    COMMAND_MESSAGE_SEND = 4,
+    COMMAND_MESSAGE_EDIT = 5,
+    COMMAND_MESSAGE_DELETE = 6,
+    COMMAND_PARTICIPANTS_ADD = 7,
+    COMMAND_PARTICIPANT_REMOVE = 8,
+    COMMAND_RECEIPT_SEND = 9,
+    COMMAND_OUTBOX_DONE = 10, /* the follow-up `number` of this thread has reached every user's range */
+    COMMAND_THREAD_PURGE = 11, /* remove the next rows of a deleted thread */
+    COMMAND_USER_CREATE = 20,
+    COMMAND_USER_DELETE = 21,
+    COMMAND_USER_REVOKE = 22,
+    COMMAND_USER_THREAD = 23 /* a thread tells a user's range: joined, left or deleted at `offset` */
+};
+
+enum membership {
+    MEMBERSHIP_JOINED = 1,
+    MEMBERSHIP_LEFT = 2,
+    MEMBERSHIP_DELETED = 3 /* the thread is gone */
+};
+
+enum idempotency_kind {
+    IDEMPOTENCY_NONE = 0,
+    IDEMPOTENCY_REQUEST_ID = 1,       /* x-ms-client-request-id: kept for a window, counts only with an equal body */
+    IDEMPOTENCY_CLIENT_MESSAGE_ID = 2 /* /realtime: kept as long as the thread */
+};
+
+#define WRAPPED_KEY_BYTES 72 /* nonce 24 + key 32 + tag 16 */
+
+struct command {
+    enum command_kind kind;
+    struct id_hash subject; /* the thread or user that changes */
+    int64_t time_ms;        /* given by the proposer; rising within a range */
+    struct bytes actor_id;  /* who asks; absent for follow-ups */
+
+    struct bytes wrapped_key;            /* THREAD_CREATE, USER_CREATE */
+    struct thread_properties properties; /* THREAD_CREATE: id, topic, metadata, retention; THREAD_UPDATE: patches */
+    struct participants participants;    /* THREAD_CREATE, PARTICIPANTS_ADD */
+    struct bytes user_id;                /* PARTICIPANT_REMOVE; USER_CREATE */
+    struct bytes reason;                 /* THREAD_DELETE */
+
+    uint64_t message_id; /* MESSAGE_EDIT, MESSAGE_DELETE, RECEIPT_SEND */
+    enum message_type message_type;
+    struct bytes content; /* absent in an edit: unchanged */
+    struct bytes display_name;
+    struct metadata metadata;
+
+    enum idempotency_kind idempotency;
+    struct bytes idempotency_id; /* borrowed; with the actor it identifies the send */
+    struct bytes body_hash;      /* 16 bytes; IDEMPOTENCY_REQUEST_ID only */
+
+    uint64_t number;            /* OUTBOX_DONE */
+    struct id_hash thread_hash; /* USER_THREAD */
+    struct bytes thread_id;     /* USER_THREAD */
+    enum membership membership; /* USER_THREAD */
+    uint64_t offset;            /* USER_THREAD: the thread's offset of that change */
+    struct bytes topic;         /* USER_THREAD, deleted: the last topic */
+    int64_t last_message_ms;    /* USER_THREAD, deleted */
+    int64_t valid_from_s;       /* USER_REVOKE: tokens issued earlier are void */
+};
+
+/* What applying a command answers to whoever proposed it. */
+struct command_result {
+    int rc;
+    uint64_t message_id;
+    uint64_t offset;
+    uint64_t sequence;
+    uint64_t version;
+    int64_t time_ms;
+    bool is_duplicate; /* an earlier identical request already did it; the ids are the earlier ones */
+};
+
+void command_encode(const struct command *command, struct buffer *out);
+/* STATUS_MALFORMED. Everything is borrowed from `encoded` and `arena`. */
+int command_decode(struct bytes encoded, struct arena *arena, struct command *command);
