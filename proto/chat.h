@@ -16,11 +16,7 @@ struct metadata {
     bool is_cleared; /* patch only: `"metadata": null` */
 };
 
-enum retention_kind {
-    RETENTION_NOT_GIVEN = 0,
-    RETENTION_NONE = 1,
-    RETENTION_THREAD_CREATION_DATE = 2
-};
+enum retention_kind { RETENTION_NOT_GIVEN = 0, RETENTION_NONE = 1, RETENTION_THREAD_CREATION_DATE = 2 };
 
 struct retention {
     enum retention_kind kind;
@@ -56,12 +52,12 @@ struct message {
     uint64_t created_offset; /* where it lay first */
     enum message_type type;
     int64_t created_ms;
-    int64_t edited_ms;         /* 0: never */
-    int64_t deleted_ms;        /* 0: not */
-    struct bytes actor_id;     /* sender, or initiator of a system message */
-    struct bytes display_name; /* senderDisplayName; absent for system messages */
-    struct bytes content;      /* text or html */
-    struct bytes topic;        /* topicUpdated */
+    int64_t edited_ms;                /* 0: never */
+    int64_t deleted_ms;               /* 0: not */
+    struct bytes actor_id;            /* sender, or initiator of a system message */
+    struct bytes display_name;        /* senderDisplayName; absent for system messages */
+    struct bytes content;             /* text or html */
+    struct bytes topic;               /* topicUpdated */
     struct participants participants; /* participantAdded, participantRemoved */
     struct metadata metadata;
 };

@@ -15,7 +15,7 @@ enum command_kind {
     COMMAND_PARTICIPANTS_ADD = 7,
     COMMAND_PARTICIPANT_REMOVE = 8,
     COMMAND_RECEIPT_SEND = 9,
-    COMMAND_OUTBOX_DONE = 10, /* the follow-up `number` of this thread has reached every user's range */
+    COMMAND_OUTBOX_DONE = 10,  /* the follow-up `number` of this thread has reached every user's range */
     COMMAND_THREAD_PURGE = 11, /* remove the next rows of a deleted thread */
     COMMAND_USER_CREATE = 20,
     COMMAND_USER_DELETE = 21,

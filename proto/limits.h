@@ -4,34 +4,37 @@
 #define LIMIT_PARTICIPANTS_MAX 250            /* contract 8.4: participants in a thread */
 #define LIMIT_PARTICIPANTS_PER_ADD_MAX 200    /* contract 6.3: participants in one :add call */
 #define LIMIT_PARTICIPANTS_PER_CREATE_MAX 250 /* a thread may be created full in one call */
-#define LIMIT_MESSAGE_BYTES_MAX (28 * 1024)   /* contract 8.7: content of a message, UTF-8 bytes; configurable below it */
-#define LIMIT_METADATA_BYTES_MAX 1024         /* contract 8.4: keys and values of a thread's or participant's metadata */
-#define LIMIT_TOPIC_BYTES_MAX 1024            /* open in the contract; room for 250 characters of any script */
-#define LIMIT_DISPLAY_NAME_BYTES_MAX 1024     /* as the topic */
-#define LIMIT_RAW_ID_BYTES_MAX 256            /* longest identifier seen is below 120 bytes */
+#define LIMIT_MESSAGE_BYTES_MAX (28 * 1024) /* contract 8.7: content of a message, UTF-8 bytes; configurable below it  \
+                                             */
+#define LIMIT_METADATA_BYTES_MAX 1024       /* contract 8.4: keys and values of a thread's or participant's metadata */
+#define LIMIT_TOPIC_BYTES_MAX 1024          /* open in the contract; room for 250 characters of any script */
+#define LIMIT_DISPLAY_NAME_BYTES_MAX 1024   /* as the topic */
+#define LIMIT_RAW_ID_BYTES_MAX 256          /* longest identifier seen is below 120 bytes */
 #define LIMIT_CLIENT_MESSAGE_ID_BYTES_MAX 128 /* a UUID is 36 */
-#define LIMIT_FEATURE_PARTICIPANTS_DEFAULT 20 /* contract 8.5: receipts and typing work up to here unless configured */
+#define LIMIT_FEATURE_PARTICIPANTS_DEFAULT 20 /* contract 8.5: receipts and typing work up to here unless configured   \
+                                               */
 #define LIMIT_PAGE_SIZE_DEFAULT 100           /* contract 7 */
 #define LIMIT_PAGE_SIZE_MAX 200               /* contract 7 */
 #define LIMIT_TOKEN_MINUTES_MIN 60            /* contract 2.3 */
 #define LIMIT_TOKEN_MINUTES_MAX 1440          /* contract 2.3 */
 #define LIMIT_RETENTION_DAYS_MIN 30           /* contract 8.6 */
 #define LIMIT_RETENTION_DAYS_MAX 90           /* contract 8.6 */
-#define LIMIT_REQUEST_BODY_BYTES_MAX (1024 * 1024) /* a creation with 250 participants of 1 KB metadata, all escaped */
+#define LIMIT_REQUEST_BODY_BYTES_MAX (1024 * 1024)  /* a creation with 250 participants of 1 KB metadata, all escaped  \
+                                                     */
 #define LIMIT_REQUEST_ID_WINDOW_MS (10 * 60 * 1000) /* contract 9.4: how long a repeated request id is recognised */
 #define LIMIT_REQUEST_ID_BUCKET_MS (5 * 60 * 1000)  /* request ids are kept and dropped in buckets of this length */
-#define LIMIT_JSON_DEPTH_MAX 32               /* the deepest body of the contract has 5 levels */
-#define LIMIT_MSGPACK_DEPTH_MAX 16            /* the deepest frame or record has 6 levels */
-#define LIMIT_FRAME_BYTES_MAX (256 * 1024)    /* a 28 KB message, every byte escaped as \u00xx, and its envelope */
-#define LIMIT_RESUME_THREADS_MAX 10000        /* threads one resume request may name */
-#define LIMIT_RESUME_CHANGES_MAX 10000        /* changes repeated per thread at a resume before a gap is declared */
+#define LIMIT_JSON_DEPTH_MAX 32                     /* the deepest body of the contract has 5 levels */
+#define LIMIT_MSGPACK_DEPTH_MAX 16                  /* the deepest frame or record has 6 levels */
+#define LIMIT_FRAME_BYTES_MAX (256 * 1024) /* a 28 KB message, every byte escaped as \u00xx, and its envelope */
+#define LIMIT_RESUME_THREADS_MAX 10000     /* threads one resume request may name */
+#define LIMIT_RESUME_CHANGES_MAX 10000     /* changes repeated per thread at a resume before a gap is declared */
 #define LIMIT_SESSION_QUEUE_BYTES_MAX (1024 * 1024) /* what a slow reader may have waiting; default, configurable */
-#define LIMIT_SESSION_UNANSWERED_MAX 256      /* pushes to an SDK endpoint kept until it answers */
-#define LIMIT_ENDPOINT_BUFFER_MS 60000        /* how long a lost SDK endpoint's events are kept */
-#define LIMIT_REQUESTS_IN_FLIGHT_MAX 20000    /* proposals waiting for the disk; beyond it 503 Overloaded */
-#define LIMIT_DISK_BATCH_MAX 2000             /* commands in one write transaction: bounds its pages and its latency */
+#define LIMIT_SESSION_UNANSWERED_MAX 256            /* pushes to an SDK endpoint kept until it answers */
+#define LIMIT_ENDPOINT_BUFFER_MS 60000              /* how long a lost SDK endpoint's events are kept */
+#define LIMIT_REQUESTS_IN_FLIGHT_MAX 20000          /* proposals waiting for the disk; beyond it 503 Overloaded */
+#define LIMIT_DISK_BATCH_MAX 2000 /* commands in one write transaction: bounds its pages and its latency */
 #define LIMIT_LOG_BYTES_KEPT (64LL * 1024 * 1024) /* applied entries kept for catch-up of a backup */
-#define LIMIT_PURGE_ROWS_PER_COMMAND 2000     /* rows of a deleted thread removed per write transaction */
-#define LIMIT_COALESCE_TICK_MS 250            /* typing and receipts of large threads are gathered this long */
-#define LIMIT_COALESCE_PER_TICK_MAX 16        /* typing users, and receipts, told per thread and tick */
-#define LIMIT_LIST_ITEMS_MAX 1000             /* items of a list in a command, change or row; participants are 250 */
+#define LIMIT_PURGE_ROWS_PER_COMMAND 2000         /* rows of a deleted thread removed per write transaction */
+#define LIMIT_COALESCE_TICK_MS 250                /* typing and receipts of large threads are gathered this long */
+#define LIMIT_COALESCE_PER_TICK_MAX 16            /* typing users, and receipts, told per thread and tick */
+#define LIMIT_LIST_ITEMS_MAX 1000 /* items of a list in a command, change or row; participants are 250 */

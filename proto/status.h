@@ -11,7 +11,8 @@
     X(TOKEN_EXPIRED, -4, "TokenExpired", 401, "The access token has expired.")                                         \
     X(TOKEN_REVOKED, -5, "TokenRevoked", 401, "The access token has been revoked.")                                    \
     X(IDENTITY_NOT_OWNED, -6, "IdentityNotOwned", 401, "Provided identity doesn't belong to the resource.")            \
-    X(FORBIDDEN, -7, "Forbidden", 403, "The initiator doesn't have the permission to perform the requested operation.")\
+    X(FORBIDDEN, -7, "Forbidden", 403,                                                                                 \
+      "The initiator doesn't have the permission to perform the requested operation.")                                 \
     X(NOT_FOUND, -8, "NotFound", 404, "The requested resource was not found.")                                         \
     X(THREAD_NOT_FOUND, -9, "NotFound", 404, "The specified thread id was not found.")                                 \
     X(MESSAGE_NOT_FOUND, -10, "NotFound", 404, "The specified message id was not found.")                              \
@@ -37,7 +38,7 @@ enum status_code {
 #define STATUS_ENUM(code, number, name, http, sentence) STATUS_##code = number,
     STATUS_TABLE(STATUS_ENUM)
 #undef STATUS_ENUM
-    STATUS_OK = 0
+        STATUS_OK = 0
 };
 
 /* What clients see as `code`: "NotFound". "Unknown" for a number that has no row. */

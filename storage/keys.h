@@ -1,0 +1,53 @@
+#pragma once
+/* One encoder per kind of row; the order of bytes is the order of meaning. Every key of the state table is
+ *   subject's hash (16) | kind of row (1) | suffix
+ * so a thread or user is one run of keys, and a range, being an interval of hash positions, is one run as well: moving
+ * it is one scan, and splitting it copies nothing. Numbers are big-endian. */
+#include "proto/ids.h"
+#include "storage/store.h"
+
+enum row_kind {
+    ROW_KEY = 'K',            /* the subject's data key, wrapped by the master key */
+    ROW_TOMBSTONE = 'X',      /* a thread that was deleted */
+    ROW_THREAD = 'T',         /* properties of a thread */
+    ROW_COUNTERS = 'C',       /* what changes with every message of a thread */
+    ROW_PARTICIPANT = 'P',    /* | user's hash */
+    ROW_MESSAGE = 'M',        /* | offset */
+    ROW_MESSAGE_OFFSET = 'I', /* | message id: where it lies now */
+    ROW_CLIENT_ID = 'c',      /* | hash of author and client message id: the message it made */
+    ROW_REQUEST_ID = 'D',     /* | bucket of time (8) | hash of author and request id */
+    ROW_RECEIPT = 'R',        /* | user's hash */
+    ROW_USER = 'U',           /* a user's record */
+    ROW_MEMBERSHIP = 'L'      /* | thread's hash: an item of a user's list of threads */
+};
+
+struct key {
+    uint8_t data[STORE_KEY_BYTES_MAX];
+    size_t size;
+};
+
+struct bytes key_bytes(const struct key *key);
+
+struct key key_of_row(const struct id_hash *subject, enum row_kind kind);
+struct key key_of_row_hash(const struct id_hash *subject, enum row_kind kind, const struct id_hash *suffix);
+struct key key_of_row_number(const struct id_hash *subject, enum row_kind kind, uint64_t suffix);
+struct key key_of_request_id(const struct id_hash *subject, uint64_t bucket, const struct id_hash *suffix);
+
+/* Outbox rows: subject's hash | number. Log rows: number. Marks: "range" | range id. */
+struct key key_of_outbox(const struct id_hash *subject, uint64_t number);
+struct key key_of_log(uint64_t number);
+struct key key_of_range_marks(uint32_t range);
+
+/* True when `key` starts with the subject's hash and, for the second form, the kind of row. */
+bool key_is_of_subject(struct bytes key, const struct id_hash *subject);
+bool key_is_of_row(struct bytes key, const struct id_hash *subject, enum row_kind kind);
+
+/* The parts of a state or outbox key; the key must be long enough. */
+struct id_hash key_subject(struct bytes key);
+uint8_t key_row_kind(struct bytes key);
+/* The last eight bytes as a number, the last sixteen as a hash. */
+uint64_t key_suffix_number(struct bytes key);
+struct id_hash key_suffix_hash(struct bytes key);
+
+void number_encode(uint8_t bytes[8], uint64_t number);
+uint64_t number_decode(const uint8_t bytes[8]);

@@ -1,0 +1,95 @@
+#pragma once
+/* What the sealed rows hold beyond the nouns of chat.h, as structs with their MessagePack tables. */
+#include "proto/chat.h"
+#include "proto/command.h"
+#include "proto/msgpack_codec.h"
+
+/* ROW_COUNTERS: rewritten with every change of a thread, therefore small. */
+struct thread_counters {
+    uint64_t offset;   /* of the newest change; offsets start at 1 */
+    uint64_t sequence; /* of the newest message */
+    uint64_t version;  /* of the newest change, epoch ms; rises strictly */
+    int64_t last_message_ms;
+    uint32_t participants; /* active ones */
+    uint64_t joins;        /* how often anybody joined: gives join order */
+};
+
+/* ROW_PARTICIPANT: kept after a removal, for the right to read history up to it. */
+struct participant_row {
+    struct participant participant;
+    uint64_t join_number;
+    uint64_t joined_offset;
+    uint64_t removed_offset; /* 0: active */
+};
+
+/* ROW_CLIENT_ID, ROW_REQUEST_ID: what the first request made. */
+struct sent_row {
+    uint64_t message_id;
+    uint64_t sequence;
+    uint64_t offset;
+    int64_t time_ms;
+    struct bytes body_hash;
+};
+
+/* ROW_MESSAGE: a message, or the mark of a stored change that made none (properties changed without a new topic). */
+struct change_row {
+    struct message message;
+    bool is_properties_change;
+    uint64_t version;      /* properties change only */
+    struct bytes actor_id; /* properties change only */
+};
+
+/* ROW_USER */
+struct user_row {
+    struct bytes user_id;
+    int64_t created_ms;
+    int64_t valid_from_s; /* tokens issued earlier (unix seconds) are void */
+};
+
+/* ROW_MEMBERSHIP */
+struct membership_row {
+    struct bytes thread_id;
+    enum membership membership;
+    uint64_t offset;         /* the thread's offset of that change; an older one never overwrites */
+    struct bytes topic;      /* deleted only */
+    int64_t deleted_ms;      /* deleted only */
+    int64_t last_message_ms; /* deleted only */
+};
+
+/* ROW_TOMBSTONE */
+struct tombstone_row {
+    int64_t deleted_ms;
+    uint64_t offset;
+};
+
+/* A row of STORE_OUTBOX: what still has to reach users' ranges. */
+struct outbox_user {
+    struct id_hash hash;
+};
+struct outbox_row {
+    bool is_purge; /* rows of the deleted subject still have to be removed */
+    struct bytes thread_id;
+    enum membership membership;
+    uint64_t offset;
+    int64_t time_ms;
+    struct bytes topic;
+    int64_t last_message_ms;
+    struct outbox_user *users;
+    size_t users_count;
+};
+
+/* Marks of a range in STORE_META. */
+struct range_marks {
+    uint64_t epoch;
+    uint64_t applied; /* index of the last applied entry */
+};
+
+extern const struct codec_table THREAD_COUNTERS_TABLE;
+extern const struct codec_table PARTICIPANT_ROW_TABLE;
+extern const struct codec_table SENT_ROW_TABLE;
+extern const struct codec_table CHANGE_ROW_TABLE;
+extern const struct codec_table USER_ROW_TABLE;
+extern const struct codec_table MEMBERSHIP_ROW_TABLE;
+extern const struct codec_table TOMBSTONE_ROW_TABLE;
+extern const struct codec_table OUTBOX_ROW_TABLE;
+extern const struct codec_table RANGE_MARKS_TABLE;

@@ -1,0 +1,374 @@
+#include "storage/store_lmdb.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lmdb.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "proto/check.h"
+#include "proto/status.h"
+
+#define GROWTH_THRESHOLD_PERCENT 70
+#define PAGES_FREE_MIN 4096 /* room one batch may need: copies of every page it touches */
+
+struct store_lmdb {
+    struct store store;
+    MDB_env *environment;
+    MDB_dbi tables[STORE_TABLES];
+    _Atomic size_t map_bytes; /* changed by the writer, read by whoever asks for statistics */
+    size_t bytes_max;
+    size_t page_bytes;
+    int lock_fd;
+    /* Held for reading by every transaction, for writing while the map grows: LMDB forbids growing under readers. */
+    pthread_rwlock_t map_lock;
+};
+
+struct lmdb_transaction {
+    struct store_transaction transaction;
+    struct store_lmdb *store;
+    MDB_txn *txn;
+    bool is_write;
+    int failed; /* the first error of a write: the commit must not succeed after it */
+};
+
+struct lmdb_cursor {
+    struct store_cursor cursor;
+    MDB_cursor *cursor_handle;
+};
+
+static const char *const table_names[STORE_TABLES] = {"state", "log", "outbox", "meta"};
+
+static int status_of(int error) {
+    switch (error) {
+    case MDB_SUCCESS:
+        return STATUS_OK;
+    case MDB_NOTFOUND:
+        return STATUS_STORE_MISSING;
+    case MDB_MAP_FULL:
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        return STATUS_STORAGE_FULL;
+    default:
+        return STATUS_STORAGE_FAILED;
+    }
+}
+
+static MDB_val value_of(struct bytes b) {
+    return (MDB_val){.mv_size = b.size, .mv_data = (void *)(uintptr_t)b.data};
+}
+
+static struct bytes bytes_of_value(MDB_val value) {
+    return bytes_of(value.mv_data, value.mv_size);
+}
+
+static size_t used_bytes(const struct store_lmdb *self) {
+    MDB_envinfo info;
+    check(mdb_env_info(self->environment, &info) == 0);
+    return (info.me_last_pgno + 1) * self->page_bytes;
+}
+
+/* Grows the map when it is nearly used up. `force` after a transaction ran out of it. False: the bound is reached. */
+static bool map_grow(struct store_lmdb *self, bool force) {
+    size_t used = used_bytes(self);
+    size_t threshold = self->map_bytes / 100 * GROWTH_THRESHOLD_PERCENT;
+    bool is_roomy = used < threshold && self->map_bytes - used > PAGES_FREE_MIN * self->page_bytes;
+    if (is_roomy && !force)
+        return true;
+    size_t wanted = self->map_bytes * 2;
+    if (self->bytes_max != 0 && wanted > self->bytes_max)
+        wanted = self->bytes_max;
+    if (wanted <= self->map_bytes)
+        return false;
+    pthread_rwlock_wrlock(&self->map_lock);
+    int error = mdb_env_set_mapsize(self->environment, wanted);
+    if (error == 0)
+        self->map_bytes = wanted;
+    pthread_rwlock_unlock(&self->map_lock);
+    return error == 0;
+}
+
+static int lmdb_begin(struct store *store, bool is_write, struct store_transaction **transaction) {
+    struct store_lmdb *self = (struct store_lmdb *)store;
+    if (is_write)
+        map_grow(self, false);
+    struct lmdb_transaction *begun = calloc(1, sizeof(*begun));
+    check(begun != NULL);
+    begun->transaction.methods = store->methods;
+    begun->store = self;
+    begun->is_write = is_write;
+    pthread_rwlock_rdlock(&self->map_lock);
+    int error = mdb_txn_begin(self->environment, NULL, is_write ? 0 : MDB_RDONLY, &begun->txn);
+    if (error != 0) {
+        pthread_rwlock_unlock(&self->map_lock);
+        free(begun);
+        return status_of(error);
+    }
+    *transaction = &begun->transaction;
+    return STATUS_OK;
+}
+
+static void transaction_end(struct lmdb_transaction *self) {
+    pthread_rwlock_unlock(&self->store->map_lock);
+    free(self);
+}
+
+static void lmdb_abort(struct store_transaction *transaction) {
+    struct lmdb_transaction *self = (struct lmdb_transaction *)transaction;
+    mdb_txn_abort(self->txn);
+    transaction_end(self);
+}
+
+static int lmdb_commit(struct store_transaction *transaction) {
+    struct lmdb_transaction *self = (struct lmdb_transaction *)transaction;
+    struct store_lmdb *store = self->store;
+    int failed = self->failed;
+    int error = 0;
+    if (failed != 0)
+        mdb_txn_abort(self->txn);
+    else
+        error = mdb_txn_commit(self->txn);
+    transaction_end(self);
+    if (failed == STATUS_OK && error != 0)
+        failed = status_of(error);
+    if (failed == STATUS_STORAGE_FULL && map_grow(store, true))
+        return STATUS_STORAGE_FULL; /* the next try finds a larger map */
+    return failed;
+}
+
+static int write_failed(struct lmdb_transaction *self, int error) {
+    int rc = status_of(error);
+    if (rc != STATUS_OK && rc != STATUS_STORE_MISSING && self->failed == 0)
+        self->failed = rc;
+    return rc;
+}
+
+static int lmdb_get(struct store_transaction *transaction, enum store_table table, struct bytes key,
+                    struct bytes *value) {
+    struct lmdb_transaction *self = (struct lmdb_transaction *)transaction;
+    MDB_val k = value_of(key);
+    MDB_val v = {0};
+    int error = mdb_get(self->txn, self->store->tables[table], &k, &v);
+    if (error == 0)
+        *value = bytes_of_value(v);
+    return status_of(error);
+}
+
+static int put_with(struct store_transaction *transaction, enum store_table table, struct bytes key, struct bytes value,
+                    unsigned flags) {
+    struct lmdb_transaction *self = (struct lmdb_transaction *)transaction;
+    check(key.size > 0 && key.size <= STORE_KEY_BYTES_MAX);
+    MDB_val k = value_of(key);
+    MDB_val v = value_of(value);
+    return write_failed(self, mdb_put(self->txn, self->store->tables[table], &k, &v, flags));
+}
+
+static int lmdb_put(struct store_transaction *transaction, enum store_table table, struct bytes key,
+                    struct bytes value) {
+    return put_with(transaction, table, key, value, 0);
+}
+
+static int lmdb_append(struct store_transaction *transaction, enum store_table table, struct bytes key,
+                       struct bytes value) {
+    return put_with(transaction, table, key, value, MDB_APPEND);
+}
+
+static int lmdb_remove(struct store_transaction *transaction, enum store_table table, struct bytes key) {
+    struct lmdb_transaction *self = (struct lmdb_transaction *)transaction;
+    MDB_val k = value_of(key);
+    return write_failed(self, mdb_del(self->txn, self->store->tables[table], &k, NULL));
+}
+
+static int lmdb_cursor_open(struct store_transaction *transaction, enum store_table table,
+                            struct store_cursor **cursor) {
+    struct lmdb_transaction *self = (struct lmdb_transaction *)transaction;
+    struct lmdb_cursor *opened = calloc(1, sizeof(*opened));
+    check(opened != NULL);
+    opened->cursor.methods = transaction->methods;
+    int error = mdb_cursor_open(self->txn, self->store->tables[table], &opened->cursor_handle);
+    if (error != 0) {
+        free(opened);
+        return status_of(error);
+    }
+    *cursor = &opened->cursor;
+    return STATUS_OK;
+}
+
+static void lmdb_cursor_close(struct store_cursor *cursor) {
+    struct lmdb_cursor *self = (struct lmdb_cursor *)cursor;
+    mdb_cursor_close(self->cursor_handle);
+    free(self);
+}
+
+static int cursor_move(struct store_cursor *cursor, MDB_cursor_op operation, struct bytes key, struct bytes *found,
+                       struct bytes *value) {
+    struct lmdb_cursor *self = (struct lmdb_cursor *)cursor;
+    MDB_val k = value_of(key);
+    MDB_val v = {0};
+    int error = mdb_cursor_get(self->cursor_handle, &k, &v, operation);
+    if (error == 0) {
+        *found = bytes_of_value(k);
+        *value = bytes_of_value(v);
+    }
+    return status_of(error);
+}
+
+static int lmdb_cursor_seek(struct store_cursor *cursor, struct bytes key, struct bytes *found, struct bytes *value) {
+    return cursor_move(cursor, MDB_SET_RANGE, key, found, value);
+}
+
+static int lmdb_cursor_next(struct store_cursor *cursor, struct bytes *found, struct bytes *value) {
+    return cursor_move(cursor, MDB_NEXT, BYTES_ABSENT, found, value);
+}
+
+static int lmdb_cursor_previous(struct store_cursor *cursor, struct bytes *found, struct bytes *value) {
+    return cursor_move(cursor, MDB_PREV, BYTES_ABSENT, found, value);
+}
+
+static int lmdb_cursor_last(struct store_cursor *cursor, struct bytes *found, struct bytes *value) {
+    return cursor_move(cursor, MDB_LAST, BYTES_ABSENT, found, value);
+}
+
+static const struct store_methods lmdb_methods = {
+    .begin = lmdb_begin,
+    .commit = lmdb_commit,
+    .abort = lmdb_abort,
+    .get = lmdb_get,
+    .put = lmdb_put,
+    .append = lmdb_append,
+    .remove = lmdb_remove,
+    .cursor_open = lmdb_cursor_open,
+    .cursor_close = lmdb_cursor_close,
+    .cursor_seek = lmdb_cursor_seek,
+    .cursor_next = lmdb_cursor_next,
+    .cursor_previous = lmdb_cursor_previous,
+    .cursor_last = lmdb_cursor_last,
+};
+
+/* LMDB would let a second node process open the same folder; its log numbers would then collide with ours. */
+static int folder_lock(const char *folder) {
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/lock", folder);
+    int fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -1;
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static int version_check(struct store *store, const char **reason) {
+    struct store_transaction *transaction = NULL;
+    int rc = store_begin_write(store, &transaction);
+    if (rc != STATUS_OK)
+        return rc;
+    struct bytes key = BYTES_LITERAL("format");
+    struct bytes value;
+    uint8_t version = STORE_FORMAT_VERSION;
+    rc = store_get(transaction, STORE_META, key, &value);
+    if (rc == STATUS_STORE_MISSING) {
+        rc = store_put(transaction, STORE_META, key, bytes_of(&version, 1));
+        return rc == STATUS_OK ? store_commit(transaction) : (store_abort(transaction), rc);
+    }
+    if (rc == STATUS_OK && (value.size != 1 || value.data[0] != version)) {
+        *reason = "the data folder has another format version";
+        rc = STATUS_CONFLICT;
+    }
+    store_abort(transaction);
+    return rc;
+}
+
+static int tables_open(struct store_lmdb *self) {
+    MDB_txn *txn = NULL;
+    int error = mdb_txn_begin(self->environment, NULL, 0, &txn);
+    if (error != 0)
+        return error;
+    for (int i = 0; i < STORE_TABLES; i++) {
+        error = mdb_dbi_open(txn, table_names[i], MDB_CREATE, &self->tables[i]);
+        if (error != 0) {
+            mdb_txn_abort(txn);
+            return error;
+        }
+    }
+    return mdb_txn_commit(txn);
+}
+
+int store_lmdb_open(const struct store_lmdb_options *options, struct store **store, const char **reason) {
+    struct store_lmdb *self = calloc(1, sizeof(*self));
+    check(self != NULL);
+    self->store.methods = &lmdb_methods;
+    self->page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+    self->map_bytes = (options->map_bytes + self->page_bytes - 1) / self->page_bytes * self->page_bytes;
+    self->bytes_max = options->bytes_max;
+    pthread_rwlock_init(&self->map_lock, NULL);
+    *reason = "";
+
+    int rc = STATUS_CONFLICT;
+    self->lock_fd = folder_lock(options->folder);
+    if (self->lock_fd < 0) {
+        *reason = "the data folder is locked by another process or cannot be written";
+        goto free_self;
+    }
+    int error = mdb_env_create(&self->environment);
+    check(error == 0);
+    mdb_env_set_maxdbs(self->environment, STORE_TABLES);
+    mdb_env_set_maxreaders(self->environment, options->readers_max);
+    mdb_env_set_mapsize(self->environment, self->map_bytes);
+    /* NOTLS: a read transaction belongs to its struct, not to the thread that began it. NORDAHEAD: rows are read here
+     * and there; reading ahead would only push out what is in use. */
+    error = mdb_env_open(self->environment, options->folder, MDB_NOTLS | MDB_NORDAHEAD, 0600);
+    if (error == 0) {
+        MDB_envinfo info; /* a map that grew in an earlier life stays as large */
+        mdb_env_info(self->environment, &info);
+        if (info.me_mapsize > self->map_bytes)
+            self->map_bytes = info.me_mapsize;
+        error = tables_open(self);
+    }
+    if (error != 0) {
+        *reason = mdb_strerror(error);
+        rc = STATUS_STORAGE_FAILED;
+        goto close_environment;
+    }
+    rc = version_check(&self->store, reason);
+    if (rc != STATUS_OK)
+        goto close_environment;
+    *store = &self->store;
+    return STATUS_OK;
+
+close_environment:
+    mdb_env_close(self->environment);
+    close(self->lock_fd);
+free_self:
+    pthread_rwlock_destroy(&self->map_lock);
+    free(self);
+    return rc;
+}
+
+void store_lmdb_close(struct store *store) {
+    struct store_lmdb *self = (struct store_lmdb *)store;
+    mdb_env_close(self->environment);
+    close(self->lock_fd);
+    pthread_rwlock_destroy(&self->map_lock);
+    free(self);
+}
+
+void store_lmdb_statistics(struct store *store, struct store_lmdb_statistics *statistics) {
+    struct store_lmdb *self = (struct store_lmdb *)store;
+    *statistics = (struct store_lmdb_statistics){.map_bytes = self->map_bytes, .used_bytes = used_bytes(self)};
+    struct store_transaction *transaction = NULL;
+    if (store_begin_read(store, &transaction) != STATUS_OK)
+        return;
+    for (int i = 0; i < STORE_TABLES; i++) {
+        MDB_stat stat;
+        if (mdb_stat(((struct lmdb_transaction *)transaction)->txn, self->tables[i], &stat) == 0)
+            statistics->entries[i] = stat.ms_entries;
+    }
+    store_abort(transaction);
+}

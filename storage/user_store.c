@@ -1,0 +1,79 @@
+#include "storage/user_store.h"
+
+#include "proto/status.h"
+#include "storage/keys.h"
+
+static int row_decode(const struct codec_table *table, struct bytes plain, struct arena *arena, void *row) {
+    return codec_decode(table, plain, arena, row) == STATUS_OK ? STATUS_OK : STATUS_RECORD_CORRUPT;
+}
+
+static int row_get(struct user_store *self, const struct key *key, const struct codec_table *table, void *row) {
+    struct bytes plain;
+    int rc = sealed_get(self->transaction, &self->key, STORE_STATE, key_bytes(key), self->arena, &plain);
+    return rc == STATUS_OK ? row_decode(table, plain, self->arena, row) : rc;
+}
+
+static int row_put(struct user_store *self, const struct key *key, const struct codec_table *table, const void *row) {
+    struct buffer plain;
+    buffer_init(&plain);
+    codec_encode(table, row, &plain);
+    int rc = sealed_put(self->transaction, &self->key, STORE_STATE, key_bytes(key), buffer_bytes(&plain));
+    buffer_close(&plain);
+    return rc;
+}
+
+int user_store_open(struct user_store *self, struct store_transaction *transaction, struct arena *arena,
+                    const struct seal_key *master, const struct id_hash *user) {
+    *self = (struct user_store){.transaction = transaction, .arena = arena, .user = *user};
+    return subject_key_get(transaction, master, user, &self->key);
+}
+
+int user_store_open_new(struct user_store *self, struct store_transaction *transaction, struct arena *arena,
+                        const struct seal_key *master, const struct id_hash *user, struct bytes wrapped) {
+    int rc = subject_key_put(transaction, user, wrapped);
+    return rc == STATUS_OK ? user_store_open(self, transaction, arena, master, user) : rc;
+}
+
+int user_row_get(struct user_store *self, struct user_row *row) {
+    struct key key = key_of_row(&self->user, ROW_USER);
+    return row_get(self, &key, &USER_ROW_TABLE, row);
+}
+
+int user_row_put(struct user_store *self, const struct user_row *row) {
+    struct key key = key_of_row(&self->user, ROW_USER);
+    return row_put(self, &key, &USER_ROW_TABLE, row);
+}
+
+int user_membership_get(struct user_store *self, const struct id_hash *thread, struct membership_row *row) {
+    struct key key = key_of_row_hash(&self->user, ROW_MEMBERSHIP, thread);
+    return row_get(self, &key, &MEMBERSHIP_ROW_TABLE, row);
+}
+
+int user_membership_put(struct user_store *self, const struct id_hash *thread, const struct membership_row *row) {
+    struct key key = key_of_row_hash(&self->user, ROW_MEMBERSHIP, thread);
+    return row_put(self, &key, &MEMBERSHIP_ROW_TABLE, row);
+}
+
+int user_memberships_visit(struct user_store *self, user_membership_visitor visit, void *context) {
+    struct store_cursor *cursor = NULL;
+    struct key first = key_of_row(&self->user, ROW_MEMBERSHIP);
+    struct bytes key;
+    struct bytes sealed;
+    int rc = store_cursor_open(self->transaction, STORE_STATE, &cursor);
+    if (rc != STATUS_OK)
+        return rc;
+    rc = store_cursor_seek(cursor, key_bytes(&first), &key, &sealed);
+    while (rc == STATUS_OK && key_is_of_row(key, &self->user, ROW_MEMBERSHIP)) {
+        struct membership_row row;
+        struct bytes plain;
+        struct id_hash thread = key_suffix_hash(key);
+        rc = seal_open(&self->key, STORE_STATE, key, sealed, self->arena, &plain);
+        if (rc == STATUS_OK)
+            rc = row_decode(&MEMBERSHIP_ROW_TABLE, plain, self->arena, &row);
+        if (rc != STATUS_OK || !visit(context, &thread, &row))
+            break;
+        rc = store_cursor_next(cursor, &key, &sealed);
+    }
+    store_cursor_close(cursor);
+    return rc == STATUS_STORE_MISSING ? STATUS_OK : rc;
+}
