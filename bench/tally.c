@@ -1,0 +1,103 @@
+#include "bench/tally.h"
+
+#include <stdlib.h>
+
+#include "proto/check.h"
+
+static void *zeroed(size_t count, size_t size) {
+    void *memory = calloc(count == 0 ? 1 : count, size);
+    check(memory != NULL);
+    return memory;
+}
+
+void tally_init(struct tally *tally, uint32_t messages_count, uint32_t readers_count) {
+    *tally = (struct tally){.messages_count = messages_count, .readers_count = readers_count};
+    tally->messages = zeroed(messages_count, sizeof *tally->messages);
+}
+
+void tally_close(struct tally *tally) {
+    free(tally->messages);
+    *tally = (struct tally){0};
+}
+
+void tally_reader_init(struct tally_reader *reader, const struct tally *tally) {
+    *reader = (struct tally_reader){.seen = zeroed(tally->messages_count / 64 + 1, sizeof *reader->seen)};
+}
+
+void tally_reader_close(struct tally_reader *reader) {
+    free(reader->seen);
+    *reader = (struct tally_reader){0};
+}
+
+void tally_sent(struct tally *tally, uint32_t number, int64_t intended_ns) {
+    check(number < tally->messages_count && tally->messages[number].state == TALLY_UNSENT);
+    tally->messages[number].state = TALLY_SENT;
+    tally->messages[number].intended_ns = intended_ns;
+    tally->sent++;
+}
+
+static struct tally_message *unanswered_message(struct tally *tally, uint32_t number) {
+    if (number >= tally->messages_count || tally->messages[number].state != TALLY_SENT)
+        return NULL;
+    return &tally->messages[number];
+}
+
+bool tally_acknowledged(struct tally *tally, uint32_t number) {
+    struct tally_message *message = unanswered_message(tally, number);
+    if (message == NULL)
+        return false;
+    message->state = TALLY_ACKNOWLEDGED;
+    tally->acknowledged++;
+    tally->arrivals_awaited += tally->readers_count - message->arrivals;
+    return true;
+}
+
+bool tally_failed(struct tally *tally, uint32_t number) {
+    struct tally_message *message = unanswered_message(tally, number);
+    if (message == NULL)
+        return false;
+    message->state = TALLY_FAILED;
+    tally->failed++;
+    return true;
+}
+
+static bool is_in_order(const struct tally_message *message, const struct tally_reader *reader, uint64_t position,
+                        bool is_contiguous) {
+    if (message->position != 0 && message->position != position)
+        return false;
+    if (reader->last_position == 0)
+        return true;
+    return is_contiguous ? position == reader->last_position + 1 : position > reader->last_position;
+}
+
+enum tally_verdict tally_arrived(struct tally *tally, struct tally_reader *reader, uint32_t number, uint64_t position,
+                                 bool is_contiguous, int64_t now_ns) {
+    if (number >= tally->messages_count || tally->messages[number].state == TALLY_UNSENT)
+        return TALLY_STRANGE;
+    struct tally_message *message = &tally->messages[number];
+    uint64_t bit = (uint64_t)1 << (number % 64);
+    if (reader->seen[number / 64] & bit) {
+        tally->duplicates++;
+        return TALLY_DUPLICATE;
+    }
+    reader->seen[number / 64] |= bit;
+    if (!is_in_order(message, reader, position, is_contiguous))
+        tally->disorders++;
+    if (message->position == 0)
+        message->position = position;
+    reader->last_position = position;
+    message->last_ns = now_ns;
+    message->arrivals++;
+    tally->arrivals++;
+    if (message->state == TALLY_ACKNOWLEDGED)
+        tally->arrivals_awaited--;
+    return message->arrivals == tally->readers_count ? TALLY_COMPLETE : TALLY_COUNTED;
+}
+
+uint64_t tally_missing(const struct tally *tally) {
+    return tally->arrivals_awaited;
+}
+
+uint32_t tally_unanswered(const struct tally *tally) {
+    return tally->sent - tally->acknowledged - tally->failed;
+}
