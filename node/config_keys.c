@@ -1,0 +1,459 @@
+#include "node/config_keys.h"
+
+#include "proto/check.h"
+#include "proto/ids.h"
+#include "proto/limits.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stdlib.h>
+
+/* The base64 text of a key has no fewer characters than 32 bytes give; ACS's own keys are 64 bytes or longer. */
+#define ACCESS_KEY_CHARACTERS_MIN 43
+#define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+#define BASE64_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+static bool has_form_of_name(const char *value) {
+    return strspn(value, NAME_CHARACTERS) == strlen(value) && strlen(value) <= 63;
+}
+
+static bool has_form_of_names(const char *value) {
+    return strspn(value, NAME_CHARACTERS ":* ") == strlen(value);
+}
+
+/* An origin: clients put their own paths behind it. */
+static bool has_form_of_origin(const char *value) {
+    const char *host = strncmp(value, "https://", 8) == 0  ? value + 8
+                       : strncmp(value, "http://", 7) == 0 ? value + 7
+                                                           : "";
+    return *host != '\0' && strspn(host, NAME_CHARACTERS ":[]") == strlen(host);
+}
+
+static bool has_form_of_uuid(const char *value) {
+    return uuid_is_valid(bytes_of_text(value));
+}
+
+static bool has_form_of_access_key(const char *value) {
+    size_t characters = strspn(value, BASE64_CHARACTERS);
+    size_t padding = strspn(value + characters, "=");
+    return characters >= ACCESS_KEY_CHARACTERS_MIN && padding <= 2 && (characters + padding) % 4 == 0 &&
+           value[characters + padding] == '\0';
+}
+
+#define KEY(field, heading, kind, initial, text)                                                                       \
+    .name = #field, .group = heading, .type = kind, .at = offsetof(struct config, field), .default_value = initial,    \
+    .explanation = text
+
+#define NODE "Node"
+#define LISTEN "Listening"
+#define TLS "TLS"
+#define STORAGE "Storage"
+#define ACCESS "Resource and access"
+#define CHAT "Chat"
+#define REALTIME "Real time"
+#define LIMITS "Limits"
+#define LOG "Log"
+
+const struct config_key config_keys[] = {
+    {KEY(node_name, NODE, CONFIG_TEXT, "node-1",
+         "What this node is called in logs, metrics and the answers to /realtime clients."),
+     .has_form = has_form_of_name, .form = "at most 63 letters, digits, dots, dashes and underscores"},
+    {KEY(zone, NODE, CONFIG_TEXT, "",
+         "Failure domain of this node (a rack, an availability zone). Replicas are spread over zones. Empty: none."),
+     .has_form = has_form_of_name, .form = "at most 63 letters, digits, dots, dashes and underscores"},
+    {KEY(data, NODE, CONFIG_TEXT, "/var/lib/weft",
+         "Folder of everything that must survive: the database, the master key, the TLS files made at first start, "
+         "`connection-string` and `admin-token`. Made when missing, readable by its owner only."),
+     .form = "a path"},
+    {KEY(workers, NODE, CONFIG_NUMBER, "0", "Threads that serve clients. 0: one per core."), .min = 0, .max = 256,
+     .unit = "threads"},
+
+    {KEY(listen, LISTEN, CONFIG_ADDRESS, "127.0.0.1:8443",
+         "Address and port for clients, always with TLS. 0.0.0.0 or [::] listens on every address of the machine.")},
+    {KEY(plain_listen, LISTEN, CONFIG_ADDRESS, "off",
+         "Address and port for HTTP without TLS, or off. Only loopback addresses are accepted: for measuring, and for "
+         "a proxy on the same machine that does TLS.")},
+    {KEY(public_url, LISTEN, CONFIG_TEXT, "",
+         "How clients reach this node, for the connection string and for the addresses that it tells clients; behind a "
+         "proxy or a load balancer, theirs. Empty: made from `listen`."),
+     .has_form = has_form_of_origin, .form = "http:// or https:// with a host and perhaps a port, and nothing behind"},
+    {KEY(trust_forwarded, LISTEN, CONFIG_SWITCH, "off",
+         "Believe Forwarded, X-Forwarded-Proto and X-Forwarded-Host. Switch on only behind a proxy that sets them.")},
+
+    {KEY(tls_cert_file, TLS, CONFIG_TEXT, "",
+         "Certificate chain (PEM). Empty, with an empty tls_key_file: a CA and a certificate are made at first start "
+         "in the folder tls of `data`, and clients need tls/ca.pem from there."),
+     .form = "a path"},
+    {KEY(tls_key_file, TLS, CONFIG_TEXT, "", "Private key of tls_cert_file (PEM)."), .form = "a path"},
+    {KEY(tls_ca_file, TLS, CONFIG_TEXT, "",
+         "CA certificate (PEM) that clients of a certificate of your own need. Only told to people."),
+     .form = "a path"},
+    {KEY(tls_names, TLS, CONFIG_TEXT, "",
+         "More host names and addresses for the certificate made at first start, separated by spaces; localhost, the "
+         "host's own name and the address in `listen` are always in it. Example: chat.example.org 192.0.2.7"),
+     .has_form = has_form_of_names, .form = "host names and addresses separated by spaces"},
+
+    {KEY(storage_map_initial_mb, STORAGE, CONFIG_NUMBER, "256",
+         "Size of the database map at start. It grows by itself; a larger start avoids the growing."),
+     .min = 16, .max = 1048576, .unit = "MB"},
+    {KEY(storage_max_mb, STORAGE, CONFIG_NUMBER, "0",
+         "Where the database stops growing: from there on writes are refused with StorageFull. 0: when the disk is "
+         "full."),
+     .min = 0, .max = 16777216, .unit = "MB"},
+    {KEY(range_count, STORAGE, CONFIG_NUMBER, "64",
+         "Number of hash ranges that threads and users are divided into. Fixed when the cluster is created; later "
+         "values are ignored."),
+     .min = 1, .max = 4096, .unit = "ranges"},
+
+    {KEY(resource_id, ACCESS, CONFIG_TEXT, "",
+         "The resource whose users this cluster has: the UUID inside every user id. Empty: made at first start. To "
+         "keep "
+         "the user ids of an Azure Communication Services resource, put its id here before the first start."),
+     .has_form = has_form_of_uuid, .form = "a UUID with dashes"},
+    {KEY(access_key_primary, ACCESS, CONFIG_TEXT, "",
+         "Key with which trusted services sign their requests (the accesskey of the connection string), base64. Empty: "
+         "made at first start."),
+     .has_form = has_form_of_access_key, .form = "base64 of at least 32 bytes", .is_secret = true},
+    {KEY(access_key_secondary, ACCESS, CONFIG_TEXT, "",
+         "A second key that is accepted too, so that keys can be changed without a stop. Empty: made at first start."),
+     .has_form = has_form_of_access_key, .form = "base64 of at least 32 bytes", .is_secret = true},
+    {KEY(hmac_skew_ms, ACCESS, CONFIG_NUMBER, "900000",
+         "How far the date of a signed request may be from this machine's clock."),
+     .min = 1000, .max = 86400000, .unit = "ms"},
+    {KEY(token_revocation_grace_s, ACCESS, CONFIG_NUMBER, "0",
+         "How long tokens go on being accepted after their revocation; Azure Communication Services takes up to 900. "
+         "0: "
+         "void at once."),
+     .min = 0, .max = 3600, .unit = "s"},
+
+    {KEY(message_bytes_max, CHAT, CONFIG_NUMBER, "28672", "Longest content of a message, in UTF-8 bytes."), .min = 1,
+     .max = LIMIT_MESSAGE_BYTES_MAX, .unit = "bytes"},
+    {KEY(feature_participants_max, CHAT, CONFIG_NUMBER, "20",
+         "Read receipts and typing work in threads of up to this many participants; 20 is what Azure Communication "
+         "Services does. In larger threads they are gathered a moment, so that their cost does not grow with the "
+         "square."),
+     .min = 0, .max = LIMIT_PARTICIPANTS_MAX, .unit = "participants"},
+    {KEY(html, CHAT, CONFIG_SWITCH, "on",
+         "Accept messages of type html. Tags and attributes outside a list of harmless ones are taken out.")},
+
+    {KEY(heartbeat_ms, REALTIME, CONFIG_NUMBER, "25000",
+         "How often a silent real-time connection is asked whether it is still there."),
+     .min = 1000, .max = 600000, .unit = "ms"},
+    {KEY(trouter_ttl_s, REALTIME, CONFIG_NUMBER, "21600",
+         "How long an address that was allocated for the official SDK's real time is valid; the SDK renews it."),
+     .min = 60, .max = 86400, .unit = "s"},
+    {KEY(endpoint_buffer_ms, REALTIME, CONFIG_NUMBER, "60000",
+         "How long the events for an official SDK whose connection broke are kept for its return."),
+     .min = 0, .max = 600000, .unit = "ms"},
+    {KEY(session_queue_bytes_max, REALTIME, CONFIG_NUMBER, "1048576",
+         "What may wait for one client that reads slowly. Beyond it typing is dropped, then the connection is closed "
+         "and the client resumes."),
+     .min = LIMIT_FRAME_BYTES_MAX, .max = 67108864, .unit = "bytes"},
+
+    {KEY(request_body_bytes_max, LIMITS, CONFIG_NUMBER, "1048576",
+         "Largest request body; the creation of a full thread with all metadata fits into the default."),
+     .min = 1024, .max = 16777216, .unit = "bytes"},
+    {KEY(request_timeout_ms, LIMITS, CONFIG_NUMBER, "30000", "How long a request may take to arrive."), .min = 100,
+     .max = 300000, .unit = "ms"},
+    {KEY(connections_max, LIMITS, CONFIG_NUMBER, "20000",
+         "Connections of clients at the same time; the limit of open files is raised to fit, where the system allows "
+         "it."),
+     .min = 1, .max = 1000000, .unit = "connections"},
+    {KEY(core_queue_max, LIMITS, CONFIG_NUMBER, "20000",
+         "Changes that may wait for the disk; beyond it requests are refused with Overloaded."),
+     .min = 100, .max = 1000000, .unit = "changes"},
+    {KEY(rate_limits, LIMITS, CONFIG_CHOICE, "off",
+         "acs: limit rates as Azure Communication Services does, refused with 429 and Retry-After. Per 10 s (and per "
+         "minute): create or delete thread 10 per user; update thread 5 per thread; add or remove participants 10 (30) "
+         "per thread; get thread, list threads 50 per user; get message 50 per user and thread, 250 per thread; list "
+         "messages 50 (200) per user and thread, 250 (400) per thread; list receipts 5 per user and thread, 100 per "
+         "thread; list participants 10 per user and thread, 250 per thread; send, update or delete message 10 (30) per "
+         "thread; send receipt 10 (30) per user and thread; typing 5 (15) per user and thread, 10 (30) per thread."),
+     .choices = "off acs"},
+    {KEY(rate_limit_multiplier, LIMITS, CONFIG_NUMBER, "1", "Every rate of rate_limits = acs is multiplied by this."),
+     .min = 1, .max = 1000, .unit = "times"},
+
+    {KEY(log_level, LOG, CONFIG_CHOICE, "info", "What is worth a line in the log: this and everything graver."),
+     .choices = "error warning info debug"},
+};
+const size_t config_key_count = sizeof config_keys / sizeof config_keys[0];
+
+_Static_assert(sizeof(enum config_log_level) == sizeof(int), "a choice is written as an int");
+_Static_assert(LIMIT_MESSAGE_BYTES_MAX == 28672, "the default of message_bytes_max is the limit");
+_Static_assert(LIMIT_FEATURE_PARTICIPANTS_DEFAULT == 20, "the default of feature_participants_max is in limits.h");
+_Static_assert(LIMIT_ENDPOINT_BUFFER_MS == 60000, "the default of endpoint_buffer_ms is in limits.h");
+_Static_assert(LIMIT_SESSION_QUEUE_BYTES_MAX == 1048576, "the default of session_queue_bytes_max is in limits.h");
+_Static_assert(LIMIT_REQUEST_BODY_BYTES_MAX == 1048576, "the default of request_body_bytes_max is in limits.h");
+_Static_assert(LIMIT_REQUESTS_IN_FLIGHT_MAX == 20000, "the default of core_queue_max is in limits.h");
+
+static bool names_are_equal(const char *key_name, const char *name) {
+    for (; *key_name != '\0'; key_name++, name++) {
+        if (*key_name != (*name == '-' ? '_' : *name)) {
+            return false;
+        }
+    }
+    return *name == '\0';
+}
+
+const struct config_key *config_key_find(const char *name) {
+    for (size_t i = 0; i < config_key_count; i++) {
+        if (names_are_equal(config_keys[i].name, name)) {
+            return &config_keys[i];
+        }
+    }
+    return NULL;
+}
+
+#define DISTANCE_TEXT_MAX 64
+
+static size_t min_of(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+/* How many characters must be put in, taken out or changed to make `b` of `a` (Levenshtein). */
+static size_t distance_between(const char *a, const char *b) {
+    size_t b_size = strlen(b);
+    if (strlen(a) >= DISTANCE_TEXT_MAX || b_size >= DISTANCE_TEXT_MAX) {
+        return SIZE_MAX;
+    }
+    size_t row[DISTANCE_TEXT_MAX];
+    for (size_t j = 0; j <= b_size; j++) {
+        row[j] = j;
+    }
+    for (size_t i = 0; a[i] != '\0'; i++) {
+        size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (size_t j = 0; j < b_size; j++) {
+            char a_character = a[i] == '-' ? '_' : (char)tolower((unsigned char)a[i]);
+            size_t changed = diagonal + (a_character == b[j] ? 0 : 1);
+            diagonal = row[j + 1];
+            row[j + 1] = min_of(changed, min_of(row[j], row[j + 1]) + 1);
+        }
+    }
+    return row[b_size];
+}
+
+const struct config_key *config_key_nearest(const char *name) {
+    const struct config_key *nearest = NULL;
+    /* A third of the characters may be wrong, three at most: more likely a slip than another word. */
+    size_t best = min_of(strlen(name) / 3, 3) + 1;
+    for (size_t i = 0; i < config_key_count; i++) {
+        size_t distance = distance_between(name, config_keys[i].name);
+        if (distance < best) {
+            best = distance;
+            nearest = &config_keys[i];
+        }
+    }
+    return nearest;
+}
+
+/* A secret's value must not reach a terminal or a log, so complaints leave it out. */
+static int refuse(const struct config_key *key, const char *value, struct buffer *complaint) {
+    if (key->is_secret) {
+        buffer_printf(complaint, "%s ", key->name);
+    } else {
+        buffer_printf(complaint, "%s = %s ", key->name, value);
+    }
+    return STATUS_VALIDATION_ERROR;
+}
+
+static bool has_control_characters(const char *value) {
+    for (; *value != '\0'; value++) {
+        if (iscntrl((unsigned char)*value)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int set_text(const struct config_key *key, char *text, const char *value, struct buffer *complaint) {
+    size_t size = strlen(value);
+    if (has_control_characters(value)) {
+        buffer_printf(complaint, "%s has control characters in it", key->name);
+        return STATUS_VALIDATION_ERROR;
+    }
+    if (size >= CONFIG_TEXT_MAX) {
+        buffer_printf(complaint, "%s has %zu bytes; its maximum is %d", key->name, size, CONFIG_TEXT_MAX - 1);
+        return STATUS_VALIDATION_ERROR;
+    }
+    if (size > 0 && key->has_form != NULL && !key->has_form(value)) {
+        int rc = refuse(key, value, complaint);
+        buffer_printf(complaint, "must be %s", key->form);
+        return rc;
+    }
+    if (size == 0 && key->default_value[0] != '\0') {
+        buffer_printf(complaint, "%s must not be empty", key->name);
+        return STATUS_VALIDATION_ERROR;
+    }
+    memcpy(text, value, size + 1);
+    return STATUS_OK;
+}
+
+static int set_number(const struct config_key *key, int64_t *number, const char *value, struct buffer *complaint) {
+    size_t digits = strspn(value, "0123456789");
+    if (digits == 0 || value[digits] != '\0') {
+        int rc = refuse(key, value, complaint);
+        buffer_printf(complaint, "must be a whole number of %s without unit", key->unit);
+        return rc;
+    }
+    /* 18 digits fit; whatever is longer is above every maximum. */
+    int64_t parsed = digits > 18 ? INT64_MAX : strtoll(value, NULL, 10);
+    if (parsed < key->min || parsed > key->max) {
+        int rc = refuse(key, value, complaint);
+        bool is_below = parsed < key->min;
+        buffer_printf(complaint, "is %s, %lld %s", is_below ? "below its minimum" : "above its maximum",
+                      (long long)(is_below ? key->min : key->max), key->unit);
+        return rc;
+    }
+    *number = parsed;
+    return STATUS_OK;
+}
+
+static int set_switch(const struct config_key *key, bool *is_on, const char *value, struct buffer *complaint) {
+    if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0) {
+        int rc = refuse(key, value, complaint);
+        buffer_append_text(complaint, "must be on or off");
+        return rc;
+    }
+    *is_on = strcmp(value, "on") == 0;
+    return STATUS_OK;
+}
+
+/* The `number`th word of `choices`; absent behind the last. */
+static struct bytes choice_word(const char *choices, int number) {
+    for (; number > 0 && *choices != '\0'; number--) {
+        choices += strcspn(choices, " ");
+        choices += strspn(choices, " ");
+    }
+    return *choices == '\0' ? BYTES_ABSENT : bytes_of(choices, strcspn(choices, " "));
+}
+
+static void format_choices(const struct config_key *key, struct buffer *out) {
+    struct bytes word;
+    for (int number = 0; bytes_is_present(word = choice_word(key->choices, number)); number++) {
+        buffer_printf(out, "%s%.*s", number == 0 ? "" : ", ", BYTES_ARG(word));
+    }
+}
+
+static int set_choice(const struct config_key *key, int *choice, const char *value, struct buffer *complaint) {
+    struct bytes word;
+    for (int number = 0; bytes_is_present(word = choice_word(key->choices, number)); number++) {
+        if (bytes_equal_text(word, value)) {
+            *choice = number;
+            return STATUS_OK;
+        }
+    }
+    int rc = refuse(key, value, complaint);
+    buffer_append_text(complaint, "must be one of ");
+    format_choices(key, complaint);
+    return rc;
+}
+
+static bool address_split(const char *value, struct config_address *address) {
+    const char *colon = strrchr(value, ':');
+    if (colon == NULL || colon == value) {
+        return false;
+    }
+    const char *host = value;
+    size_t host_size = (size_t)(colon - value);
+    bool is_bracketed = value[0] == '[' && colon[-1] == ']';
+    if (is_bracketed) {
+        host++;
+        host_size -= 2;
+    }
+    size_t digits = strspn(colon + 1, "0123456789");
+    if (host_size == 0 || host_size >= sizeof address->host || digits == 0 || digits > 5 || colon[1 + digits] != '\0') {
+        return false;
+    }
+    long port = strtol(colon + 1, NULL, 10);
+    memcpy(address->host, host, host_size);
+    address->host[host_size] = '\0';
+    address->port = (uint16_t)port;
+    uint8_t binary[16];
+    return port >= 1 && port <= 65535 && inet_pton(is_bracketed ? AF_INET6 : AF_INET, address->host, binary) == 1;
+}
+
+static int set_address(const struct config_key *key, struct config_address *address, const char *value,
+                       struct buffer *complaint) {
+    bool may_be_off = strcmp(key->default_value, "off") == 0;
+    struct config_address parsed = {.is_on = true};
+    if (may_be_off && strcmp(value, "off") == 0) {
+        parsed.is_on = false;
+    } else if (!address_split(value, &parsed)) {
+        int rc = refuse(key, value, complaint);
+        buffer_printf(complaint, "must be an IP address and a port, as 127.0.0.1:8443 or [::1]:8443%s",
+                      may_be_off ? ", or off" : "");
+        return rc;
+    }
+    *address = parsed;
+    return STATUS_OK;
+}
+
+int config_key_set(const struct config_key *key, struct config *config, const char *value, struct buffer *complaint) {
+    void *field = (char *)config + key->at;
+    switch (key->type) {
+    case CONFIG_TEXT:
+        return set_text(key, field, value, complaint);
+    case CONFIG_NUMBER:
+        return set_number(key, field, value, complaint);
+    case CONFIG_SWITCH:
+        return set_switch(key, field, value, complaint);
+    case CONFIG_CHOICE:
+        return set_choice(key, field, value, complaint);
+    case CONFIG_ADDRESS:
+        return set_address(key, field, value, complaint);
+    }
+    check(false);
+    return STATUS_INTERNAL_ERROR;
+}
+
+static void format_address(const struct config_address *address, struct buffer *out) {
+    if (!address->is_on) {
+        buffer_append_text(out, "off");
+    } else if (strchr(address->host, ':') != NULL) {
+        buffer_printf(out, "[%s]:%u", address->host, (unsigned)address->port);
+    } else {
+        buffer_printf(out, "%s:%u", address->host, (unsigned)address->port);
+    }
+}
+
+void config_key_format(const struct config_key *key, const struct config *config, struct buffer *out) {
+    const void *field = (const char *)config + key->at;
+    switch (key->type) {
+    case CONFIG_TEXT:
+        buffer_append_text(out, field);
+        break;
+    case CONFIG_NUMBER:
+        buffer_printf(out, "%lld", (long long)*(const int64_t *)field);
+        break;
+    case CONFIG_SWITCH:
+        buffer_append_text(out, *(const bool *)field ? "on" : "off");
+        break;
+    case CONFIG_CHOICE:
+        buffer_append_bytes(out, choice_word(key->choices, *(const int *)field));
+        break;
+    case CONFIG_ADDRESS:
+        format_address(field, out);
+        break;
+    }
+}
+
+void config_key_format_range(const struct config_key *key, struct buffer *out) {
+    switch (key->type) {
+    case CONFIG_TEXT:
+        buffer_append_text(out, key->form == NULL ? "text" : key->form);
+        break;
+    case CONFIG_NUMBER:
+        buffer_printf(out, "%lld to %lld %s", (long long)key->min, (long long)key->max, key->unit);
+        break;
+    case CONFIG_SWITCH:
+        buffer_append_text(out, "on, off");
+        break;
+    case CONFIG_CHOICE:
+        format_choices(key, out);
+        break;
+    case CONFIG_ADDRESS:
+        buffer_printf(out, "address:port%s", strcmp(key->default_value, "off") == 0 ? ", off" : "");
+        break;
+    }
+}

@@ -1,0 +1,392 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "node/config.h"
+#include "node/config_keys.h"
+
+#define ARGUMENTS_MAX 8
+
+/* One loading: what goes in, and what came out. */
+struct loading {
+    const char *file; /* text of the file; NULL: none */
+    char *arguments[ARGUMENTS_MAX];
+    char *environment[ARGUMENTS_MAX];
+    int rc;
+    enum config_verb verb;
+    struct config config;
+    char problems[4096]; /* the file's path replaced by FILE */
+};
+
+static void replace_path(char *text, const char *path) {
+    for (char *at; (at = strstr(text, path)) != NULL;) {
+        memcpy(at, "FILE", 4);
+        memmove(at + 4, at + strlen(path), strlen(at + strlen(path)) + 1);
+    }
+}
+
+static void load(struct loading *loading) {
+    char path[] = "/tmp/weft-test-config-XXXXXX";
+    char *arguments[ARGUMENTS_MAX + 4] = {"weft-node"};
+    size_t count = 1;
+    if (loading->file != NULL) {
+        int fd = mkstemp(path);
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, loading->file, strlen(loading->file)), strlen(loading->file));
+        close(fd);
+        arguments[count++] = "--config";
+        arguments[count++] = path;
+    }
+    for (size_t i = 0; i < ARGUMENTS_MAX && loading->arguments[i] != NULL; i++) {
+        arguments[count++] = loading->arguments[i];
+    }
+    struct buffer problems;
+    buffer_init(&problems);
+    loading->rc = config_load(&loading->config, &loading->verb, arguments, loading->environment, &problems);
+    snprintf(loading->problems, sizeof loading->problems, "%.*s", BYTES_ARG(buffer_bytes(&problems)));
+    replace_path(loading->problems, path);
+    buffer_close(&problems);
+    if (loading->file != NULL) {
+        unlink(path);
+    }
+}
+
+static char *print(const struct config *config) {
+    struct buffer out;
+    buffer_init(&out);
+    config_print(config, &out);
+    buffer_append(&out, "", 1);
+    size_t size;
+    return (char *)buffer_take(&out, &size);
+}
+
+static void nothing_given_means_the_defaults(void **state) {
+    (void)state;
+    struct loading loading = {0};
+    load(&loading);
+    assert_int_equal(loading.rc, STATUS_OK);
+    assert_string_equal(loading.problems, "");
+    assert_int_equal(loading.verb, CONFIG_RUN);
+    assert_string_equal(loading.config.node_name, "node-1");
+    assert_true(loading.config.listen.is_on);
+    assert_string_equal(loading.config.listen.host, "127.0.0.1");
+    assert_int_equal(loading.config.listen.port, 8443);
+    assert_false(loading.config.plain_listen.is_on);
+    assert_int_equal(loading.config.range_count, 64);
+    assert_int_equal(loading.config.message_bytes_max, 28672);
+    assert_int_equal(loading.config.feature_participants_max, 20);
+    assert_true(loading.config.html);
+    assert_false(loading.config.trust_forwarded);
+    assert_int_equal(loading.config.rate_limits, CONFIG_RATE_LIMITS_OFF);
+    assert_int_equal(loading.config.log_level, CONFIG_LOG_INFO);
+}
+
+static void every_default_is_within_its_own_bounds(void **state) {
+    (void)state;
+    struct config config;
+    config_defaults(&config);
+    for (size_t i = 0; i < config_key_count; i++) {
+        struct buffer text;
+        buffer_init(&text);
+        config_key_format(&config_keys[i], &config, &text);
+        assert_true(bytes_equal_text(buffer_bytes(&text), config_keys[i].default_value));
+        buffer_close(&text);
+    }
+}
+
+static void every_kind_of_value_is_read_from_the_file(void **state) {
+    (void)state;
+    struct loading loading = {.file = "# a comment\n"
+                                      "\n"
+                                      "node_name = left-1\n"
+                                      "workers=3\n"
+                                      "listen = [::1]:9443\n"
+                                      "plain_listen = 127.0.0.1:8080\n"
+                                      "html = off\n"
+                                      "rate_limits = acs\n"
+                                      "public_url = https://chat.example.org:8443\n"
+                                      "tls_names = chat.example.org 192.0.2.7\n"
+                                      "resource_id = 01234567-89ab-cdef-0123-456789abcdef\n"
+                                      "access_key_primary = MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n"
+                                      "log_level = debug"};
+    load(&loading);
+    assert_string_equal(loading.problems, "");
+    assert_int_equal(loading.rc, STATUS_OK);
+    assert_string_equal(loading.config.node_name, "left-1");
+    assert_int_equal(loading.config.workers, 3);
+    assert_string_equal(loading.config.listen.host, "::1");
+    assert_int_equal(loading.config.listen.port, 9443);
+    assert_true(loading.config.plain_listen.is_on);
+    assert_int_equal(loading.config.plain_listen.port, 8080);
+    assert_false(loading.config.html);
+    assert_int_equal(loading.config.rate_limits, CONFIG_RATE_LIMITS_ACS);
+    assert_string_equal(loading.config.public_url, "https://chat.example.org:8443");
+    assert_string_equal(loading.config.tls_names, "chat.example.org 192.0.2.7");
+    assert_string_equal(loading.config.resource_id, "01234567-89ab-cdef-0123-456789abcdef");
+    assert_string_equal(loading.config.access_key_primary, "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=");
+    assert_int_equal(loading.config.log_level, CONFIG_LOG_DEBUG);
+}
+
+static void flags_count_more_than_variables_and_variables_more_than_the_file(void **state) {
+    (void)state;
+    struct loading loading = {.file = "workers = 1\nheartbeat_ms = 1001\nzone = file\n",
+                              .environment = {"WEFT_WORKERS=2", "WEFT_HEARTBEAT_MS=1002"},
+                              .arguments = {"--workers", "3"}};
+    load(&loading);
+    assert_string_equal(loading.problems, "");
+    assert_int_equal(loading.config.workers, 3);
+    assert_int_equal(loading.config.heartbeat_ms, 1002);
+    assert_string_equal(loading.config.zone, "file");
+}
+
+static void flags_may_have_dashes_and_equals_signs_and_the_last_one_counts(void **state) {
+    (void)state;
+    struct loading loading = {.arguments = {"--node-name=a", "--heartbeat_ms", "2000", "--node-name", "b", "--zone="}};
+    load(&loading);
+    assert_string_equal(loading.problems, "");
+    assert_string_equal(loading.config.node_name, "b");
+    assert_int_equal(loading.config.heartbeat_ms, 2000);
+    assert_string_equal(loading.config.zone, "");
+}
+
+static void the_file_may_be_named_by_a_variable(void **state) {
+    (void)state;
+    struct loading loading = {.environment = {"WEFT_CONFIG=/nonexistent/weft.conf"}};
+    load(&loading);
+    assert_int_equal(loading.rc, STATUS_VALIDATION_ERROR);
+    assert_string_equal(loading.problems, "/nonexistent/weft.conf: cannot be opened: No such file or directory\n");
+}
+
+static void variables_of_others_and_empty_ones_are_left_alone(void **state) {
+    (void)state;
+    struct loading loading = {.environment = {"WEFT_ENDPOINTS=https://127.0.0.1:8443", "WEFT_CONNECTION_STRING=x",
+                                              "WEFT_CA=/ca.pem", "WEFT_ADMIN_TOKEN=x", "WEFT_PIDS=1",
+                                              "WEFT_SERVICE_HOST=192.0.2.1", "WEFT_WORKERS="}};
+    load(&loading);
+    assert_string_equal(loading.problems, "");
+    assert_int_equal(loading.rc, STATUS_OK);
+}
+
+static void verbs_are_recognised(void **state) {
+    (void)state;
+    static const struct {
+        char *argument;
+        enum config_verb verb;
+    } cases[] = {
+        {"--help", CONFIG_HELP},
+        {"--version", CONFIG_VERSION},
+        {"--check-config", CONFIG_CHECK},
+        {"--print-config", CONFIG_PRINT},
+        {"--print-connection-string", CONFIG_PRINT_CONNECTION_STRING},
+        {"fsck", CONFIG_FSCK},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct loading loading = {.arguments = {cases[i].argument, "--workers", "2"}};
+        load(&loading);
+        assert_string_equal(loading.problems, "");
+        assert_int_equal(loading.verb, cases[i].verb);
+    }
+}
+
+static void help_works_beside_a_broken_configuration(void **state) {
+    (void)state;
+    struct loading loading = {.file = "nonsense\n", .arguments = {"--help"}, .environment = {"WEFT_WORKERS=many"}};
+    load(&loading);
+    assert_int_equal(loading.rc, STATUS_OK);
+    assert_int_equal(loading.verb, CONFIG_HELP);
+}
+
+#define LONG_150                                                                                                       \
+    "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"             \
+    "01234567890123456789012345678901234567890123456789"
+
+static void every_mistake_is_named_with_its_place(void **state) {
+    (void)state;
+    static const struct {
+        const char *file;
+        char *argument;
+        char *next_argument;
+        char *variable;
+        const char *problems;
+    } cases[] = {
+        {.file = "\nlissten = 1\n", .problems = "FILE:2: unknown key 'lissten'; did you mean 'listen'?\n"},
+        {.file = "heartbeat-mss = 1\n",
+         .problems = "FILE:1: unknown key 'heartbeat-mss'; did you mean 'heartbeat_ms'?\n"},
+        {.file = "colour = red\n", .problems = "FILE:1: unknown key 'colour'; --help lists all\n"},
+        {.file = "workers = 257\n", .problems = "FILE:1: workers = 257 is above its maximum, 256 threads\n"},
+        {.file = "heartbeat_ms = 5\n", .problems = "FILE:1: heartbeat_ms = 5 is below its minimum, 1000 ms\n"},
+        {.file = "workers = 99999999999999999999999\n",
+         .problems = "FILE:1: workers = 99999999999999999999999 is above its maximum, 256 threads\n"},
+        {.file = "workers = -1\n", .problems = "FILE:1: workers = -1 must be a whole number of threads without unit\n"},
+        {.file = "heartbeat_ms = 5s\n",
+         .problems = "FILE:1: heartbeat_ms = 5s must be a whole number of ms without unit\n"},
+        {.file = "workers =\n", .problems = "FILE:1: workers =  must be a whole number of threads without unit\n"},
+        {.file = "html = yes\n", .problems = "FILE:1: html = yes must be on or off\n"},
+        {.file = "log_level = loud\n",
+         .problems = "FILE:1: log_level = loud must be one of error, warning, info, debug\n"},
+        {.file = "listen = localhost:8443\n",
+         .problems = "FILE:1: listen = localhost:8443 must be an IP address and a port, as 127.0.0.1:8443 or "
+                     "[::1]:8443\n"},
+        {.file = "listen = 127.0.0.1:65536\n",
+         .problems = "FILE:1: listen = 127.0.0.1:65536 must be an IP address and a port, as 127.0.0.1:8443 or "
+                     "[::1]:8443\n"},
+        {.file = "listen = ::1:8443\n",
+         .problems = "FILE:1: listen = ::1:8443 must be an IP address and a port, as 127.0.0.1:8443 or [::1]:8443\n"},
+        {.file = "listen = off\n",
+         .problems = "FILE:1: listen = off must be an IP address and a port, as 127.0.0.1:8443 or [::1]:8443\n"},
+        {.file = "plain_listen = 80\n",
+         .problems = "FILE:1: plain_listen = 80 must be an IP address and a port, as 127.0.0.1:8443 or [::1]:8443, or "
+                     "off\n"},
+        {.file = "public_url = https://example.org/chat\n",
+         .problems = "FILE:1: public_url = https://example.org/chat must be http:// or https:// with a host and "
+                     "perhaps a port, and nothing behind\n"},
+        {.file = "data =\n", .problems = "FILE:1: data must not be empty\n"},
+        {.file = "node_name = a b\n",
+         .problems = "FILE:1: node_name = a b must be at most 63 letters, digits, dots, dashes and underscores\n"},
+        {.file = "resource_id = 7\n", .problems = "FILE:1: resource_id = 7 must be a UUID with dashes\n"},
+        {.file = "access_key_primary = secret\n",
+         .problems = "FILE:1: access_key_primary must be base64 of at least 32 bytes\n"},
+        {.file = "workers = 1\n\nworkers = 1\n", .problems = "FILE:3: workers is set already in line 1\n"},
+        {.file = "[node]\nworkers = 1\n",
+         .problems = "FILE:2: 'workers' is in section [node]; this file has no sections\n"},
+        {.file = "html = on\nnonsense\n", .problems = "FILE:2: the line is neither a comment nor key = value\n"},
+        {.file = "data = /" LONG_150 LONG_150 "\nhtml = maybe\n",
+         .problems = "FILE:1: the line is longer than 198 bytes\nFILE:2: html = maybe must be on or off\n"},
+        {.argument = "--workers",
+         .next_argument = "x",
+         .problems = "flag --workers: workers = x must be a whole number of threads without unit\n"},
+        {.argument = "--workers", .problems = "--workers: needs a value\n"},
+        {.argument = "--workers", .next_argument = "--help", .problems = "--workers: needs a value\n"},
+        {.argument = "--config", .problems = "--config: needs a value\n"},
+        {.argument = "--worker=2", .problems = "--worker=2: unknown flag 'worker'; did you mean 'workers'?\n"},
+        {.argument = "--" LONG_150 LONG_150 "=2", .problems = NULL},
+        {.argument = "start", .problems = "start: unexpected argument; flags are --key value or --key=value\n"},
+        {.argument = "--check-config",
+         .next_argument = "fsck",
+         .problems = "fsck: cannot be combined with --check-config\n"},
+        {.argument = "--data=/" LONG_150 LONG_150, .problems = "flag --data: data has 301 bytes; its maximum is 255\n"},
+        {.argument = "--data=/a\nb", .problems = "flag --data: data has control characters in it\n"},
+        {.variable = "WEFT_WORKERS=x",
+         .problems = "environment WEFT_WORKERS: workers = x must be a whole number of threads without unit\n"},
+        {.variable = "WEFT_WORKRES=2",
+         .problems = "environment WEFT_WORKRES: unknown key 'workres'; did you mean 'workers'?\n"},
+        {.argument = "--plain-listen=0.0.0.0:8080",
+         .problems = "plain_listen: 0.0.0.0 is not a loopback address; HTTP without TLS stays on this machine\n"},
+        {.argument = "--plain-listen=127.0.0.1:8443", .problems = "plain_listen: has the same port as listen, 8443\n"},
+        {.argument = "--tls-cert-file=/c.pem",
+         .problems = "tls_cert_file, tls_key_file: one is set without the other\n"},
+        {.argument = "--access-key-secondary=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+         .problems = "access_key_secondary: is set without access_key_primary\n"},
+        {.argument = "--storage-max-mb=100",
+         .problems = "storage_max_mb: 100 MB is below storage_map_initial_mb, 256 MB\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct loading loading = {.file = cases[i].file,
+                                  .arguments = {cases[i].argument, cases[i].next_argument},
+                                  .environment = {cases[i].variable}};
+        load(&loading);
+        if (cases[i].problems != NULL) {
+            assert_string_equal(loading.problems, cases[i].problems);
+        }
+        assert_int_equal(loading.rc, STATUS_VALIDATION_ERROR);
+    }
+}
+
+static void all_mistakes_are_told_at_once(void **state) {
+    (void)state;
+    struct loading loading = {.file = "workers = x\nhtml = y\n", .environment = {"WEFT_HEARTBEAT_MS=z"}};
+    load(&loading);
+    assert_string_equal(loading.problems,
+                        "FILE:1: workers = x must be a whole number of threads without unit\n"
+                        "FILE:2: html = y must be on or off\n"
+                        "environment WEFT_HEARTBEAT_MS: heartbeat_ms = z must be a whole number of ms without unit\n");
+}
+
+static void what_is_printed_reads_back_the_same(void **state) {
+    (void)state;
+    struct loading first = {.arguments = {"--listen=[::]:1", "--plain-listen=[::1]:2", "--rate-limits=acs",
+                                          "--log-level=error", "--tls-names=a b", "--html=off"}};
+    load(&first);
+    assert_string_equal(first.problems, "");
+    char *printed = print(&first.config);
+    struct loading second = {.file = printed};
+    load(&second);
+    assert_string_equal(second.problems, "");
+    char *printed_again = print(&second.config);
+    assert_string_equal(printed, printed_again);
+    free(printed_again);
+    free(printed);
+}
+
+static void secrets_are_not_printed(void **state) {
+    (void)state;
+    struct loading loading = {.arguments = {"--access-key-primary=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}};
+    load(&loading);
+    assert_int_equal(loading.rc, STATUS_OK);
+    char *printed = print(&loading.config);
+    assert_null(strstr(printed, "MDEyMzQ1"));
+    assert_non_null(strstr(printed, "# access_key_primary is set and not shown.\n"));
+    free(printed);
+}
+
+static void the_documented_file_is_what_the_table_prints(void **state) {
+    (void)state;
+    struct config config;
+    config_defaults(&config);
+    char *printed = print(&config);
+    FILE *file = fopen(SOURCE_DIR "/cluster-config/node.conf", "re");
+    assert_non_null(file);
+    char documented[64 * 1024];
+    size_t size = fread(documented, 1, sizeof documented - 1, file);
+    documented[size] = '\0';
+    fclose(file);
+    assert_string_equal(documented, printed);
+    free(printed);
+}
+
+static void help_names_every_key_and_its_default(void **state) {
+    (void)state;
+    struct buffer out;
+    buffer_init(&out);
+    config_help(&out);
+    buffer_append(&out, "", 1);
+    const char *help = (const char *)out.data;
+    assert_non_null(strstr(help, "  --feature-participants-max (0 to 250 participants; default 20)\n"));
+    assert_non_null(strstr(help, "  --print-connection-string\n"));
+    for (size_t i = 0; i < config_key_count; i++) {
+        assert_non_null(strstr(help, config_keys[i].explanation + strlen(config_keys[i].explanation) - 4));
+    }
+    for (const char *line = help; *line != '\0';) {
+        size_t length = strcspn(line, "\n");
+        assert_in_range(length, 0, 120);
+        line += length + (line[length] == '\n' ? 1 : 0);
+    }
+    buffer_close(&out);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_given_means_the_defaults),
+        cmocka_unit_test(every_default_is_within_its_own_bounds),
+        cmocka_unit_test(every_kind_of_value_is_read_from_the_file),
+        cmocka_unit_test(flags_count_more_than_variables_and_variables_more_than_the_file),
+        cmocka_unit_test(flags_may_have_dashes_and_equals_signs_and_the_last_one_counts),
+        cmocka_unit_test(the_file_may_be_named_by_a_variable),
+        cmocka_unit_test(variables_of_others_and_empty_ones_are_left_alone),
+        cmocka_unit_test(verbs_are_recognised),
+        cmocka_unit_test(help_works_beside_a_broken_configuration),
+        cmocka_unit_test(every_mistake_is_named_with_its_place),
+        cmocka_unit_test(all_mistakes_are_told_at_once),
+        cmocka_unit_test(what_is_printed_reads_back_the_same),
+        cmocka_unit_test(secrets_are_not_printed),
+        cmocka_unit_test(the_documented_file_is_what_the_table_prints),
+        cmocka_unit_test(help_names_every_key_and_its_default),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
