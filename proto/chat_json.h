@@ -8,15 +8,16 @@
 
 struct create_thread_request {
     struct bytes topic;
-    struct participants participants; /* as given, at most LIMIT_PARTICIPANTS_PER_CREATE_MAX, no duplicates (last wins) */
+    struct participants
+        participants; /* as given, at most LIMIT_PARTICIPANTS_PER_CREATE_MAX, no duplicates (last wins) */
     struct metadata metadata;
     struct retention retention;
 };
 
 struct update_thread_request {
-    struct bytes topic;          /* absent: unchanged */
-    struct metadata metadata;    /* patch, RFC 7396: null or "" removes */
-    struct retention retention;  /* RETENTION_NONE also for an explicit null */
+    struct bytes topic;         /* absent: unchanged */
+    struct metadata metadata;   /* patch, RFC 7396: null or "" removes */
+    struct retention retention; /* RETENTION_NONE also for an explicit null */
 };
 
 struct send_message_request {
@@ -35,7 +36,8 @@ int create_thread_request_parse(struct arena *arena, struct bytes body, struct c
                                 struct problem *problem);
 int update_thread_request_parse(struct arena *arena, struct bytes body, struct update_thread_request *out,
                                 struct problem *problem);
-/* `message_bytes_max` bounds content; beyond it STATUS_REQUEST_ENTITY_TOO_LARGE. */
+/* `message_bytes_max` bounds content, and with LIMIT_METADATA_BYTES_MAX more content and metadata together; beyond it
+ * STATUS_REQUEST_ENTITY_TOO_LARGE. */
 int send_message_request_parse(struct arena *arena, struct bytes body, size_t message_bytes_max,
                                struct send_message_request *out, struct problem *problem);
 int update_message_request_parse(struct arena *arena, struct bytes body, size_t message_bytes_max,
@@ -73,9 +75,20 @@ struct bytes receipt_page_encode(struct arena *arena, const struct receipt *item
                                  struct bytes next_link);
 struct bytes realtime_configuration_encode(struct arena *arena, struct bytes origin);
 
-/* For realtime.c: the same ChatMessage, participant and properties objects as jansson values; the caller owns them. */
+/* For realtime.c: the same ChatMessage, participant and properties objects as jansson values; the caller owns them.
+ * REST bodies have times in whole seconds, real-time frames in milliseconds. */
+enum json_times { JSON_TIMES_SECONDS, JSON_TIMES_MS };
 struct json_t;
-struct json_t *message_to_json(const struct message *message);
-struct json_t *participant_to_json(const struct participant *participant);
-struct json_t *thread_properties_to_json(const struct thread_properties *properties);
-struct json_t *identifier_to_json(struct bytes raw_id);
+struct json_t *message_to_json(const struct message *message, enum json_times times);
+struct json_t *participant_to_json(const struct participant *participant, enum json_times times);
+struct json_t *thread_properties_to_json(const struct thread_properties *properties, enum json_times times);
+/* `name` of `object` becomes `time_ms` as text. */
+void json_time_set(struct json_t *object, const char *name, int64_t time_ms, enum json_times times);
+
+/* For realtime.c, whose `send` has the members of the REST body: the rules for content, contentType or type, name and
+ * metadata. `type_member` names the type's member. */
+struct json_reader;
+int send_message_read(const struct json_reader *reader, const struct json_t *object, const char *type_member,
+                      size_t message_bytes_max, struct send_message_request *out);
+/* A required decimal message id. */
+int message_id_read(const struct json_reader *reader, const struct json_t *object, const char *member, uint64_t *id);

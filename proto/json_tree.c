@@ -109,7 +109,7 @@ size_t metadata_bytes(const struct metadata *metadata) {
 }
 
 static int metadata_pair_read(const struct json_reader *reader, const char *key, const json_t *value,
-                              struct metadata_pair *pair) {
+                              enum metadata_use use, struct metadata_pair *pair) {
     pair->key = arena_copy(reader->arena, bytes_of_text(key));
     pair->value = BYTES_ABSENT;
     if (json_is_null(value))
@@ -118,7 +118,9 @@ static int metadata_pair_read(const struct json_reader *reader, const char *key,
         return problem_set(reader->problem, reader->arena, STATUS_VALIDATION_ERROR, "metadata",
                            "metadata values must be strings; \"%.*s\" is %s.", QUOTED_BYTES_MAX, key,
                            json_type_text(value));
-    pair->value = arena_copy(reader->arena, string_bytes(value));
+    /* An empty value in a patch removes the key as null does (contract 6.2); elsewhere it is kept. */
+    if (json_string_length(value) > 0 || use == METADATA_WHOLE)
+        pair->value = arena_copy(reader->arena, string_bytes(value));
     return 0;
 }
 
@@ -141,7 +143,7 @@ int json_metadata_read(const struct json_reader *reader, const json_t *object, e
     json_object_foreach(map, key, value) {
         if (json_is_null(value) && use == METADATA_WHOLE)
             continue;
-        int rc = metadata_pair_read(reader, key, value, &out->pairs[out->count]);
+        int rc = metadata_pair_read(reader, key, value, use, &out->pairs[out->count]);
         if (rc != 0)
             return rc;
         out->count++;

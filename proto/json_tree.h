@@ -33,8 +33,8 @@ int json_text_read(const struct json_reader *reader, const json_t *object, const
 int json_text_require(const struct json_reader *reader, const json_t *object, const char *name, size_t bytes_max,
                       struct bytes *out);
 
-/* A flat map of texts; keys and values together at most `bytes_max`. In a patch null stays as an absent value and
- * `"metadata": null` clears; elsewhere nulls are skipped. */
+/* A flat map of texts; keys and values together at most `bytes_max`. In a patch null and "" become an
+ * absent value and `"metadata": null` clears; elsewhere nulls are skipped. */
 enum metadata_use { METADATA_WHOLE, METADATA_PATCH };
 int json_metadata_read(const struct json_reader *reader, const json_t *object, enum metadata_use use, size_t bytes_max,
                        struct metadata *out);

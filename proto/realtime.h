@@ -6,10 +6,7 @@
 #include "proto/command.h"
 #include "proto/problem.h"
 
-enum realtime_format {
-    REALTIME_JSON = 0,
-    REALTIME_MSGPACK = 1
-};
+enum realtime_format { REALTIME_JSON = 0, REALTIME_MSGPACK = 1 };
 #define REALTIME_FORMATS 2
 
 enum realtime_request_type {
@@ -41,23 +38,27 @@ struct realtime_request {
     size_t positions_count;
 };
 
-/* Refuses with a problem naming field, limit and value; `out->type` and `out->id` are set as far as they were read, so
- * that the error can name the request. Claimed sizes of MessagePack are checked before they are believed. */
+/* STATUS_MALFORMED: the frame is no object at all, which ends the session (close code 4400); any other refusal is of
+ * this request only. Refuses with a problem naming field, limit and value; `out->type` and `out->id` are set as far as
+ * they were read, so that the error can name the request. Claimed sizes of MessagePack are checked before they are
+ * believed. */
 int realtime_request_parse(struct arena *arena, enum realtime_format format, struct bytes frame,
                            size_t message_bytes_max, struct realtime_request *out, struct problem *problem);
 
 /* Frames out: payloads without WebSocket framing, appended to `out`. */
+
+/* Appends nothing for CHANGE_USER_*, which concern the server only. `durability` NULL: the member is left out. */
 void realtime_change_encode(enum realtime_format format, const struct change *change, const char *durability,
                             struct buffer *out);
 void realtime_connected_encode(enum realtime_format format, struct bytes user_id, int64_t expires_ms,
                                uint32_t heartbeat_ms, struct bytes node, struct buffer *out);
+/* Members that the result does not have (0) are left out: a receipt has no sequence. */
 void realtime_ack_encode(enum realtime_format format, struct bytes id, struct bytes thread_id,
                          const struct command_result *result, const char *durability, struct buffer *out);
 /* `id`, `thread_id` may be absent. `retry_after_ms` 0: none. */
 void realtime_error_encode(enum realtime_format format, struct bytes id, struct bytes thread_id,
                            const struct problem *problem, uint32_t retry_after_ms, struct buffer *out);
-void realtime_complete_encode(enum realtime_format format, struct bytes thread_id, uint64_t offset,
-                              struct buffer *out);
+void realtime_complete_encode(enum realtime_format format, struct bytes thread_id, uint64_t offset, struct buffer *out);
 void realtime_gap_encode(enum realtime_format format, struct bytes thread_id, uint64_t from, uint64_t to,
                          struct buffer *out);
 void realtime_goaway_encode(enum realtime_format format, uint32_t after_ms, const char *reason, struct buffer *out);
