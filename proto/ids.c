@@ -90,8 +90,10 @@ bool user_id_is_of_resource(struct bytes raw_id, struct bytes resource_id) {
     if (rest.size <= resource_id.size + 1 || !bytes_equal(bytes_of(rest.data, resource_id.size), resource_id) ||
         rest.data[resource_id.size] != '_')
         return false;
-    struct bytes user = bytes_from(rest, resource_id.size + 1);
-    return memchr(user.data, '_', user.size) == NULL && memchr(user.data, ':', user.size) == NULL;
+    for (size_t i = resource_id.size + 1; i < rest.size; i++)
+        if (!is_base64url(rest.data[i]) || rest.data[i] == '_')
+            return false;
+    return true;
 }
 
 void uuid_format(const uint8_t entropy[16], char text[37]) {

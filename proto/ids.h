@@ -26,7 +26,7 @@ struct bytes thread_id_make(struct arena *arena, const uint8_t entropy[THREAD_ID
 #define USER_ID_ENTROPY_BYTES 16
 struct bytes user_id_make(struct arena *arena, struct bytes resource_id, const uint8_t entropy[USER_ID_ENTROPY_BYTES]);
 
-/* True when the id is "8:acs:<this resource>_<something without underscore>". */
+/* True when the id is "8:acs:<this resource>_<letters, digits and dashes>". */
 bool user_id_is_of_resource(struct bytes raw_id, struct bytes resource_id);
 
 /* A lower-case UUID, version 4, from 16 bytes of chance. `text` gets 36 characters and a NUL. */

@@ -94,6 +94,7 @@ static void ids_that_are_no_users_of_the_resource_are_refused(void **state) {
                          "8:acs:" RESOURCE "_tenant_user",
                          "8:acs:" RESOURCE "-" USER,
                          "8:acs:" RESOURCE "_a:b",
+                         "8:acs:" RESOURCE "_a\"b",
                          "8:gcch-acs:" RESOURCE "_" USER,
                          "28:orgid:" USER};
     for (size_t i = 0; i < COUNT(ids); i++)
