@@ -10,8 +10,9 @@ struct thread_counters {
     uint64_t sequence; /* of the newest message */
     uint64_t version;  /* of the newest change, epoch ms; rises strictly */
     int64_t last_message_ms;
-    uint32_t participants; /* active ones */
-    uint64_t joins;        /* how often anybody joined: gives join order */
+    uint32_t participants;      /* active ones */
+    uint64_t joins;             /* how often anybody joined: gives join order */
+    uint64_t properties_offset; /* where the mark of the last change without message lies; 0: none */
 };
 
 /* ROW_PARTICIPANT: kept after a removal, for the right to read history up to it. */

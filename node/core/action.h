@@ -1,0 +1,30 @@
+#pragma once
+/* Everything a node can ask for. Made by node_core_step, performed by the server loop in order. */
+#include "node/core/batch.h"
+
+enum action_kind {
+    ACTION_WRITE,   /* lend `batch` to the disk worker; comes back as EVENT_BATCH_DONE */
+    ACTION_ANSWER,  /* tell whoever proposed */
+    ACTION_FAN_OUT, /* hand `change` to the gateway workers */
+};
+
+struct action {
+    enum action_kind kind;
+    struct batch *batch;
+    void *reply_to; /* ANSWER */
+    unsigned worker;
+    struct command_result result;
+    unsigned copies;             /* ANSWER, FAN_OUT: how many other nodes hold it durably too */
+    const struct change *change; /* FAN_OUT: borrowed until the actions have been performed */
+};
+
+/* Actions of one step, in order. */
+struct action_list {
+    struct action *items;
+    size_t count;
+    size_t capacity;
+};
+
+/* Adds an empty action of that kind; the pointer is valid until the next add. */
+struct action *action_add(struct action_list *list, enum action_kind kind);
+void action_list_close(struct action_list *list);

@@ -1,0 +1,30 @@
+#pragma once
+/* A command on its way through a range: proposed, given its place in the log, appended, committed, applied, answered.
+ * Made by whoever proposes; from node_core_step on it is the core's, which lends it to the disk worker for one batch
+ * and frees it when everything about it is done. */
+#include "node/core/outcome.h"
+#include "storage/range_log.h"
+
+enum entry_origin {
+    ENTRY_OF_CLIENT,    /* has an author who waits: `reply_to` */
+    ENTRY_OF_FOLLOW_UP, /* tells a user's range of a thread's change */
+    ENTRY_OF_OUTBOX,    /* takes a finished follow-up off the outbox */
+    ENTRY_OF_PURGE      /* removes rows of what was deleted */
+};
+
+struct follow_up;
+
+struct entry {
+    struct entry *next; /* whose list it is in says where it is on its way */
+    struct arena arena; /* what the command borrows */
+    struct command command;
+    enum entry_origin origin;
+    void *reply_to;  /* the adapter's; comes back with the answer */
+    unsigned worker; /* the adapter's worker that waits */
+    struct follow_up *follow_up;
+    struct log_place place;
+    struct outcome outcome; /* filled by the disk worker; in the batch's arena */
+};
+
+struct entry *entry_new(enum entry_origin origin);
+void entry_free(struct entry *entry);

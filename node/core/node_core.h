@@ -1,0 +1,32 @@
+#pragma once
+/* The core of a node: everything that happens comes in as an event, everything it wants comes out as actions. No clock,
+ * no chance, no sockets, no files; production and the simulator run this same code. One thread at a time. */
+#include "node/core/action.h"
+#include "node/core/cluster_map.h"
+#include "node/core/event.h"
+
+struct node_core;
+
+struct node_core_options {
+    uint32_t range_count;
+    size_t queue_max; /* proposals waiting or on disk; beyond it STATUS_OVERLOADED */
+};
+
+struct node_core_statistics {
+    size_t waiting; /* entries not yet lent to the disk */
+    size_t on_disk;
+    size_t follow_ups;
+    uint64_t applied;
+    uint64_t batches;
+};
+
+struct node_core *node_core_new(const struct node_core_options *options);
+void node_core_free(struct node_core *core);
+
+/* Adds what is to be done to `actions`. What the actions borrow is valid until node_core_done. */
+void node_core_step(struct node_core *core, const struct event *event, struct action_list *actions);
+
+/* The actions of the last step have been performed. */
+void node_core_done(struct node_core *core);
+
+struct node_core_statistics node_core_statistics(const struct node_core *core);

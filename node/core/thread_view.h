@@ -1,0 +1,42 @@
+#pragma once
+/* What one user may read of a thread (contract 8.4): participants everything since their share-history time, removed
+ * ones what lay at or below the offset of their removal, strangers nothing. Read transactions only. */
+#include "node/core/outcome.h"
+#include "storage/thread_store.h"
+
+struct thread_view {
+    struct thread_store store;
+    struct thread_properties properties;
+    struct thread_counters counters;
+    struct participant_row participant;
+    const uint8_t *hash_key;
+    bool is_active; /* false: was removed, reads history only */
+};
+
+/* STATUS_THREAD_NOT_FOUND, STATUS_FORBIDDEN for a stranger. */
+int thread_view_open(struct thread_view *view, const struct apply_context *context, const struct id_hash *thread,
+                     struct bytes user_id);
+
+/* Is this message among what the user may see? */
+bool thread_view_shows(const struct thread_view *view, const struct message *message);
+
+struct message_page {
+    struct message *messages; /* newest change first */
+    size_t count;
+    bool has_more;
+};
+/* Up to `size_max` visible messages at and below `offset` (UINT64_MAX: from the newest) whose version is not below
+ * `start_ms`. */
+int thread_view_messages(struct thread_view *view, uint64_t offset, int64_t start_ms, size_t size_max,
+                         struct message_page *page);
+
+/* STATUS_MESSAGE_NOT_FOUND also for one that is hidden from the user. */
+int thread_view_message(struct thread_view *view, uint64_t message_id, struct message *message);
+
+/* Active participants in join order. */
+int thread_view_participants(struct thread_view *view, struct participant **items, size_t *count);
+
+/* What changed at and above `offset`, oldest first, as changes to tell: at most `changes_max`; `*is_complete` says
+ * whether that was all. A message that lay first below `offset` comes as an edit. */
+int thread_view_changes(struct thread_view *view, uint64_t offset, size_t changes_max, struct change **changes,
+                        size_t *count, bool *is_complete);

@@ -1,0 +1,100 @@
+#include "node/core/user.h"
+
+#include "proto/status.h"
+#include "storage/range_log.h"
+#include "storage/user_store.h"
+
+static int create_apply(const struct apply_context *context, const struct command *command, struct outcome *outcome) {
+    struct user_store store;
+    struct user_row row;
+    int rc = user_store_open_new(&store, context->transaction, context->arena, context->master, &command->subject,
+                                 command->wrapped_key);
+    if (rc != STATUS_OK)
+        return rc;
+    rc = user_row_get(&store, &row);
+    if (rc != STATUS_STORE_MISSING) {
+        outcome->result.rc = rc == STATUS_OK ? STATUS_CONFLICT : rc;
+        return STATUS_OK;
+    }
+    row = (struct user_row){.user_id = command->user_id, .created_ms = command->time_ms};
+    outcome->result.time_ms = command->time_ms;
+    return user_row_put(&store, &row);
+}
+
+/* Sessions of the user learn that tokens issued before a moment are void. */
+static void revocation_tell(const struct apply_context *context, const struct command *command, struct outcome *outcome,
+                            int64_t valid_from_s) {
+    struct change change = {.kind = CHANGE_USER_REVOKED, .subject = command->subject, .time_ms = valid_from_s * 1000};
+    outcome_add_change(outcome, context->arena, &change);
+}
+
+static int revoke_apply(const struct apply_context *context, const struct command *command, struct user_store *store,
+                        struct outcome *outcome) {
+    struct user_row row;
+    int rc = user_row_get(store, &row);
+    if (rc != STATUS_OK)
+        return rc;
+    if (command->valid_from_s > row.valid_from_s)
+        row.valid_from_s = command->valid_from_s;
+    revocation_tell(context, command, outcome, row.valid_from_s);
+    outcome->result.time_ms = command->time_ms;
+    return user_row_put(store, &row);
+}
+
+static int delete_apply(const struct apply_context *context, const struct command *command, struct outcome *outcome) {
+    struct outbox_row purge = {.is_purge = true, .time_ms = command->time_ms};
+    revocation_tell(context, command, outcome, INT64_MAX / 1000);
+    outcome->result.time_ms = command->time_ms;
+    int rc = outcome_add_follow_up(outcome, context, &command->subject, OUTBOX_PURGE_NUMBER, &purge);
+    return rc == STATUS_OK ? subject_key_remove(context->transaction, &command->subject) : rc;
+}
+
+/* Follow-ups may arrive twice and out of order; the thread's offset tells which is newer. */
+static int thread_apply_to_list(const struct apply_context *context, const struct command *command,
+                                struct user_store *store, struct outcome *outcome) {
+    struct membership_row row = {0};
+    int rc = user_membership_get(store, &command->thread_hash, &row);
+    if (rc != STATUS_OK && rc != STATUS_STORE_MISSING)
+        return rc;
+    if (rc == STATUS_OK && row.offset >= command->offset)
+        return STATUS_OK;
+    row = (struct membership_row){
+        .thread_id = command->thread_id, .membership = command->membership, .offset = command->offset};
+    if (command->membership == MEMBERSHIP_DELETED) {
+        row.topic = command->topic;
+        row.deleted_ms = command->time_ms;
+        row.last_message_ms = command->last_message_ms;
+    }
+    if (command->membership == MEMBERSHIP_JOINED) {
+        struct change change = {.kind = CHANGE_USER_JOINED,
+                                .subject = command->subject,
+                                .thread_id = command->thread_id,
+                                .offset = command->offset,
+                                .time_ms = command->time_ms};
+        outcome_add_change(outcome, context->arena, &change);
+    }
+    return user_membership_put(store, &command->thread_hash, &row);
+}
+
+int user_apply(const struct apply_context *context, const struct command *command, struct outcome *outcome) {
+    struct user_store store;
+    *outcome = (struct outcome){0};
+    if (command->kind == COMMAND_USER_CREATE)
+        return create_apply(context, command, outcome);
+    int rc = user_store_open(&store, context->transaction, context->arena, context->master, &command->subject);
+    if (rc == STATUS_OK) {
+        if (command->kind == COMMAND_USER_DELETE)
+            rc = delete_apply(context, command, outcome);
+        else if (command->kind == COMMAND_USER_REVOKE)
+            rc = revoke_apply(context, command, &store, outcome);
+        else
+            rc = thread_apply_to_list(context, command, &store, outcome);
+    }
+    if (rc == STATUS_STORAGE_FULL || rc == STATUS_STORAGE_FAILED)
+        return rc;
+    if (rc == STATUS_STORE_MISSING)
+        rc = STATUS_IDENTITY_NOT_OWNED;
+    if (rc != STATUS_OK)
+        outcome->result.rc = rc;
+    return STATUS_OK;
+}
