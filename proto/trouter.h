@@ -6,11 +6,12 @@
 #include "proto/change.h"
 
 /* A ticket names who may do the next step: carried in `connectparams` (`sr`, `st`, `se`, `sig`, `issuer`, `sp`) and in
- * `sid`, so that any node of the cluster can check it. MAC: keyed BLAKE2b (libsodium crypto_generichash) of the fields. */
+ * `sid`, so that any node of the cluster can check it. MAC: keyed BLAKE2b (libsodium crypto_generichash) of the fields.
+ */
 #define TROUTER_TICKET_KEY_BYTES 32
 
 struct trouter_ticket {
-    struct bytes user_id; /* raw id */
+    struct bytes user_id;     /* raw id */
     struct bytes endpoint_id; /* epid */
     int64_t issued_ms;
     int64_t expires_ms;
@@ -27,8 +28,8 @@ struct bytes trouter_ticket_seal(struct arena *arena, const uint8_t key[TROUTER_
 int trouter_ticket_open(struct arena *arena, const uint8_t key[TROUTER_TICKET_KEY_BYTES], const char *purpose,
                         struct bytes text, int64_t now_ms, struct trouter_ticket *ticket);
 
-/* The JSON body of allocate. `origin` is "https://host[:port]" without slash. `sealed` goes into connectparams.sr beside
- * `se` = expires_ms. */
+/* The JSON body of allocate. `origin` is "https://host[:port]" without slash. `sealed` goes into connectparams.sr
+ * beside `se` = expires_ms. */
 struct bytes trouter_allocation_encode(struct arena *arena, struct bytes origin, struct bytes sealed,
                                        const struct trouter_ticket *ticket, uint32_t ttl_s);
 
@@ -59,13 +60,13 @@ struct trouter_packet {
 int trouter_packet_parse(struct arena *arena, struct bytes text, struct trouter_packet *packet);
 
 /* Whole packets as text, without WebSocket framing. */
-void trouter_connected_encode(struct buffer *out, uint32_t ttl_s);     /* 5:::{"name":"trouter.connected",...} */
-void trouter_reconnect_encode(struct buffer *out, const char *target); /* 5:::{"name":"trouter.reconnect",...} */
-void trouter_ack_encode(struct buffer *out, uint64_t id);              /* 6:::<id>+[] */
+void trouter_connected_encode(struct buffer *out, uint32_t ttl_s);      /* 5:::{"name":"trouter.connected",...} */
+void trouter_reconnect_encode(struct buffer *out, const char *target);  /* 5:::{"name":"trouter.reconnect",...} */
+void trouter_ack_encode(struct buffer *out, uint64_t id);               /* 6:::<id>+[] */
 void trouter_disconnect_encode(struct buffer *out, const char *reason); /* 0::: with {"reason":..}; NULL: "0::" */
 
-/* A push is   3:::{"id":<n>  +  before  +  <recipient part>  +  after   where only <n> and the recipient part differ per
- * recipient, so a change is encoded once for all. The recipient part is made once per session. Pushes that exclude
+/* A push is   3:::{"id":<n>  +  before  +  <recipient part>  +  after   where only <n> and the recipient part differ
+ * per recipient, so a change is encoded once for all. The recipient part is made once per session. Pushes that exclude
  * somebody say so. */
 struct trouter_push {
     struct bytes before; /* from `,"method":` up to the recipient part */
@@ -83,7 +84,7 @@ void trouter_recipient_encode(struct buffer *out, struct bytes user_id);
 size_t trouter_pushes_encode(struct arena *arena, const struct change *change, const char *cv,
                              struct trouter_push *pushes, size_t pushes_max);
 
-/* The registration body of POST /v3/registrations (section 5.5); STATUS_BAD_REQUEST. */
+/* The registration body of POST /v3/registrations (section 5.5); STATUS_BAD_REQUEST or STATUS_VALIDATION_ERROR. */
 struct problem;
 int trouter_registration_parse(struct arena *arena, struct bytes body, struct bytes *registration_id,
                                struct problem *problem);
