@@ -21,6 +21,7 @@ struct follow_up {
     struct outbox_row row;
     size_t users_left;              /* commands not yet applied */
     struct pending_answer *pending; /* NULL: nobody waits */
+    size_t in_flight;               /* its entries that are waiting or on disk */
     int64_t retry_ms;               /* 0: on its way; otherwise when to try again after a full disk */
     bool *users_done;               /* one per user */
 };

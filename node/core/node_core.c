@@ -168,17 +168,22 @@ static void follow_up_unlink(struct node_core *core, struct follow_up *follow_up
     core->follow_ups_count--;
 }
 
+static void follow_up_entry_propose(struct node_core *core, struct entry *entry, int64_t now_ms) {
+    entry->follow_up->in_flight++;
+    propose(core, entry, now_ms);
+}
+
 static void follow_up_propose(struct node_core *core, struct follow_up *follow_up, int64_t now_ms) {
     follow_up->retry_ms = 0;
     if (follow_up->row.is_purge) {
-        propose(core, follow_up_purge_entry(follow_up), now_ms);
+        follow_up_entry_propose(core, follow_up_purge_entry(follow_up), now_ms);
         return;
     }
     for (size_t i = 0; i < follow_up->row.users_count; i++)
         if (!follow_up->users_done[i])
-            propose(core, follow_up_user_entry(follow_up, i, &follow_up->subject), now_ms);
+            follow_up_entry_propose(core, follow_up_user_entry(follow_up, i, &follow_up->subject), now_ms);
     if (follow_up->users_left == 0)
-        propose(core, follow_up_done_entry(follow_up), now_ms);
+        follow_up_entry_propose(core, follow_up_done_entry(follow_up), now_ms);
 }
 
 static struct follow_up *follow_up_start(struct node_core *core, const struct id_hash *subject, uint64_t number,
@@ -234,6 +239,8 @@ static void changes_tell(struct node_core *core, const struct entry *entry, int6
 static void entry_done(struct node_core *core, struct entry *entry, int64_t now_ms, struct action_list *actions) {
     struct follow_up *follow_up = entry->follow_up;
     changes_tell(core, entry, now_ms, actions);
+    if (follow_up != NULL)
+        follow_up->in_flight--;
     switch (entry->origin) {
     case ENTRY_OF_CLIENT:
         client_entry_done(core, entry, now_ms, actions);
@@ -242,12 +249,12 @@ static void entry_done(struct node_core *core, struct entry *entry, int64_t now_
         follow_up->users_done[entry->command.number] = true;
         if (--follow_up->users_left == 0) {
             pending_answer_release(follow_up, actions);
-            propose(core, follow_up_done_entry(follow_up), now_ms);
+            follow_up_entry_propose(core, follow_up_done_entry(follow_up), now_ms);
         }
         break;
     case ENTRY_OF_PURGE:
         if (!entry->outcome.is_purge_done) {
-            propose(core, follow_up_purge_entry(follow_up), now_ms);
+            follow_up_entry_propose(core, follow_up_purge_entry(follow_up), now_ms);
             break;
         }
         /* fall through */
@@ -259,10 +266,14 @@ static void entry_done(struct node_core *core, struct entry *entry, int64_t now_
 }
 
 static void entry_refused(struct entry *entry, int rc, int64_t now_ms, struct action_list *actions) {
-    if (entry->origin == ENTRY_OF_CLIENT)
+    if (entry->origin == ENTRY_OF_CLIENT) {
         answer_refusal(actions, entry, rc);
-    else
-        entry->follow_up->retry_ms = now_ms + FOLLOW_UP_RETRY_MS;
+        return;
+    }
+    /* The change itself is committed, so its author waits no longer. */
+    pending_answer_release(entry->follow_up, actions);
+    entry->follow_up->in_flight--;
+    entry->follow_up->retry_ms = now_ms + FOLLOW_UP_RETRY_MS;
 }
 
 static void on_batch_done(struct node_core *core, struct batch *batch, int64_t now_ms, struct action_list *actions) {
@@ -301,7 +312,7 @@ static void on_tick(struct node_core *core, int64_t now_ms, struct action_list *
         fan_out(actions, kept, 0);
     }
     for (struct follow_up *follow_up = core->follow_ups; follow_up != NULL; follow_up = follow_up->next)
-        if (follow_up->retry_ms != 0 && follow_up->retry_ms <= now_ms)
+        if (follow_up->in_flight == 0 && follow_up->retry_ms != 0 && follow_up->retry_ms <= now_ms)
             follow_up_propose(core, follow_up, now_ms);
 }
 

@@ -1,0 +1,70 @@
+#pragma once
+/* What every handler and session of the gateway shares: settings, the store to read from, and the way to the core.
+ * Built by the server, which fills the callbacks; nothing in the gateway knows the server. */
+#include <stdatomic.h>
+
+#include "node/config.h"
+#include "node/core/entry.h"
+#include "node/core/thread_view.h"
+#include "node/gateway/worker.h"
+#include "node/settings.h"
+#include "proto/problem.h"
+
+struct session_table;
+struct token_cache;
+struct rate_limiter;
+
+struct gateway {
+    const struct config *config;
+    const struct settings *settings;
+    struct token_key token_key;
+    struct access_keys access_keys;
+    struct store *store;
+    const struct seal_key *master;
+    atomic_bool is_draining; /* new real-time connections are refused with 503, tellers say goaway */
+    struct gateway_worker *workers;
+    size_t workers_count;
+    void *core; /* for the callbacks; any thread may call them */
+    /* Takes the entry; its answer comes to the worker named in it. STATUS_SHUTTING_DOWN: not taken, still yours. */
+    int (*propose)(void *core, struct entry *entry);
+    /* Something to tell that is not stored (typing). The change is borrowed until return. */
+    int (*notice)(void *core, const struct change *change);
+    int64_t started_ms;
+};
+
+/* One per worker; used on its thread only. `worker->context` points here. */
+struct gateway_worker {
+    struct gateway *gateway;
+    struct worker *worker;
+    struct session_table *sessions;
+    struct token_cache *tokens;
+    struct rate_limiter *limiter;
+};
+
+static inline struct gateway_worker *gateway_worker_of(struct worker *worker) {
+    return worker->context;
+}
+
+/* Someone who waits for an entry: put it first in your own struct and give it as the entry's `reply_to`. The server
+ * fills result and copies and posts the parcel; then on_answer is called on the worker's thread and owns the memory
+ * again. */
+struct reply {
+    struct parcel parcel;
+    struct command_result result;
+    unsigned copies;
+    void (*on_answer)(struct gateway_worker *worker, struct reply *reply);
+};
+
+/* A new entry of a client for `subject`, with the worker filled in; what the command borrows is to be copied into
+ * entry->arena by the caller. */
+struct entry *gateway_entry_new(struct gateway_worker *worker, enum command_kind kind, const struct id_hash *subject,
+                                struct bytes actor_id, struct reply *reply);
+
+/* A read transaction with what rules need. Keep it short: the store's map cannot grow meanwhile. */
+struct gateway_read {
+    struct apply_context context; /* transaction, arena, master, hash key */
+};
+int gateway_read_begin(struct gateway_worker *worker, struct arena *arena, struct gateway_read *read);
+void gateway_read_end(struct gateway_read *read);
+
+struct id_hash gateway_hash(const struct gateway *gateway, struct bytes raw_id);
