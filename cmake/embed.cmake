@@ -1,5 +1,5 @@
-# Writes OUTPUT, a C file with the table of the embedded web page, from FILES (a list). Run with cmake -P.
-# Each asset: path, content type, entity tag (from the SHA-256 of the bytes), bytes.
+# Writes OUTPUT, a C file with the table of the embedded web page, from FILES (a list) in FOLDER. Run with cmake -P.
+# Each asset: path in the folder, content type, entity tag (from the SHA-256 of the bytes), bytes.
 set(type_html "text/html; charset=utf-8")
 set(type_js "text/javascript; charset=utf-8")
 set(type_css "text/css; charset=utf-8")
@@ -9,7 +9,7 @@ set(arrays "")
 set(rows "")
 set(number 0)
 foreach(file IN LISTS FILES)
-    get_filename_component(name ${file} NAME)
+    file(RELATIVE_PATH path ${FOLDER} ${file})
     get_filename_component(extension ${file} LAST_EXT)
     string(SUBSTRING ${extension} 1 -1 extension)
     file(READ ${file} hex HEX)
@@ -21,7 +21,7 @@ foreach(file IN LISTS FILES)
     # The last byte keeps an empty file from being an empty array, which C does not have.
     string(APPEND arrays "static const uint8_t asset_${number}[] = {${values}0};\n")
     string(APPEND rows
-           "    {\"${name}\", \"${type_${extension}}\", \"\\\"${tag}\\\"\", {asset_${number}, ${size}}},\n")
+           "    {\"${path}\", \"${type_${extension}}\", \"\\\"${tag}\\\"\", {asset_${number}, ${size}}},\n")
     math(EXPR number "${number} + 1")
 endforeach()
 

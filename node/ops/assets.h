@@ -1,10 +1,10 @@
 #pragma once
-/* The files of the web page, embedded in the binary by the build from node/ops/console (*.html *.js *.css *.svg).
- * Constant for the life of the process; may be read by any worker. */
+/* The files of the web page, embedded in the binary by the build from node/ops/console and the folders in it (*.html
+ * *.js *.css *.svg). Constant for the life of the process; may be read by any worker. */
 #include "proto/bytes.h"
 
 struct asset {
-    const char *path;         /* file name as in the folder: "index.html" */
+    const char *path;         /* in that folder: "chat/index.html" */
     const char *content_type; /* as for the header: "text/html; charset=utf-8" */
     const char *etag;         /* with its quotes; equal bytes have equal tags */
     struct bytes body;
@@ -13,5 +13,5 @@ struct asset {
 /* Ends with a row whose path is NULL. Written by the build. */
 extern const struct asset asset_table[];
 
-/* By file name, without a leading slash. NULL: there is no such file. */
+/* By path in the folder, without a leading slash. NULL: there is no such file. */
 const struct asset *asset_find(struct bytes path);
