@@ -55,10 +55,11 @@ int range_log_append(struct store_transaction *transaction, const struct seal_ke
     return rc;
 }
 
-static int entry_decode(struct store_transaction *transaction, const struct seal_key *master, struct arena *arena,
-                        uint64_t number, struct bytes stored, struct log_entry *entry) {
-    if (stored.size < ENTRY_HEADER_BYTES + SEAL_OVERHEAD_BYTES)
+int range_log_open(struct store_transaction *transaction, const struct seal_key *master, struct arena *arena,
+                   struct bytes record_key, struct bytes stored, struct log_entry *entry) {
+    if (record_key.size != 8 || stored.size < ENTRY_HEADER_BYTES + SEAL_OVERHEAD_BYTES)
         return STATUS_RECORD_CORRUPT;
+    uint64_t number = number_decode(record_key.data);
     *entry = (struct log_entry){.number = number};
     entry->place.range = (uint32_t)number_decode(stored.data + 1);
     entry->place.epoch = number_decode(stored.data + 9);
@@ -91,7 +92,7 @@ int range_log_visit(struct store_transaction *transaction, const struct seal_key
     rc = store_cursor_seek(cursor, key_bytes(&first), &key, &stored);
     while (rc == STATUS_OK) {
         struct log_entry entry;
-        rc = entry_decode(transaction, master, arena, key_suffix_number(key), stored, &entry);
+        rc = range_log_open(transaction, master, arena, key, stored, &entry);
         if (rc != STATUS_OK || !visit(context, &entry, stored.size))
             break;
         rc = store_cursor_next(cursor, &key, &stored);
@@ -110,6 +111,22 @@ int range_log_next_number(struct store_transaction *transaction, uint64_t *numbe
     rc = store_cursor_last(cursor, &key, &stored);
     store_cursor_close(cursor);
     *number = rc == STATUS_OK ? key_suffix_number(key) + 1 : 1;
+    return rc == STATUS_STORE_MISSING ? STATUS_OK : rc;
+}
+
+int range_log_size(struct store_transaction *transaction, size_t *bytes) {
+    struct store_cursor *cursor = NULL;
+    struct key first = key_of_log(0);
+    struct bytes key;
+    struct bytes stored;
+    *bytes = 0;
+    int rc = store_cursor_open(transaction, STORE_LOG, &cursor);
+    if (rc != STATUS_OK)
+        return rc;
+    for (rc = store_cursor_seek(cursor, key_bytes(&first), &key, &stored); rc == STATUS_OK;
+         rc = store_cursor_next(cursor, &key, &stored))
+        *bytes += stored.size;
+    store_cursor_close(cursor);
     return rc == STATUS_STORE_MISSING ? STATUS_OK : rc;
 }
 

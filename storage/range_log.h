@@ -29,8 +29,15 @@ typedef bool (*log_visitor)(void *context, const struct log_entry *entry, size_t
 int range_log_visit(struct store_transaction *transaction, const struct seal_key *master, struct arena *arena,
                     uint64_t number, log_visitor visit, void *context);
 
+/* One stored entry. STATUS_RECORD_CORRUPT. */
+int range_log_open(struct store_transaction *transaction, const struct seal_key *master, struct arena *arena,
+                   struct bytes key, struct bytes stored, struct log_entry *entry);
+
 /* The number after the newest entry; 1 for an empty log. */
 int range_log_next_number(struct store_transaction *transaction, uint64_t *number);
+
+/* How many bytes all entries take. */
+int range_log_size(struct store_transaction *transaction, size_t *bytes);
 
 /* Removes the oldest entries until at least `bytes` are gone or `entries_max` are; says what went. */
 int range_log_trim(struct store_transaction *transaction, size_t bytes, size_t entries_max, size_t *trimmed_bytes);

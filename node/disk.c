@@ -1,0 +1,202 @@
+#include "node/disk.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "node/core/apply.h"
+#include "proto/check.h"
+#include "proto/limits.h"
+#include "proto/status.h"
+#include "storage/range_log.h"
+
+#define TRIM_ENTRIES_PER_BATCH 500
+
+struct disk {
+    struct disk_options options;
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t wakeup;
+    struct batch *batch; /* waiting to be taken */
+    bool is_stopping;
+    uint64_t next_number;
+    size_t log_bytes;
+    struct buffer encoded;
+    struct disk_statistics statistics;
+};
+
+/* The highest index of each range that a batch applies, to be written as marks once. */
+struct touched_range {
+    uint32_t range;
+    struct range_marks marks;
+};
+
+static int64_t monotonic_us(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static int entry_append(struct disk *disk, struct store_transaction *transaction, struct entry *entry, uint64_t number,
+                        size_t *bytes) {
+    disk->encoded.size = 0;
+    command_encode(&entry->command, &disk->encoded);
+    return range_log_append(transaction, disk->options.master, number, &entry->place, &entry->command.subject,
+                            entry->command.wrapped_key, buffer_bytes(&disk->encoded), bytes);
+}
+
+static void touch(struct touched_range *touched, size_t *count, const struct log_place *place) {
+    size_t i = 0;
+    while (i < *count && touched[i].range != place->range)
+        i++;
+    if (i == *count)
+        touched[(*count)++].range = place->range;
+    touched[i].marks = (struct range_marks){.epoch = place->epoch, .applied = place->index};
+}
+
+static int marks_put(struct disk *disk, struct store_transaction *transaction, const struct touched_range *touched,
+                     size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        int rc = range_marks_put(transaction, disk->options.master, touched[i].range, &touched[i].marks);
+        if (rc != STATUS_OK)
+            return rc;
+    }
+    return STATUS_OK;
+}
+
+/* All of the batch in one transaction, or nothing of it. */
+static int batch_write(struct disk *disk, struct batch *batch) {
+    struct store_transaction *transaction = NULL;
+    struct touched_range *touched = ARENA_NEW_ARRAY(&batch->arena, struct touched_range, batch->count);
+    struct apply_context context = {
+        .arena = &batch->arena, .master = disk->options.master, .hash_key = disk->options.hash_key};
+    size_t touched_count = 0;
+    size_t appended_bytes = 0;
+    size_t trimmed_bytes = 0;
+    uint64_t number = disk->next_number;
+    int rc = store_begin_write(disk->options.store, &transaction);
+    if (rc != STATUS_OK)
+        return rc;
+    context.transaction = transaction;
+    for (size_t i = 0; i < batch->count && rc == STATUS_OK; i++) {
+        struct batch_item *item = &batch->items[i];
+        size_t bytes = 0;
+        if (item->is_append)
+            rc = entry_append(disk, transaction, item->entry, number++, &bytes);
+        appended_bytes += bytes;
+        if (rc == STATUS_OK && item->is_apply) {
+            touch(touched, &touched_count, &item->entry->place);
+            rc = command_apply(&context, &item->entry->command, &item->entry->outcome);
+        }
+    }
+    if (rc == STATUS_OK)
+        rc = marks_put(disk, transaction, touched, touched_count);
+    if (rc == STATUS_OK && disk->log_bytes + appended_bytes > LIMIT_LOG_BYTES_KEPT)
+        rc = range_log_trim(transaction, disk->log_bytes + appended_bytes - LIMIT_LOG_BYTES_KEPT,
+                            TRIM_ENTRIES_PER_BATCH, &trimmed_bytes);
+    if (rc != STATUS_OK && rc != STATUS_STORAGE_FULL) {
+        store_abort(transaction);
+        return STATUS_STORAGE_FAILED;
+    }
+    /* A commit after a refused write fails with that write's status, and lets the map grow. */
+    rc = store_commit(transaction);
+    if (rc == STATUS_OK) {
+        disk->next_number = number;
+        disk->log_bytes += appended_bytes - trimmed_bytes;
+    }
+    return rc;
+}
+
+static void batch_perform(struct disk *disk, struct batch *batch) {
+    int64_t started_us = monotonic_us();
+    batch->rc = batch_write(disk, batch);
+    /* The map may have grown: a second try tells a small map from a full disk. */
+    if (batch->rc == STATUS_STORAGE_FULL)
+        batch->rc = batch_write(disk, batch);
+    pthread_mutex_lock(&disk->mutex);
+    disk->statistics.batches++;
+    disk->statistics.entries += batch->count;
+    disk->statistics.failures += batch->rc != STATUS_OK;
+    disk->statistics.write_us += (uint64_t)(monotonic_us() - started_us);
+    disk->statistics.log_bytes = disk->log_bytes;
+    pthread_mutex_unlock(&disk->mutex);
+}
+
+static struct batch *batch_take(struct disk *disk) {
+    pthread_mutex_lock(&disk->mutex);
+    while (disk->batch == NULL && !disk->is_stopping)
+        pthread_cond_wait(&disk->wakeup, &disk->mutex);
+    struct batch *batch = disk->batch;
+    disk->batch = NULL;
+    pthread_mutex_unlock(&disk->mutex);
+    return batch;
+}
+
+static void *disk_run(void *argument) {
+    struct disk *disk = argument;
+    struct batch *batch;
+    while ((batch = batch_take(disk)) != NULL) {
+        batch_perform(disk, batch);
+        disk->options.on_done(disk->options.context, batch);
+    }
+    return NULL;
+}
+
+static int log_end_find(struct disk *disk) {
+    struct store_transaction *transaction = NULL;
+    int rc = store_begin_read(disk->options.store, &transaction);
+    if (rc != STATUS_OK)
+        return rc;
+    rc = range_log_next_number(transaction, &disk->next_number);
+    if (rc == STATUS_OK)
+        rc = range_log_size(transaction, &disk->log_bytes);
+    store_abort(transaction);
+    return rc;
+}
+
+int disk_start(const struct disk_options *options, struct disk **out) {
+    struct disk *disk = calloc(1, sizeof(*disk));
+    check(disk != NULL);
+    disk->options = *options;
+    buffer_init(&disk->encoded);
+    pthread_mutex_init(&disk->mutex, NULL);
+    pthread_cond_init(&disk->wakeup, NULL);
+    int rc = log_end_find(disk);
+    if (rc == STATUS_OK && pthread_create(&disk->thread, NULL, disk_run, disk) != 0)
+        rc = STATUS_INTERNAL_ERROR;
+    if (rc != STATUS_OK) {
+        pthread_cond_destroy(&disk->wakeup);
+        pthread_mutex_destroy(&disk->mutex);
+        free(disk);
+        return rc;
+    }
+    *out = disk;
+    return STATUS_OK;
+}
+
+void disk_write(struct disk *disk, struct batch *batch) {
+    pthread_mutex_lock(&disk->mutex);
+    check(disk->batch == NULL);
+    disk->batch = batch;
+    pthread_cond_signal(&disk->wakeup);
+    pthread_mutex_unlock(&disk->mutex);
+}
+
+void disk_stop(struct disk *disk) {
+    pthread_mutex_lock(&disk->mutex);
+    disk->is_stopping = true;
+    pthread_cond_signal(&disk->wakeup);
+    pthread_mutex_unlock(&disk->mutex);
+    pthread_join(disk->thread, NULL);
+    pthread_cond_destroy(&disk->wakeup);
+    pthread_mutex_destroy(&disk->mutex);
+    buffer_close(&disk->encoded);
+    free(disk);
+}
+
+struct disk_statistics disk_statistics(struct disk *disk) {
+    pthread_mutex_lock(&disk->mutex);
+    struct disk_statistics statistics = disk->statistics;
+    pthread_mutex_unlock(&disk->mutex);
+    return statistics;
+}

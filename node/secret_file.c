@@ -1,0 +1,111 @@
+#include "node/secret_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proto/status.h"
+
+#define PATH_MAX_BYTES 4096
+#define MASTER_KEY_NAME "master.key"
+#define HEX_BYTES (SEAL_KEY_BYTES * 2)
+
+static bool path_join(char path[PATH_MAX_BYTES], const char *folder, const char *name) {
+    int size = snprintf(path, PATH_MAX_BYTES, "%s/%s", folder, name);
+    return size > 0 && size < PATH_MAX_BYTES;
+}
+
+static int all_write(int fd, const uint8_t *data, size_t size) {
+    while (size > 0) {
+        ssize_t written = write(fd, data, size);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return STATUS_STORAGE_FAILED;
+        data += written;
+        size -= (size_t)written;
+    }
+    return STATUS_OK;
+}
+
+static void folder_sync(const char *folder) {
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        fsync(fd);
+        close(fd);
+    }
+}
+
+int secret_file_write(const char *folder, const char *name, struct bytes content) {
+    char path[PATH_MAX_BYTES];
+    char temporary[PATH_MAX_BYTES];
+    char temporary_name[256];
+    snprintf(temporary_name, sizeof(temporary_name), ".%s.new", name);
+    if (!path_join(path, folder, name) || !path_join(temporary, folder, temporary_name))
+        return STATUS_STORAGE_FAILED;
+    int fd = open(temporary, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return STATUS_STORAGE_FAILED;
+    int rc = all_write(fd, content.data, content.size);
+    if (rc == STATUS_OK)
+        rc = all_write(fd, (const uint8_t *)"\n", 1);
+    if (rc == STATUS_OK && fsync(fd) != 0)
+        rc = STATUS_STORAGE_FAILED;
+    close(fd);
+    if (rc == STATUS_OK && rename(temporary, path) != 0)
+        rc = STATUS_STORAGE_FAILED;
+    if (rc == STATUS_OK)
+        folder_sync(folder);
+    else
+        unlink(temporary);
+    return rc;
+}
+
+static int master_key_make(const char *folder, struct seal_key *key, const char **reason) {
+    char text[HEX_BYTES + 1];
+    randombytes_buf(key->bytes, sizeof(key->bytes));
+    sodium_bin2hex(text, sizeof(text), key->bytes, sizeof(key->bytes));
+    int rc = secret_file_write(folder, MASTER_KEY_NAME, bytes_of_text(text));
+    sodium_memzero(text, sizeof(text));
+    if (rc != STATUS_OK)
+        *reason = "master.key cannot be written";
+    return rc;
+}
+
+static int master_key_read(int fd, struct seal_key *key, const char **reason) {
+    char text[HEX_BYTES + 1];
+    struct stat status;
+    size_t size = 0;
+    if (fstat(fd, &status) != 0 || (status.st_mode & 077) != 0) {
+        *reason = "master.key may be read by others; give it mode 0600";
+        return STATUS_CONFLICT;
+    }
+    ssize_t got = read(fd, text, HEX_BYTES);
+    bool is_key = got == HEX_BYTES &&
+                  sodium_hex2bin(key->bytes, sizeof(key->bytes), text, HEX_BYTES, NULL, &size, NULL) == 0 &&
+                  size == SEAL_KEY_BYTES;
+    sodium_memzero(text, sizeof(text));
+    if (!is_key)
+        *reason = "master.key does not hold 64 hexadecimal digits";
+    return is_key ? STATUS_OK : STATUS_CONFLICT;
+}
+
+int master_key_load(const char *folder, struct seal_key *key, const char **reason) {
+    char path[PATH_MAX_BYTES];
+    if (!path_join(path, folder, MASTER_KEY_NAME))
+        return STATUS_STORAGE_FAILED;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return master_key_make(folder, key, reason);
+    if (fd < 0) {
+        *reason = "master.key cannot be opened";
+        return STATUS_STORAGE_FAILED;
+    }
+    int rc = master_key_read(fd, key, reason);
+    close(fd);
+    return rc;
+}

@@ -1,0 +1,204 @@
+#include "storage/fsck.h"
+
+#include "proto/status.h"
+#include "storage/keys.h"
+#include "storage/range_log.h"
+#include "storage/rows.h"
+
+#define LINES_MAX 1000
+
+struct fsck {
+    struct store_transaction *transaction;
+    const struct seal_key *master;
+    struct fsck_report *report;
+    struct buffer *lines;
+    struct arena arena; /* reset for every record */
+    struct id_hash subject;
+    struct seal_key subject_key;
+    int subject_rc;
+    bool has_subject;
+};
+
+static const char *const table_names[STORE_TABLES] = {"state", "log", "outbox", "meta"};
+
+static void complain(struct fsck *fsck, enum store_table table, struct bytes key, const char *what) {
+    if (fsck->report->corrupt + fsck->report->misindexed > LINES_MAX)
+        return;
+    buffer_printf(fsck->lines, "%s ", table_names[table]);
+    for (size_t i = 0; i < key.size; i++)
+        buffer_printf(fsck->lines, "%02x", key.data[i]);
+    buffer_printf(fsck->lines, ": %s\n", what);
+}
+
+static void corrupt(struct fsck *fsck, enum store_table table, struct bytes key, const char *what) {
+    fsck->report->corrupt++;
+    complain(fsck, table, key, what);
+}
+
+/* Rows of a subject lie together, so its key is unwrapped once. */
+static int subject_key_find(struct fsck *fsck, const struct id_hash *subject) {
+    if (!fsck->has_subject || !id_hash_equal(&fsck->subject, subject)) {
+        fsck->subject = *subject;
+        fsck->has_subject = true;
+        fsck->subject_rc = subject_key_get(fsck->transaction, fsck->master, subject, &fsck->subject_key);
+    }
+    return fsck->subject_rc;
+}
+
+static const struct codec_table *codec_of(uint8_t kind) {
+    switch (kind) {
+    case ROW_THREAD:
+        return &THREAD_PROPERTIES_TABLE;
+    case ROW_COUNTERS:
+        return &THREAD_COUNTERS_TABLE;
+    case ROW_PARTICIPANT:
+        return &PARTICIPANT_ROW_TABLE;
+    case ROW_MESSAGE:
+        return &CHANGE_ROW_TABLE;
+    case ROW_CLIENT_ID:
+    case ROW_REQUEST_ID:
+        return &SENT_ROW_TABLE;
+    case ROW_RECEIPT:
+        return &RECEIPT_TABLE;
+    case ROW_USER:
+        return &USER_ROW_TABLE;
+    case ROW_MEMBERSHIP:
+        return &MEMBERSHIP_ROW_TABLE;
+    case ROW_TOMBSTONE:
+        return &TOMBSTONE_ROW_TABLE;
+    default:
+        return NULL;
+    }
+}
+
+union any_row {
+    struct thread_properties properties;
+    struct thread_counters counters;
+    struct participant_row participant;
+    struct change_row change;
+    struct sent_row sent;
+    struct receipt receipt;
+    struct user_row user;
+    struct membership_row membership;
+    struct tombstone_row tombstone;
+};
+
+static void index_check(struct fsck *fsck, struct bytes key, struct bytes plain) {
+    struct id_hash subject = key_subject(key);
+    struct bytes sealed;
+    struct bytes opened;
+    struct change_row row;
+    if (plain.size != 8) {
+        corrupt(fsck, STORE_STATE, key, "an index row of another size");
+        return;
+    }
+    struct key target = key_of_row_number(&subject, ROW_MESSAGE, number_decode(plain.data));
+    bool is_right =
+        store_get(fsck->transaction, STORE_STATE, key_bytes(&target), &sealed) == STATUS_OK &&
+        seal_open(&fsck->subject_key, STORE_STATE, key_bytes(&target), sealed, &fsck->arena, &opened) == STATUS_OK &&
+        codec_decode(&CHANGE_ROW_TABLE, opened, &fsck->arena, &row) == STATUS_OK &&
+        row.message.id == key_suffix_number(key);
+    if (!is_right) {
+        fsck->report->misindexed++;
+        complain(fsck, STORE_STATE, key, "names a message that is not there");
+    }
+}
+
+static void state_check(struct fsck *fsck, struct bytes key, struct bytes sealed) {
+    union any_row row;
+    struct bytes plain;
+    if (key.size <= sizeof(struct id_hash)) {
+        corrupt(fsck, STORE_STATE, key, "a key that is too short");
+        return;
+    }
+    struct id_hash subject = key_subject(key);
+    uint8_t kind = key_row_kind(key);
+    const struct codec_table *codec = codec_of(kind);
+    int rc = kind == ROW_TOMBSTONE ? STATUS_OK : subject_key_find(fsck, &subject);
+    if (rc == STATUS_STORE_MISSING) {
+        fsck->report->leftovers++;
+        return;
+    }
+    if (rc != STATUS_OK) {
+        corrupt(fsck, STORE_STATE, key, "the data key of this thread or user does not open");
+        return;
+    }
+    if (kind == ROW_KEY)
+        return; /* just opened */
+    rc = seal_open(kind == ROW_TOMBSTONE ? fsck->master : &fsck->subject_key, STORE_STATE, key, sealed, &fsck->arena,
+                   &plain);
+    if (rc != STATUS_OK)
+        corrupt(fsck, STORE_STATE, key, "does not open with its key");
+    else if (kind == ROW_MESSAGE_OFFSET)
+        index_check(fsck, key, plain);
+    else if (codec == NULL)
+        corrupt(fsck, STORE_STATE, key, "a kind of row that this version does not know");
+    else if (codec_decode(codec, plain, &fsck->arena, &row) != STATUS_OK)
+        corrupt(fsck, STORE_STATE, key, "opens, but does not decode");
+}
+
+static void meta_check(struct fsck *fsck, struct bytes key, struct bytes sealed) {
+    struct bytes plain;
+    if (bytes_equal_text(key, "format"))
+        return;
+    if (seal_open(fsck->master, STORE_META, key, sealed, &fsck->arena, &plain) != STATUS_OK)
+        corrupt(fsck, STORE_META, key, "does not open with the master key");
+}
+
+static void outbox_check(struct fsck *fsck, struct bytes key, struct bytes sealed) {
+    struct outbox_row row;
+    struct bytes plain;
+    if (seal_open(fsck->master, STORE_OUTBOX, key, sealed, &fsck->arena, &plain) != STATUS_OK)
+        corrupt(fsck, STORE_OUTBOX, key, "does not open with the master key");
+    else if (codec_decode(&OUTBOX_ROW_TABLE, plain, &fsck->arena, &row) != STATUS_OK)
+        corrupt(fsck, STORE_OUTBOX, key, "opens, but does not decode");
+}
+
+static void log_check(struct fsck *fsck, struct bytes key, struct bytes stored) {
+    struct log_entry entry;
+    struct command command;
+    if (range_log_open(fsck->transaction, fsck->master, &fsck->arena, key, stored, &entry) != STATUS_OK)
+        corrupt(fsck, STORE_LOG, key, "does not open with its key");
+    else if (!bytes_is_present(entry.command))
+        fsck->report->shredded++;
+    else if (command_decode(entry.command, &fsck->arena, &command) != STATUS_OK)
+        corrupt(fsck, STORE_LOG, key, "opens, but is no command");
+}
+
+static int table_check(struct fsck *fsck, enum store_table table,
+                       void (*record_check)(struct fsck *fsck, struct bytes key, struct bytes value)) {
+    struct store_cursor *cursor = NULL;
+    uint8_t lowest = 0;
+    struct bytes key;
+    struct bytes value;
+    int rc = store_cursor_open(fsck->transaction, table, &cursor);
+    if (rc != STATUS_OK)
+        return rc;
+    for (rc = store_cursor_seek(cursor, bytes_of(&lowest, 1), &key, &value); rc == STATUS_OK;
+         rc = store_cursor_next(cursor, &key, &value)) {
+        fsck->report->records[table]++;
+        record_check(fsck, key, value);
+        arena_reset(&fsck->arena);
+    }
+    store_cursor_close(cursor);
+    return rc == STATUS_STORE_MISSING ? STATUS_OK : rc;
+}
+
+int store_fsck(struct store *store, const struct seal_key *master, struct fsck_report *report, struct buffer *lines) {
+    struct fsck fsck = {.master = master, .report = report, .lines = lines};
+    *report = (struct fsck_report){0};
+    int rc = store_begin_read(store, &fsck.transaction);
+    if (rc != STATUS_OK)
+        return rc;
+    arena_init(&fsck.arena);
+    rc = table_check(&fsck, STORE_STATE, state_check);
+    if (rc == STATUS_OK)
+        rc = table_check(&fsck, STORE_LOG, log_check);
+    if (rc == STATUS_OK)
+        rc = table_check(&fsck, STORE_OUTBOX, outbox_check);
+    if (rc == STATUS_OK)
+        rc = table_check(&fsck, STORE_META, meta_check);
+    arena_close(&fsck.arena);
+    store_abort(fsck.transaction);
+    return rc;
+}

@@ -1,0 +1,15 @@
+#pragma once
+/* Reads and opens every record of a store and reports what does not open: `weft-node fsck`. Changes nothing. */
+#include "proto/buffer.h"
+#include "storage/seal.h"
+
+struct fsck_report {
+    uint64_t records[STORE_TABLES];
+    uint64_t shredded;   /* log entries whose thread or user was deleted */
+    uint64_t leftovers;  /* rows of deleted subjects that are still to be purged */
+    uint64_t corrupt;    /* does not open, or does not decode */
+    uint64_t misindexed; /* an index row that names another row than the one there */
+};
+
+/* A line for each bad record goes to `lines` (the first 1,000). 0 also when something is corrupt: ask the report. */
+int store_fsck(struct store *store, const struct seal_key *master, struct fsck_report *report, struct buffer *lines);
