@@ -115,7 +115,14 @@ export class WeftNode {
         if (!existsSync(this.#file("port"))) writeFileSync(this.#file("port"), `${await freePort()}\n`);
         const log = openSync(this.#file("node.log"), "a");
         const given = ["--config", this.#file("node.conf"), "--data", this.#file("data"), "--listen", `127.0.0.1:${this.port}`];
-        this.child = spawn(nodeProgram(), [...given, ...flags], { stdio: ["ignore", log, log], env: { ...process.env, ...env } });
+        // WEFT_* variables are configuration to a node; those of this process speak of something else.
+        const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("WEFT_"));
+        const lines = existsSync(this.#file("environment")) ? this.#text("environment").split("\n").filter((line) => line.includes("=")) : [];
+        const kept = lines.map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]);
+        this.child = spawn(nodeProgram(), [...given, ...flags], {
+            stdio: ["ignore", log, log],
+            env: { ...Object.fromEntries([...inherited, ...kept]), ...env },
+        });
         closeSync(log);
         this.ended = new Promise((resolve) => this.child.on("exit", (status, signal) => resolve({ status, signal })));
         writeFileSync(this.#file("pid"), `${this.child.pid}\n`);

@@ -1,6 +1,7 @@
 # Starts, awaits and stops weft-node processes for tests; to be sourced by bash. A node lives in a directory of its own:
 #   $dir/node.conf  its configuration (written when missing)     $dir/data     its data, kept over restarts
 #   $dir/node.log   what it printed, all starts                  $dir/pid $dir/port   of the running process
+#   $dir/environment   lines NAME=value, set for every start, if there
 # Only processes started here are ever signalled, by their process id.
 
 # The program under test: $WEFT_NODE, or the newest weft-node in a build folder of this tree.
@@ -42,7 +43,12 @@ start_node() {
     mkdir -p "$dir"
     [ -f "$dir/node.conf" ] || : >"$dir/node.conf"
     if [ -f "$dir/port" ]; then port=$(<"$dir/port"); else port=$(free_port) || return 1; fi
-    "$program" --config "$dir/node.conf" --data "$dir/data" --listen "127.0.0.1:$port" "$@" >>"$dir/node.log" 2>&1 &
+    # WEFT_* variables are configuration to a node; those of the caller speak of something else.
+    (
+        unset ${!WEFT_*}
+        if [ -f "$dir/environment" ]; then while IFS= read -r line; do export "${line?}"; done <"$dir/environment"; fi
+        exec "$program" --config "$dir/node.conf" --data "$dir/data" --listen "127.0.0.1:$port" "$@"
+    ) >>"$dir/node.log" 2>&1 &
     pid=$!
     printf '%s\n' "$pid" >"$dir/pid"
     printf '%s\n' "$port" >"$dir/port"
