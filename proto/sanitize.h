@@ -4,6 +4,7 @@
  * script, style, template, iframe, object, svg and math. Never fails: any bytes give well-formed html. Bounded depth. */
 #include "proto/buffer.h"
 
-/* `html` is valid UTF-8. The result is well-formed and safe to put into a page's element as inner html. Sanitising the
- * result again gives the same bytes. */
+/* `html` is valid UTF-8; the caller bounds its size. The result is appended to `out`: well-formed, safe to put into a page's
+ * element as inner html, and at most five times as long as `html`. Sanitising it again gives the same bytes. Html made to
+ * exhaust the parser, or that does not settle, comes out as its own source, escaped. */
 void sanitize_html(struct bytes html, struct buffer *out);

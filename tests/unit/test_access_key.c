@@ -19,6 +19,8 @@
 #define CREATE_HASH "kET9vD/6sAVRB6ISkrpOL44L0M1olvugZ/QYxlSQK9k="
 #define CREATE_SIGNATURE "n/mbvYioAWgkFV2FIS1WbBLt0wF7sgkwSgj6ylS/FoA="
 #define OTHER_ORDER_SIGNATURE "u6rK23ohXqMTjDMpQu2S9MXvHcsAMf+kmY0bVnqtRxo="
+/* Over the host three times in place of the three headers. */
+#define HOSTS_SIGNATURE "eGqn+P2T4eadi0b9+QglQ0mM3LJ7QNh4hsTnSKWGXmU="
 #define EMPTY_HASH "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 #define DELETE_TARGET                                                                                                  \
     "/identities/8%3Aacs%3A11111111-2222-3333-4444-555555555555_00000010-aaaa-bbbb-cccc-000000000001"                  \
@@ -237,7 +239,7 @@ static void other_forms_of_authorization_are_refused(void **state) {
         "HMAC-SHA256 SignedHeaders=&Signature=" CREATE_SIGNATURE,
         "HMAC-SHA256 SignedHeaders=x-ms-date;host&Signature=" CREATE_SIGNATURE,
         "HMAC-SHA256 SignedHeaders=host&Signature=" CREATE_SIGNATURE,
-        "HMAC-SHA256 SignedHeaders=host;host;host&Signature=" CREATE_SIGNATURE,
+        "HMAC-SHA256 SignedHeaders=host;host;host&Signature=" HOSTS_SIGNATURE,
         "HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256;date&Signature=" CREATE_SIGNATURE,
         "HMAC-SHA256 SignedHeaders=x-ms-date;host;content-type&Signature=" CREATE_SIGNATURE,
         SIGNED_AS,

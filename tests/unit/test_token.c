@@ -240,6 +240,9 @@ static void a_missing_or_wrong_claim_voids_a_token(void **state) {
         {BYTES_LITERAL("{" CLAIMS_BUT_TEXTS ",\"skypeid\":\"acs:other_user\",\"acsScope\":\"chat\",\"resourceId\":"
                        "\"" RESOURCE "\"}"),
          STATUS_UNAUTHORIZED},
+        {BYTES_LITERAL("{" CLAIMS_BUT_TEXTS ",\"skypeid\":\"" SKYPE_ID
+                       "\",\"acsScope\":\"chat\",\"resourceId\":\"other\"}"),
+         STATUS_UNAUTHORIZED},
         {BYTES_LITERAL("{}"), STATUS_UNAUTHORIZED},
         {BYTES_LITERAL(""), STATUS_UNAUTHORIZED},
         {BYTES_LITERAL("null"), STATUS_UNAUTHORIZED},
