@@ -32,10 +32,12 @@ struct http_call {
     size_t captures_count;
     void *user; /* the handler's */
 
-    /* Private to http.c. */
+    /* Private to http.c and http_server.c. */
     struct worker *worker;
     struct http_server *server;
-    struct http_exchange *exchange;
+    struct http_exchange *exchange; /* NULL: the client is gone */
+    struct http_call *next;
+    struct http_call **link;
     struct http_header reply_headers[HTTP_HEADERS_MAX];
     size_t reply_headers_count;
 };

@@ -15,6 +15,8 @@ struct listen_address {
     const char *host; /* an address in numbers, or "localhost"; IPv6 without brackets */
     uint16_t port;    /* 0: any free one */
     bool is_tls;      /* false is refused unless the address is a loopback one */
+    /* Refused if any other socket listens there. For the first of the workers; the others then share its port. */
+    bool is_exclusive;
 };
 
 /* The connections of one worker: counted, bounded, and reachable for closing. */
@@ -22,6 +24,8 @@ struct connection_set *connection_set_new(uv_loop_t *loop, struct http_server *h
 size_t connection_set_count(const struct connection_set *set);
 /* Connections refused because of the bound or because no file descriptor was left. */
 uint64_t connection_set_refused(const struct connection_set *set);
+/* Idle connections end; those with an answer on the way end after it. For websockets it is the end. */
+void connection_set_stop_reading(struct connection_set *set);
 /* Cuts every connection that is left; they end in the following loop turns. */
 void connection_set_cut(struct connection_set *set);
 void connection_set_free(struct connection_set *set);

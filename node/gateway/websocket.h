@@ -37,6 +37,8 @@ enum websocket_priority {
     WEBSOCKET_DROPPABLE /* dropped once the queue is over half its bound: typing */
 };
 
+#define WEBSOCKET_SEGMENTS_MAX 64 /* per frame; the SDK's frames need six */
+
 struct websocket_segment {
     struct shared_bytes *owner; /* a reference is taken; NULL: the bytes live forever */
     const void *data;
@@ -87,8 +89,9 @@ struct websocket_totals {
 
 /* The websockets of one worker. `wheel` is borrowed. */
 struct websocket_group *websocket_group_new(struct worker *worker, struct timer_wheel *wheel, uv_loop_t *loop);
-/* Writes and closes all that is due. Called twice per loop turn. */
-void websocket_group_flush(struct websocket_group *group);
+/* Writes and closes all that is due; each socket once. Called twice per loop turn. True: there is more for the next
+ * turn. */
+bool websocket_group_flush(struct websocket_group *group);
 /* Closes every websocket with 1001. */
 void websocket_group_close_all(struct websocket_group *group, const char *reason);
 size_t websocket_group_count(const struct websocket_group *group);

@@ -46,7 +46,8 @@ struct worker_totals {
         websocket_dropped, websocket_overloaded;
 };
 
-/* Binds the addresses; nothing is accepted before worker_start. Errors as listener_open. */
+/* Binds the addresses; nothing is accepted before worker_start. Errors as listener_open; the worker is closed again
+ * then. Give the first worker exclusive addresses and the others its `ports`, so that all listen on the same ones. */
 int worker_init(struct worker *worker, const struct worker_options *options, char *error, size_t error_size);
 int worker_start(struct worker *worker);
 
