@@ -137,7 +137,7 @@ export class ChatView {
         const menu = button('Your menu', { icon: icon('more'), isIconOnly: true });
         opensMenu(menu, () => this.#menu());
         const head = element('header', { class: 'side-head' }, [
-            element('img', { src: '/app/mark.svg', alt: 'Weft', width: 30, height: 30 }),
+            element('img', { src: '/app/favicon.svg', alt: 'Weft', width: 30, height: 30 }),
             element('span', { class: 'side-title', text: 'Conversations' }),
             button('New conversation', { icon: icon('plus'), isIconOnly: true, kind: 'primary' }, () =>
                 newThreadDialog(this.store, (thread) => this.choose(thread.id)),
@@ -177,7 +177,7 @@ export class ChatView {
     }
 
     #blankPane() {
-        return element('div', { class: 'blank' }, element('img', { src: '/app/mark.svg', alt: '', width: 64, height: 64 }), element('p', { text: 'Choose a conversation, or start one.' }));
+        return element('div', { class: 'blank' }, element('img', { src: '/app/favicon.svg', alt: '', width: 64, height: 64 }), element('p', { text: 'Choose a conversation, or start one.' }));
     }
 }
 

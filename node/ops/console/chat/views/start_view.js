@@ -30,7 +30,7 @@ function pitch() {
     return element(
         'header',
         { class: 'pitch' },
-        element('img', { src: '/app/mark.svg', alt: '', width: 72, height: 72 }),
+        element('img', { src: '/app/favicon.svg', alt: '', width: 72, height: 72 }),
         element('h1', { text: 'Weft' }),
         element('p', { class: 'lead', text: 'Conversations that hold.' }),
         element('p', {
