@@ -64,8 +64,8 @@ struct command {
     struct bytes thread_id;     /* USER_THREAD */
     enum membership membership; /* USER_THREAD */
     uint64_t offset;            /* USER_THREAD: the thread's offset of that change */
-    struct bytes topic;         /* USER_THREAD, deleted: the last topic */
-    int64_t last_message_ms;    /* USER_THREAD, deleted */
+    struct bytes topic;         /* USER_THREAD, left or deleted: the last topic */
+    int64_t last_message_ms;    /* USER_THREAD, left or deleted */
     int64_t valid_from_s;       /* USER_REVOKE: tokens issued earlier are void */
 };
 

@@ -16,6 +16,7 @@ static const struct codec_field participant_fields[] = {
     CODEC_MEMBER(2, CODEC_U64, struct participant_row, join_number),
     CODEC_MEMBER(3, CODEC_U64, struct participant_row, joined_offset),
     CODEC_MEMBER(4, CODEC_U64, struct participant_row, removed_offset),
+    CODEC_MEMBER(5, CODEC_BYTES, struct participant_row, topic),
 };
 const struct codec_table PARTICIPANT_ROW_TABLE = CODEC_TABLE(struct participant_row, participant_fields);
 

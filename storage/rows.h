@@ -21,6 +21,7 @@ struct participant_row {
     uint64_t join_number;
     uint64_t joined_offset;
     uint64_t removed_offset; /* 0: active */
+    struct bytes topic;      /* the thread's when she was removed: she learns no later one */
 };
 
 /* ROW_CLIENT_ID, ROW_REQUEST_ID: what the first request made. */
@@ -52,9 +53,9 @@ struct membership_row {
     struct bytes thread_id;
     enum membership membership;
     uint64_t offset;         /* the thread's offset of that change; an older one never overwrites */
-    struct bytes topic;      /* deleted only */
+    struct bytes topic;      /* left and deleted only */
     int64_t deleted_ms;      /* deleted only */
-    int64_t last_message_ms; /* deleted only */
+    int64_t last_message_ms; /* left and deleted only */
 };
 
 /* ROW_TOMBSTONE */

@@ -274,7 +274,8 @@ static int membership_tell(struct rule *rule, enum membership membership, const 
                                  .time_ms = (int64_t)rule->counters.version,
                                  .users = (struct outbox_user *)(uintptr_t)(users + first),
                                  .users_count = left < OUTBOX_USERS_PER_ROW ? left : OUTBOX_USERS_PER_ROW};
-        if (membership == MEMBERSHIP_DELETED) {
+        /* Who has left sees the thread in her list as it was when she left. */
+        if (membership != MEMBERSHIP_JOINED) {
             row.topic = rule->properties.topic;
             row.last_message_ms = rule->counters.last_message_ms;
         }
@@ -554,6 +555,7 @@ static int remove_write(struct rule *rule) {
         return rc;
     change_begin(rule);
     row.removed_offset = rule->counters.offset;
+    row.topic = rule->properties.topic;
     rule->counters.participants--;
 
     struct change change = change_of(rule, CHANGE_PARTICIPANTS_REMOVED);

@@ -22,6 +22,16 @@ int thread_view_open(struct thread_view *view, const struct apply_context *conte
     return rc;
 }
 
+struct thread_properties thread_view_properties(const struct thread_view *view) {
+    struct thread_properties properties = view->properties;
+    if (!view->is_active) {
+        properties.topic = view->participant.topic;
+        properties.metadata = (struct metadata){0};
+        properties.retention = (struct retention){0};
+    }
+    return properties;
+}
+
 static bool view_reaches(const struct thread_view *view, uint64_t offset) {
     return view->is_active || offset <= view->participant.removed_offset;
 }
@@ -97,7 +107,7 @@ struct change_walk {
 static bool creation_tell(struct change_walk *walk, struct change *change) {
     struct thread_view *view = walk->view;
     change->kind = CHANGE_THREAD_CREATED;
-    change->properties = view->properties;
+    change->properties = thread_view_properties(view);
     change->actor_id = view->properties.creator_id;
     walk->rc = thread_view_participants(view, &change->participants.items, &change->participants.count);
     return walk->rc == STATUS_OK;
@@ -131,7 +141,7 @@ static bool change_visit(void *context, uint64_t offset, const struct change_row
         change->version = row->version;
         change->time_ms = (int64_t)row->version;
         change->actor_id = row->actor_id;
-        change->properties = view->properties;
+        change->properties = thread_view_properties(view);
         actor_tell(walk, change);
         walk->count++;
         return true;
@@ -150,7 +160,7 @@ static bool change_visit(void *context, uint64_t offset, const struct change_row
         break;
     case MESSAGE_TOPIC_UPDATED:
         change->kind = CHANGE_THREAD_UPDATED;
-        change->properties = view->properties;
+        change->properties = thread_view_properties(view);
         if (row->message.sequence == 2 && !creation_tell(walk, change))
             return false;
         break;

@@ -58,13 +58,17 @@ static int thread_apply_to_list(const struct apply_context *context, const struc
         return rc;
     if (rc == STATUS_OK && row.offset >= command->offset)
         return STATUS_OK;
+    struct membership_row before = row;
     row = (struct membership_row){
         .thread_id = command->thread_id, .membership = command->membership, .offset = command->offset};
-    if (command->membership == MEMBERSHIP_DELETED) {
-        row.topic = command->topic;
-        row.deleted_ms = command->time_ms;
-        row.last_message_ms = command->last_message_ms;
+    if (command->membership != MEMBERSHIP_JOINED) {
+        /* Who had left before the deletion keeps the topic she knew. */
+        bool had_left = before.membership == MEMBERSHIP_LEFT && command->membership == MEMBERSHIP_DELETED;
+        row.topic = had_left ? before.topic : command->topic;
+        row.last_message_ms = had_left ? before.last_message_ms : command->last_message_ms;
     }
+    if (command->membership == MEMBERSHIP_DELETED)
+        row.deleted_ms = command->time_ms;
     if (command->membership == MEMBERSHIP_JOINED) {
         struct change change = {.kind = CHANGE_USER_JOINED,
                                 .subject = command->subject,

@@ -30,6 +30,7 @@ struct gateway {
     /* Something to tell that is not stored (typing). The change is borrowed until return. */
     int (*notice)(void *core, const struct change *change);
     int64_t started_ms;
+    struct rate_limiter *limiter; /* NULL: no limits */
 };
 
 /* One per worker; used on its thread only. `worker->context` points here. */
@@ -38,7 +39,6 @@ struct gateway_worker {
     struct worker *worker;
     struct session_table *sessions;
     struct token_cache *tokens;
-    struct rate_limiter *limiter;
 };
 
 static inline struct gateway_worker *gateway_worker_of(struct worker *worker) {

@@ -1,0 +1,31 @@
+#pragma once
+/* The node's data folder: the master key, the store, the cluster's settings, and the small files by which tools reach
+ * the node (`connection-string`, `admin-token`, `tls/`). Opened once at start, by one process at a time. */
+#include "node/config.h"
+#include "node/coordinator/coordinator.h"
+#include "node/settings.h"
+#include "storage/seal.h"
+
+struct data_folder {
+    struct arena arena; /* of the settings */
+    struct seal_key master;
+    struct store *store;
+    struct coordinator *coordinator;
+    struct settings settings;
+};
+
+/* Makes the folder (0700) and what is missing in it. Negative status with a sentence in `reason`. */
+int data_folder_open(const struct config *config, struct data_folder *folder, const char **reason);
+void data_folder_close(struct data_folder *folder);
+
+/* Opens the store only, of a folder that exists: for fsck. */
+int data_folder_open_existing(const struct config *config, struct data_folder *folder, const char **reason);
+
+/* Writes `connection-string` and `admin-token`, both 0600. `port` is the one really bound. */
+int data_folder_announce(const struct data_folder *folder, const struct config *config, uint16_t port,
+                         const char **reason);
+/* The connection string that the node of this folder wrote at its last start. */
+int data_folder_read_connection_string(const struct config *config, struct buffer *out, const char **reason);
+
+/* The host of public_url, without scheme and port. False: none is configured. */
+bool data_folder_public_host(const struct config *config, char *host, size_t size);

@@ -1,0 +1,239 @@
+#include "node/gateway/identity_api.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "node/gateway/authentication.h"
+#include "node/gateway/rate_limit.h"
+#include "proto/check.h"
+#include "proto/identity_json.h"
+#include "proto/limits.h"
+#include "storage/user_store.h"
+
+/* A call that waits for its command. */
+struct identity_wait {
+    struct reply reply;
+    struct http_call *call;
+    struct bytes user_id; /* in the call's arena */
+    unsigned scopes;
+    uint32_t expires_in_minutes;
+    int64_t issued_s;
+};
+
+static const char *const versions[] = {"2021-03-07", "2022-06-01", "2022-10-01", "2023-10-01", "2025-06-30"};
+static const char *const access_versions[] = {"2025-03-02-preview", "2025-06-30"};
+
+static int version_check(struct http_call *call, const char *const *known, size_t count, struct problem *problem) {
+    struct bytes version = http_call_query(call, "api-version");
+    if (!bytes_is_present(version))
+        return problem_set(problem, &call->arena, STATUS_BAD_REQUEST, "api-version",
+                           "The query parameter api-version is missing.");
+    for (size_t i = 0; i < count; i++)
+        if (bytes_equal_text(version, known[i]))
+            return STATUS_OK;
+    return problem_set(problem, &call->arena, STATUS_BAD_REQUEST, "api-version",
+                       "The api-version '%.*s' is not supported.", BYTES_ARG(version));
+}
+
+static int admit(struct gateway_worker *worker, struct http_call *call, struct problem *problem) {
+    int rc = authenticate_access_key(worker, call, problem);
+    return rc == STATUS_OK ? version_check(call, versions, sizeof(versions) / sizeof(versions[0]), problem) : rc;
+}
+
+static int rate_check(struct gateway_worker *worker, struct http_call *call, enum rate_operation operation,
+                      struct problem *problem) {
+    uint32_t retry_after_s = 0;
+    if (rate_limiter_admit(worker->gateway->limiter, operation, NULL, NULL, worker_wall_ms(), &retry_after_s))
+        return STATUS_OK;
+    http_call_set_header(call, "retry-after", arena_printf(&call->arena, "%u", (unsigned)retry_after_s));
+    return problem_set(problem, &call->arena, STATUS_TOO_MANY_REQUESTS, NULL, "%s",
+                       status_sentence(STATUS_TOO_MANY_REQUESTS));
+}
+
+static struct bytes token_for(struct gateway_worker *worker, struct arena *arena, struct bytes user_id, unsigned scopes,
+                              uint32_t minutes, int64_t issued_s, int64_t *expires_ms) {
+    const struct settings *settings = worker->gateway->settings;
+    struct token_claims claims = {.user_id = user_id,
+                                  .resource_id = bytes_of_text(settings->resource_id),
+                                  .scopes = scopes,
+                                  .issued_s = issued_s,
+                                  .expires_s = worker_wall_ms() / 1000 + (int64_t)minutes * 60};
+    *expires_ms = claims.expires_s * 1000;
+    return token_mint(arena, &worker->gateway->token_key, &claims);
+}
+
+static struct identity_wait *wait_new(struct http_call *call,
+                                      void (*on_answer)(struct gateway_worker *worker, struct reply *reply)) {
+    struct identity_wait *wait = calloc(1, sizeof(*wait));
+    check(wait != NULL);
+    wait->call = call;
+    wait->reply.on_answer = on_answer;
+    return wait;
+}
+
+static void entry_propose(struct gateway_worker *worker, struct identity_wait *wait, struct entry *entry) {
+    int rc = worker->gateway->propose(worker->gateway->core, entry);
+    if (rc == STATUS_OK)
+        return;
+    entry_free(entry);
+    http_call_refuse_status(wait->call, rc);
+    free(wait);
+}
+
+static void on_created(struct gateway_worker *worker, struct reply *reply) {
+    struct identity_wait *wait = (struct identity_wait *)reply;
+    struct http_call *call = wait->call;
+    struct bytes token = BYTES_ABSENT;
+    int64_t expires_ms = 0;
+    if (reply->result.rc != STATUS_OK) {
+        http_call_refuse_status(call, reply->result.rc);
+    } else {
+        if (wait->scopes != 0)
+            token = token_for(worker, &call->arena, wait->user_id, wait->scopes, wait->expires_in_minutes,
+                              worker_wall_ms() / 1000, &expires_ms);
+        http_call_reply(call, 201, create_identity_response_encode(&call->arena, wait->user_id, token, expires_ms));
+    }
+    free(wait);
+}
+
+static void create_identity(struct worker *self, struct http_call *call) {
+    struct gateway_worker *worker = gateway_worker_of(self);
+    struct create_identity_request request;
+    struct problem problem = {0};
+    uint8_t entropy[USER_ID_ENTROPY_BYTES];
+    uint8_t wrapped[WRAPPED_KEY_BYTES];
+    if (admit(worker, call, &problem) != STATUS_OK ||
+        create_identity_request_parse(&call->arena, call->body, &request, &problem) != STATUS_OK ||
+        rate_check(worker, call, request.scopes == 0 ? RATE_IDENTITY_CREATE : RATE_IDENTITY_CREATE_WITH_TOKEN,
+                   &problem) != STATUS_OK) {
+        http_call_refuse(call, &problem);
+        return;
+    }
+    randombytes_buf(entropy, sizeof(entropy));
+    struct identity_wait *wait = wait_new(call, on_created);
+    wait->user_id = user_id_make(&call->arena, bytes_of_text(worker->gateway->settings->resource_id), entropy);
+    wait->scopes = request.scopes;
+    wait->expires_in_minutes = request.expires_in_minutes;
+
+    struct id_hash hash = gateway_hash(worker->gateway, wait->user_id);
+    struct entry *entry = gateway_entry_new(worker, COMMAND_USER_CREATE, &hash, BYTES_ABSENT, &wait->reply);
+    seal_key_make(worker->gateway->master, &hash, wrapped);
+    entry->command.user_id = arena_copy(&entry->arena, wait->user_id);
+    entry->command.wrapped_key = arena_copy(&entry->arena, bytes_of(wrapped, sizeof(wrapped)));
+    entry_propose(worker, wait, entry);
+}
+
+/* The identity named in the path: of this resource and not deleted. */
+static int identity_find(struct gateway_worker *worker, struct http_call *call, struct id_hash *hash,
+                         struct user_row *row, struct problem *problem) {
+    struct bytes user_id = call->captures[0];
+    struct gateway_read read;
+    struct user_store store;
+    if (identifier_parse(user_id).kind != IDENTIFIER_COMMUNICATION_USER)
+        return problem_set(problem, &call->arena, STATUS_VALIDATION_ERROR, "id", "Identifier format is invalid (%.*s).",
+                           (int)(user_id.size < LIMIT_RAW_ID_BYTES_MAX ? user_id.size : LIMIT_RAW_ID_BYTES_MAX),
+                           (const char *)user_id.data);
+    *hash = gateway_hash(worker->gateway, user_id);
+    int rc = gateway_read_begin(worker, &call->arena, &read);
+    if (rc == STATUS_OK) {
+        rc = user_store_open(&store, read.context.transaction, &call->arena, read.context.master, hash);
+        if (rc == STATUS_OK)
+            rc = user_row_get(&store, row);
+        gateway_read_end(&read);
+    }
+    if (rc == STATUS_STORE_MISSING)
+        rc = STATUS_IDENTITY_NOT_OWNED;
+    return rc == STATUS_OK ? rc : problem_set(problem, &call->arena, rc, NULL, "%s", status_sentence(rc));
+}
+
+static void issue_token(struct worker *self, struct http_call *call) {
+    struct gateway_worker *worker = gateway_worker_of(self);
+    struct issue_token_request request;
+    struct problem problem = {0};
+    struct id_hash hash;
+    struct user_row row;
+    int64_t expires_ms;
+    if (admit(worker, call, &problem) != STATUS_OK ||
+        rate_check(worker, call, RATE_TOKEN_ISSUE, &problem) != STATUS_OK ||
+        issue_token_request_parse(&call->arena, call->body, &request, &problem) != STATUS_OK ||
+        identity_find(worker, call, &hash, &row, &problem) != STATUS_OK) {
+        http_call_refuse(call, &problem);
+        return;
+    }
+    /* A token issued right after a revocation must not fall under it. */
+    int64_t now_s = worker_wall_ms() / 1000;
+    int64_t issued_s = now_s > row.valid_from_s ? now_s : row.valid_from_s;
+    struct bytes token =
+        token_for(worker, &call->arena, row.user_id, request.scopes, request.expires_in_minutes, issued_s, &expires_ms);
+    http_call_reply(call, 200, issue_token_response_encode(&call->arena, token, expires_ms));
+}
+
+static void on_changed(struct gateway_worker *worker, struct reply *reply) {
+    struct identity_wait *wait = (struct identity_wait *)reply;
+    (void)worker;
+    if (reply->result.rc == STATUS_OK)
+        http_call_reply(wait->call, 204, BYTES_ABSENT);
+    else
+        http_call_refuse_status(wait->call, reply->result.rc);
+    free(wait);
+}
+
+static void identity_change(struct gateway_worker *worker, struct http_call *call, enum command_kind kind) {
+    struct problem problem = {0};
+    struct id_hash hash;
+    struct user_row row;
+    if (admit(worker, call, &problem) != STATUS_OK || identity_find(worker, call, &hash, &row, &problem) != STATUS_OK) {
+        http_call_refuse(call, &problem);
+        return;
+    }
+    struct identity_wait *wait = wait_new(call, on_changed);
+    struct entry *entry = gateway_entry_new(worker, kind, &hash, BYTES_ABSENT, &wait->reply);
+    /* Tokens issued up to and within this second are void; issue_token dates new ones accordingly. */
+    entry->command.valid_from_s = worker_wall_ms() / 1000 + 1;
+    entry_propose(worker, wait, entry);
+}
+
+static void revoke_tokens(struct worker *self, struct http_call *call) {
+    identity_change(gateway_worker_of(self), call, COMMAND_USER_REVOKE);
+}
+
+static void delete_identity(struct worker *self, struct http_call *call) {
+    identity_change(gateway_worker_of(self), call, COMMAND_USER_DELETE);
+}
+
+/* What only the vendor's cloud can do: exchange of Teams and Entra tokens (contract 3). */
+static void federation(struct worker *self, struct http_call *call) {
+    struct problem problem = {0};
+    (void)self;
+    if (version_check(call, access_versions, sizeof(access_versions) / sizeof(access_versions[0]), &problem) !=
+        STATUS_OK) {
+        http_call_refuse(call, &problem);
+        return;
+    }
+    http_call_refuse_status(call, STATUS_NOT_IMPLEMENTED);
+}
+
+static void teams_exchange(struct worker *self, struct http_call *call) {
+    struct problem problem = {0};
+    if (admit(gateway_worker_of(self), call, &problem) != STATUS_OK) {
+        http_call_refuse(call, &problem);
+        return;
+    }
+    problem_set(&problem, &call->arena, STATUS_UNAUTHORIZED, "token",
+                "This server is not federated with Microsoft Teams, so it cannot verify the token.");
+    http_call_refuse(call, &problem);
+}
+
+static const struct http_route routes[] = {
+    {"POST", "/identities", create_identity},
+    {"DELETE", "/identities/{}", delete_identity},
+    {"POST", "/identities/{}/:issueAccessToken", issue_token},
+    {"POST", "/identities/{}/:revokeAccessTokens", revoke_tokens},
+    {"POST", "/teamsUser/:exchangeAccessToken", teams_exchange},
+    {"POST", "/access/entra/:exchangeAccessToken", federation},
+    {"POST", "/access/teamsExtension/:exchangeAccessToken", federation},
+    {"GET", "/access/teamsExtension/tenants/{}/assignments/{}", federation},
+    {"PUT", "/access/teamsExtension/tenants/{}/assignments/{}", federation},
+    {"DELETE", "/access/teamsExtension/tenants/{}/assignments/{}", federation},
+};
+const struct http_route_table identity_routes = HTTP_ROUTE_TABLE(routes);

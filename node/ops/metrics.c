@@ -1,0 +1,112 @@
+#include "node/ops/metrics.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+
+#include "node/gateway/authentication.h"
+#include "storage/store_lmdb.h"
+
+/* Written by the core's thread on its ticks, read by workers. */
+static struct {
+    pthread_mutex_t mutex;
+    struct node_core_statistics core;
+    struct disk *disk;
+} numbers = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+void metrics_init(struct disk *disk) {
+    numbers.disk = disk;
+}
+
+void metrics_core_update(const struct node_core_statistics *statistics) {
+    pthread_mutex_lock(&numbers.mutex);
+    numbers.core = *statistics;
+    pthread_mutex_unlock(&numbers.mutex);
+}
+
+static void family(struct buffer *out, const char *name, const char *type, const char *help) {
+    buffer_printf(out, "# HELP weft_%s %s\n# TYPE weft_%s %s\n", name, help, name, type);
+}
+
+static void number(struct buffer *out, const char *name, const char *type, const char *help, uint64_t value) {
+    family(out, name, type, help);
+    buffer_printf(out, "weft_%s %" PRIu64 "\n", name, value);
+}
+
+static void workers_write(struct buffer *out, const struct gateway *gateway) {
+    struct worker_totals sum = {0};
+    for (size_t i = 0; i < gateway->workers_count; i++) {
+        struct worker_totals totals = worker_totals(gateway->workers[i].worker);
+        sum.connections += totals.connections;
+        sum.websockets += totals.websockets;
+        sum.requests += totals.requests;
+        sum.refused_connections += totals.refused_connections;
+        sum.websocket_messages_in += totals.websocket_messages_in;
+        sum.websocket_bytes_out += totals.websocket_bytes_out;
+        sum.websocket_writes += totals.websocket_writes;
+        sum.websocket_dropped += totals.websocket_dropped;
+        sum.websocket_overloaded += totals.websocket_overloaded;
+    }
+    number(out, "connections", "gauge", "Open client connections.", sum.connections);
+    number(out, "websockets", "gauge", "Open real-time connections.", sum.websockets);
+    number(out, "http_requests_total", "counter", "HTTP requests answered.", sum.requests);
+    number(out, "connections_refused_total", "counter", "Connections refused at the bound.", sum.refused_connections);
+    number(out, "websocket_messages_received_total", "counter", "Messages from real-time clients.",
+           sum.websocket_messages_in);
+    number(out, "websocket_sent_bytes_total", "counter", "Bytes written to real-time clients.",
+           sum.websocket_bytes_out);
+    number(out, "websocket_writes_total", "counter", "Writes to real-time clients; one may carry many frames.",
+           sum.websocket_writes);
+    number(out, "websocket_frames_dropped_total", "counter", "Typing notices dropped for slow readers.",
+           sum.websocket_dropped);
+    number(out, "websocket_slow_readers_total", "counter", "Times that a reader was too slow and was told to resume.",
+           sum.websocket_overloaded);
+}
+
+static void core_write(struct buffer *out) {
+    pthread_mutex_lock(&numbers.mutex);
+    struct node_core_statistics core = numbers.core;
+    pthread_mutex_unlock(&numbers.mutex);
+    struct disk_statistics disk = disk_statistics(numbers.disk);
+    number(out, "commands_waiting", "gauge", "Commands that wait for the disk.", core.waiting + core.on_disk);
+    number(out, "commands_applied_total", "counter", "Commands applied.", core.applied);
+    number(out, "follow_ups", "gauge", "Changes of threads that users' lists do not show yet.", core.follow_ups);
+    number(out, "disk_batches_total", "counter", "Write transactions, each one fsync.", disk.batches);
+    number(out, "disk_batches_failed_total", "counter", "Write transactions that failed.", disk.failures);
+    number(out, "disk_entries_total", "counter", "Log entries written.", disk.entries);
+    family(out, "disk_write_seconds_total", "counter", "Time spent in write transactions.");
+    buffer_printf(out, "weft_disk_write_seconds_total %.6f\n", (double)disk.write_us / 1e6);
+    number(out, "log_bytes", "gauge", "Bytes of log entries kept.", disk.log_bytes);
+}
+
+static void store_write(struct buffer *out, struct store *store) {
+    static const char *const names[STORE_TABLES] = {"state", "log", "outbox", "meta"};
+    struct store_lmdb_statistics statistics;
+    store_lmdb_statistics(store, &statistics);
+    number(out, "store_map_bytes", "gauge", "Size of the database map.", statistics.map_bytes);
+    number(out, "store_used_bytes", "gauge", "Bytes of the database file in use or free for reuse.",
+           statistics.used_bytes);
+    family(out, "store_records", "gauge", "Records of a table.");
+    for (int i = 0; i < STORE_TABLES; i++)
+        buffer_printf(out, "weft_store_records{table=\"%s\"} %" PRIu64 "\n", names[i], statistics.entries[i]);
+}
+
+static void metrics_get(struct worker *self, struct http_call *call) {
+    struct gateway_worker *worker = gateway_worker_of(self);
+    struct problem problem = {0};
+    struct buffer out;
+    if (authenticate_admin(worker, call, &problem) != STATUS_OK) {
+        http_call_refuse(call, &problem);
+        return;
+    }
+    buffer_init(&out);
+    workers_write(&out, worker->gateway);
+    core_write(&out);
+    store_write(&out, worker->gateway->store);
+    number(&out, "start_time_seconds", "gauge", "Unix time at which the node started.",
+           (uint64_t)(worker->gateway->started_ms / 1000));
+    http_call_reply_text(call, 200, "text/plain; version=0.0.4; charset=utf-8", buffer_bytes(&out));
+    buffer_close(&out);
+}
+
+static const struct http_route routes[] = {{"GET", "/metrics", metrics_get}};
+const struct http_route_table metrics_routes = HTTP_ROUTE_TABLE(routes);

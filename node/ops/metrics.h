@@ -1,0 +1,13 @@
+#pragma once
+/* The node's numbers in the Prometheus text format, at GET /metrics, for holders of the admin token. */
+#include "node/core/node_core.h"
+#include "node/disk.h"
+#include "node/gateway/router.h"
+
+/* The disk is borrowed as long as the node runs. Once, before the workers start. */
+void metrics_init(struct disk *disk);
+
+/* The core's numbers as of now, from the core's thread. */
+void metrics_core_update(const struct node_core_statistics *statistics);
+
+extern const struct http_route_table metrics_routes;

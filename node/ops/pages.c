@@ -1,0 +1,65 @@
+#include "node/ops/pages.h"
+
+#include "node/gateway/gateway.h"
+#include "node/gateway/trouter_session.h"
+#include "node/ops/assets.h"
+
+/* The page talks to this node only, loads nothing from anywhere else and runs no inline script. */
+#define PAGE_POLICY                                                                                                    \
+    "default-src 'self'; connect-src 'self' wss: https:; style-src 'self'; img-src 'self' data: https:; "              \
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+
+static void asset_reply(struct http_call *call, const char *folder, struct bytes name) {
+    struct bytes path = arena_printf(&call->arena, "%s%.*s", folder, BYTES_ARG(name));
+    const struct asset *asset = asset_find(path);
+    if (asset == NULL) {
+        http_call_refuse_status(call, STATUS_NOT_FOUND);
+        return;
+    }
+    http_call_set_header(call, "etag", bytes_of_text(asset->etag));
+    http_call_set_header(call, "cache-control", BYTES_LITERAL("no-cache"));
+    http_call_set_header(call, "content-security-policy", BYTES_LITERAL(PAGE_POLICY));
+    http_call_set_header(call, "x-content-type-options", BYTES_LITERAL("nosniff"));
+    http_call_set_header(call, "referrer-policy", BYTES_LITERAL("no-referrer"));
+    if (bytes_equal_text(http_call_find_header(call, "if-none-match"), asset->etag))
+        http_call_reply(call, 304, BYTES_ABSENT);
+    else
+        http_call_reply_static(call, 200, asset->content_type, asset->body);
+}
+
+static void page_get(struct worker *worker, struct http_call *call) {
+    (void)worker;
+    if (!trouter_probe(call))
+        asset_reply(call, "chat/", BYTES_LITERAL("index.html"));
+}
+
+static void page_file_get(struct worker *worker, struct http_call *call) {
+    (void)worker;
+    asset_reply(call, "chat/", call->captures[0]);
+}
+
+static void page_icon_get(struct worker *worker, struct http_call *call) {
+    (void)worker;
+    asset_reply(call, "chat/", BYTES_LITERAL("favicon.svg"));
+}
+
+static void live_get(struct worker *worker, struct http_call *call) {
+    (void)worker;
+    http_call_reply(call, 200, BYTES_LITERAL("{\"status\":\"live\"}"));
+}
+
+static void ready_get(struct worker *worker, struct http_call *call) {
+    if (atomic_load(&gateway_worker_of(worker)->gateway->is_draining))
+        http_call_refuse_status(call, STATUS_SHUTTING_DOWN);
+    else
+        http_call_reply(call, 200, BYTES_LITERAL("{\"status\":\"ready\"}"));
+}
+
+static const struct http_route routes[] = {
+    {"GET", "/", page_get},
+    {"GET", "/app/{}", page_file_get},
+    {"GET", "/favicon.ico", page_icon_get},
+    {"GET", "/health/live", live_get},
+    {"GET", "/health/ready", ready_get},
+};
+const struct http_route_table page_routes = HTTP_ROUTE_TABLE(routes);
