@@ -209,7 +209,7 @@ static void configure(struct http_server *server) {
 }
 
 struct http_server *http_server_new(struct worker *worker, uv_loop_t *loop, http_handler handler,
-                                    const struct http_options *options) {
+                                    const struct http_options *options, SSL_CTX *tls) {
     struct http_server *server = calloc(1, sizeof(*server));
     check(server != NULL);
     server->worker = worker;
@@ -219,12 +219,14 @@ struct http_server *http_server_new(struct worker *worker, uv_loop_t *loop, http
     h2o_mem_init_pool(&server->cached_chunks);
     configure(server);
     h2o_context_init(&server->context, loop, &server->config);
+    server->accept_plain = (h2o_accept_ctx_t){.ctx = &server->context, .hosts = server->config.hosts};
+    server->accept_tls = server->accept_plain;
+    server->accept_tls.ssl_ctx = tls;
     return server;
 }
 
-void http_server_accept(struct http_server *server, h2o_socket_t *socket, SSL_CTX *tls) {
-    h2o_accept_ctx_t accept = {.ctx = &server->context, .hosts = server->config.hosts, .ssl_ctx = tls};
-    h2o_accept(&accept, socket);
+void http_server_accept(struct http_server *server, h2o_socket_t *socket, bool is_tls) {
+    h2o_accept(is_tls ? &server->accept_tls : &server->accept_plain, socket);
 }
 
 void http_server_end_keep_alive(struct http_server *server) {

@@ -15,6 +15,8 @@ struct http_server {
     struct websocket_group *websockets; /* borrowed; set before the first request */
     h2o_globalconf_t config;
     h2o_context_t context;
+    h2o_accept_ctx_t accept_plain; /* h2o keeps pointing at these during a handshake */
+    h2o_accept_ctx_t accept_tls;
     struct http_call *waiting; /* calls that are not answered yet */
     uint64_t random;           /* for correlation ids, not for secrets */
     uint64_t requests;
@@ -31,9 +33,9 @@ struct http_exchange {
 };
 
 struct http_server *http_server_new(struct worker *worker, uv_loop_t *loop, http_handler handler,
-                                    const struct http_options *options);
-/* Takes the socket. `tls` NULL: plain. */
-void http_server_accept(struct http_server *server, h2o_socket_t *socket, SSL_CTX *tls);
+                                    const struct http_options *options, SSL_CTX *tls);
+/* Takes the socket. */
+void http_server_accept(struct http_server *server, h2o_socket_t *socket, bool is_tls);
 /* From now on every answer ends its connection, so that clients come back elsewhere. */
 void http_server_end_keep_alive(struct http_server *server);
 /* Answers what is waiting, and everything that still comes, with 503. The owners of waiting calls answer into nothing.

@@ -35,8 +35,8 @@ struct connection {
 struct listener {
     uv_tcp_t tcp;
     struct connection_set *set;
-    SSL_CTX *tls;
     uint16_t port;
+    bool is_tls;
 };
 
 /* ---- Connections ---- */
@@ -118,7 +118,7 @@ static void tune(struct connection *connection) {
 static void serve(struct listener *listener, struct connection *connection) {
     tune(connection);
     h2o_socket_t *socket = h2o_uv_socket_create((uv_stream_t *)&connection->tcp, on_connection_closed);
-    http_server_accept(listener->set->http, socket, listener->tls);
+    http_server_accept(listener->set->http, socket, listener->is_tls);
 }
 
 static void on_connection(uv_stream_t *stream, int status) {
@@ -217,8 +217,8 @@ static void on_listener_closed(uv_handle_t *handle) {
     free(handle);
 }
 
-static int check_address(const struct listen_address *address, struct sockaddr_storage *wanted, SSL_CTX *tls,
-                         char *error, size_t error_size) {
+static int check_address(const struct listen_address *address, struct sockaddr_storage *wanted, char *error,
+                         size_t error_size) {
     if (parse_address(address, wanted) != 0) {
         snprintf(error, error_size, "cannot listen on \"%s\": it is not an address in numbers", address->host);
         return STATUS_BAD_REQUEST;
@@ -228,15 +228,14 @@ static int check_address(const struct listen_address *address, struct sockaddr_s
                  address->host, (unsigned)address->port);
         return STATUS_BAD_REQUEST;
     }
-    check(!address->is_tls || tls != NULL);
     return 0;
 }
 
 int listener_open(struct listener **out, uv_loop_t *loop, struct connection_set *set,
-                  const struct listen_address *address, SSL_CTX *tls, char *error, size_t error_size) {
+                  const struct listen_address *address, char *error, size_t error_size) {
     struct sockaddr_storage wanted = {0};
     int fd = -1;
-    int rc = check_address(address, &wanted, tls, error, error_size);
+    int rc = check_address(address, &wanted, error, error_size);
     if (rc == 0 && address->is_exclusive && address->port != 0)
         rc = check_unused(address, &wanted, error, error_size);
     if (rc == 0)
@@ -246,7 +245,7 @@ int listener_open(struct listener **out, uv_loop_t *loop, struct connection_set 
     struct listener *listener = calloc(1, sizeof(*listener));
     check(listener != NULL);
     listener->set = set;
-    listener->tls = address->is_tls ? tls : NULL;
+    listener->is_tls = address->is_tls;
     listener->port = bound_port(fd);
     check(uv_tcp_init(loop, &listener->tcp) == 0);
     int uv_rc = uv_tcp_open(&listener->tcp, fd);

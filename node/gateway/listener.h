@@ -1,7 +1,6 @@
 #pragma once
 /* A listening socket of one worker and the connections it has accepted. Every worker listens on the same address
  * (SO_REUSEPORT); the kernel spreads connections among them. */
-#include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,10 +29,10 @@ void connection_set_stop_reading(struct connection_set *set);
 void connection_set_cut(struct connection_set *set);
 void connection_set_free(struct connection_set *set);
 
-/* Binds and listens. `tls` is borrowed, NULL for plain. STATUS_BAD_REQUEST: not an address, or plain and not loopback.
+/* Binds and listens. STATUS_BAD_REQUEST: not an address, or plain and not loopback.
  * STATUS_INTERNAL_ERROR: the address cannot be bound. `error` gets a sentence for people that names the address. */
 int listener_open(struct listener **out, uv_loop_t *loop, struct connection_set *set,
-                  const struct listen_address *address, SSL_CTX *tls, char *error, size_t error_size);
+                  const struct listen_address *address, char *error, size_t error_size);
 uint16_t listener_port(const struct listener *listener);
 /* Takes what is waiting in the backlog, then stops listening. The listener is freed by the loop. */
 void listener_close(struct listener *listener);

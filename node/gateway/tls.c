@@ -29,6 +29,10 @@ static void set_options(SSL_CTX *context) {
     /* Sessions are resumed by stateless tickets; a cache would only hold memory. */
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_session_id_context(context, session_context, sizeof(session_context) - 1);
+    /* No close_notify: every answer says its length and a WebSocket has its own goodbye. h2o would write the alert to a
+     * connection that the peer has reset, libuv refuses that write without a callback, and the descriptor would be
+     * lost. */
+    SSL_CTX_set_quiet_shutdown(context, 1);
     h2o_ssl_register_alpn_protocols(context, protocols);
 }
 

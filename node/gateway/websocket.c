@@ -17,6 +17,7 @@
 #define CODE_NONE 1005     /* a close frame without a code */
 #define CODE_ABNORMAL 1006 /* no close frame */
 #define CODE_GOING_AWAY 1001
+#define CODE_PROTOCOL_ERROR 1002
 #define VECTORS_MAX 1024 /* what Linux takes in one call */
 /* One flattened TLS write; what is more waits for the next turn, so that one reader cannot fill memory twice. */
 #define TLS_WRITE_BYTES_MAX ((size_t)256 * 1024)
@@ -309,7 +310,7 @@ static void send_answers(struct websocket *websocket, struct frame_parser *parse
     shared_bytes_release(shared);
 }
 
-static void note_closing(struct websocket *websocket, struct frame_parser *parser, bool has_failed) {
+static void note_closing(struct websocket *websocket, struct frame_parser *parser) {
     if (wslay_event_get_close_received(parser->context)) {
         websocket->is_close_received = true;
         uint16_t code = wslay_event_get_status_code_received(parser->context);
@@ -318,21 +319,29 @@ static void note_closing(struct websocket *websocket, struct frame_parser *parse
     if (wslay_event_get_close_sent(parser->context))
         websocket->is_close_queued = true;
     bool is_broken = !wslay_event_get_read_enabled(parser->context);
-    if (has_failed)
-        end(websocket);
-    else if ((websocket->is_close_received || is_broken) && websocket->state < WEBSOCKET_ENDING)
+    if ((websocket->is_close_received || is_broken) && websocket->state < WEBSOCKET_ENDING)
         set_state(websocket, WEBSOCKET_ENDING);
+}
+
+/* A header that is no header: wslay would close without saying why. */
+static void refuse_frame(struct websocket *websocket) {
+    if (!websocket->is_close_queued)
+        queue_close_frame(websocket, CODE_PROTOCOL_ERROR, "The frame is malformed.");
+    set_state(websocket, WEBSOCKET_ENDING);
 }
 
 static void parse(struct websocket *websocket, struct bytes input) {
     struct frame_parser *parser = take_parser(websocket);
     parser->input = input.data;
     parser->input_size = input.size;
-    bool has_failed = wslay_event_recv(parser->context) != 0;
-    while (!has_failed && wslay_event_want_write(parser->context))
-        has_failed = wslay_event_send(parser->context) != 0;
-    send_answers(websocket, parser);
-    note_closing(websocket, parser, has_failed);
+    if (wslay_event_recv(parser->context) != 0) {
+        refuse_frame(websocket);
+    } else {
+        while (wslay_event_want_write(parser->context))
+            check(wslay_event_send(parser->context) == 0);
+        send_answers(websocket, parser);
+        note_closing(websocket, parser);
+    }
     if (websocket->state >= WEBSOCKET_ENDING)
         drop_parser(websocket);
     else

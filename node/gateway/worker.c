@@ -255,8 +255,9 @@ static int listen_all(struct worker *worker, const struct worker_options *option
     struct worker_machine *machine = worker->machine;
     check(options->addresses_count <= WORKER_PORTS_MAX);
     for (size_t i = 0; i < options->addresses_count; i++) {
+        check(!options->addresses[i].is_tls || options->tls != NULL);
         int rc = listener_open(&machine->listeners[i], &worker->loop, machine->connections, &options->addresses[i],
-                               options->tls, error, error_size);
+                               error, error_size);
         if (rc != 0)
             return rc;
         machine->listeners_count++;
@@ -291,7 +292,7 @@ int worker_init(struct worker *worker, const struct worker_options *options, cha
     }
     timer_wheel_init(&worker->wheel, uv_now(&worker->loop));
     init_handles(worker);
-    machine->http = http_server_new(worker, &worker->loop, options->handler, &options->http);
+    machine->http = http_server_new(worker, &worker->loop, options->handler, &options->http, options->tls);
     machine->websockets = websocket_group_new(worker, &worker->wheel, &worker->loop);
     machine->http->websockets = machine->websockets;
     size_t connections_max = options->connections_max == 0 ? CONNECTIONS_MAX_DEFAULT : options->connections_max;

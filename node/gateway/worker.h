@@ -1,6 +1,8 @@
 #pragma once
 /* A gateway worker: one OS thread with its own loop, listening sockets, HTTP server, websockets and timers. Other
  * threads reach it only by worker_post, worker_drain and worker_stop. */
+#include <openssl/ssl.h>
+
 #include "node/gateway/http.h"
 #include "node/gateway/listener.h"
 #include "node/gateway/timer_wheel.h"
