@@ -240,7 +240,7 @@ int bytes_unpack(const msgpack_object *object, struct bytes *value) {
     } else {
         return STATUS_MALFORMED;
     }
-    /* msgpack-c leaves the pointer of an empty value unset. */
+    /* msgpack-c leaves the pointer of an empty fixstr unset. */
     *value = size == 0 ? BYTES_LITERAL("") : bytes_of(data, size);
     return 0;
 }

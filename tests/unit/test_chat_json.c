@@ -126,7 +126,7 @@ static void what_is_no_json_object_is_refused_everywhere(void **state) {
 
 static void brackets_inside_strings_do_not_count_as_depth(void **state) {
     struct problem problem;
-    const char *body = "{\"content\":\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[[[[[[\"}";
+    const char *body = "{\"content\":\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\"}";
     assert_int_equal(parse(*state, SEND, bytes_of_text(body), &problem), 0);
 }
 
@@ -548,12 +548,11 @@ static void system_messages_have_neither_sender_nor_name_nor_metadata(void **sta
                 "{\"id\":\"1\",\"type\":\"topicUpdated\",\"sequenceId\":\"2\",\"version\":\"1\",\"content\":{"
                 "\"topic\":\"Hello\",\"initiatorCommunicationIdentifier\":" CID(
                     U1) "},\"createdOn\":\"2026-01-02T03:04:05Z\"}");
-    const char *participants =
-        "\"content\":{\"participants\":[{\"communicationIdentifier\":" CID(
-            U1) ",\"displayName\":\"Bob\",\"shareHistoryTime\":\"1970-01-01T00:00:00Z\"},{"
-                "\"communicationIdentifier\":" CID(U2) ",\"shareHistoryTime\":\"2026-01-02T03:04:05Z\"}],"
-                                                       "\"initiatorCommunicationIdentifier\":" CID(U1) "},"
-                                                                                                       "\"createdOn\":";
+    const char *participants = "\"content\":{\"participants\":[{\"communicationIdentifier\":" CID(
+        U1) ",\"displayName\":\"Bob\",\"shareHistoryTime\":\"1970-01-01T00:00:00Z\"},{"
+            "\"communicationIdentifier\":" CID(U2) ",\"shareHistoryTime\":\"2026-01-02T03:04:05Z\"}],"
+                                                   "\"initiatorCommunicationIdentifier\":" CID(U1) "},"
+                                                                                                   "\"createdOn\":";
     message.participants = (struct participants){people, COUNT(people)};
     message.type = MESSAGE_PARTICIPANT_ADDED;
     assert_true(contains(message_encode(*state, &message), "\"type\":\"participantAdded\""));

@@ -163,6 +163,15 @@ static void members_of_a_newer_version_are_skipped(void **state) {
     assert_int_equal(decoded.number, 5);
 }
 
+static void an_empty_text_of_either_type_is_present(void **state) {
+    const struct bytes rows[] = {BYTES_LITERAL("\x82\x01\x0a\x0c\xa0"), BYTES_LITERAL("\x82\x01\x0a\x0c\xc4\x00")};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct command decoded;
+        assert_int_equal(command_decode(rows[i], *state, &decoded), 0);
+        assert_bytes(decoded.content, "");
+    }
+}
+
 static void malformed_commands_are_refused(void **state) {
     const struct bytes rows[] = {
         BYTES_ABSENT,
@@ -230,6 +239,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(absent_members_cost_nothing, open_arena, close_arena),
         cmocka_unit_test_setup_teardown(metadata_tells_unset_from_empty_from_cleared, open_arena, close_arena),
         cmocka_unit_test_setup_teardown(members_of_a_newer_version_are_skipped, open_arena, close_arena),
+        cmocka_unit_test_setup_teardown(an_empty_text_of_either_type_is_present, open_arena, close_arena),
         cmocka_unit_test_setup_teardown(malformed_commands_are_refused, open_arena, close_arena),
         cmocka_unit_test_setup_teardown(lists_beyond_their_bound_are_refused, open_arena, close_arena),
         cmocka_unit_test_setup_teardown(a_command_cut_anywhere_is_refused, open_arena, close_arena),

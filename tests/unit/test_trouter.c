@@ -144,6 +144,7 @@ static void packets_of_the_client_are_read(void **state) {
         {"5:1+::{\"name\":\"user.activity\",\"args\":[{\"state\":\"active\",\"cv\":\"F:z.2\"}]}", TROUTER_EVENT, true,
          1, "{\"name\":\"user.activity\",\"args\":[{\"state\":\"active\",\"cv\":\"F:z.2\"}]}", "user.activity", 0, 0},
         {"5:::{\"name\":\"x\"}", TROUTER_EVENT, false, 0, "{\"name\":\"x\"}", "x", 0, 0},
+        {"5:12::{\"name\":\"x\"}", TROUTER_EVENT, false, 12, "{\"name\":\"x\"}", "x", 0, 0},
         {"3:::{\"id\":35,\"status\":200,\"headers\":{\"trouter-client\":\"{\\\"cd\\\":0}\"},\"body\":\"\"}",
          TROUTER_MESSAGE, false, 0,
          "{\"id\":35,\"status\":200,\"headers\":{\"trouter-client\":\"{\\\"cd\\\":0}\"},\"body\":\"\"}", NULL, 35, 200},
