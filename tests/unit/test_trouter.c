@@ -173,8 +173,7 @@ static void malformed_packets_are_refused(void **state) {
         "9::",
         "x::",
         "-1::",
-        "\xef\xbf\xbd"
-        "3::",
+        "\uFFFD3::",
         "5:x::{\"name\":\"x\"}",
         "5:+::{\"name\":\"x\"}",
         "5:1++::{\"name\":\"x\"}",
