@@ -98,6 +98,21 @@ uint64_t tally_missing(const struct tally *tally) {
     return tally->arrivals_awaited;
 }
 
+uint64_t tally_overdue(struct tally *tally, int64_t before_ns) {
+    uint64_t sum = 0;
+    for (uint32_t i = tally->settled; i < tally->messages_count; i++) {
+        const struct tally_message *message = &tally->messages[i];
+        if (message->state == TALLY_UNSENT || message->intended_ns >= before_ns)
+            break;
+        bool is_settled = message->state == TALLY_FAILED || message->arrivals == tally->readers_count;
+        if (is_settled && i == tally->settled)
+            tally->settled++;
+        else if (message->state == TALLY_ACKNOWLEDGED)
+            sum += tally->readers_count - message->arrivals;
+    }
+    return sum;
+}
+
 uint32_t tally_unanswered(const struct tally *tally) {
     return tally->sent - tally->acknowledged - tally->failed;
 }

@@ -25,6 +25,7 @@ struct tally {
     uint64_t arrivals_awaited; /* acknowledged messages × readers, less what has come of them */
     uint64_t duplicates;
     uint64_t disorders;
+    uint32_t settled; /* all messages before this one are complete or refused */
 };
 
 /* What one connection has seen of its thread. */
@@ -58,5 +59,7 @@ enum tally_verdict tally_arrived(struct tally *tally, struct tally_reader *reade
 
 /* Arrivals that acknowledged messages still miss. When the run is over they are the lost ones. */
 uint64_t tally_missing(const struct tally *tally);
+/* The same, of messages meant to go before `before_ns` only. */
+uint64_t tally_overdue(struct tally *tally, int64_t before_ns);
 /* Sent and neither acknowledged nor refused. */
 uint32_t tally_unanswered(const struct tally *tally);

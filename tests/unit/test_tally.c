@@ -127,6 +127,24 @@ static void order_is_that_of_positions(void **state) {
     }
 }
 
+static void only_what_is_older_is_overdue(void **state) {
+    (void)state;
+    send_all(4);
+    for (uint32_t number = 0; number < 4; number++)
+        tally_acknowledged(&tally, number);
+    for (int i = 0; i < READERS; i++)
+        arrive(i, 0, 3);
+    arrive(0, 1, 4);
+    assert_int_equal(tally_overdue(&tally, 1), 0);
+    assert_int_equal(tally_overdue(&tally, 2), 2);
+    assert_int_equal(tally_overdue(&tally, 3), 5);
+    arrive(1, 1, 4);
+    arrive(2, 1, 4);
+    assert_int_equal(tally_overdue(&tally, 3), 3);
+    assert_int_equal(tally_overdue(&tally, 3), 3);
+    assert_int_equal(tally_missing(&tally), 6);
+}
+
 static void readers_that_disagree_on_the_order_are_noticed(void **state) {
     (void)state;
     send_all(2);
@@ -147,6 +165,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_same_message_twice_at_one_reader_is_a_duplicate, open_book, close_book),
         cmocka_unit_test_setup_teardown(a_message_never_sent_is_strange, open_book, close_book),
         cmocka_unit_test_setup_teardown(order_is_that_of_positions, open_book, close_book),
+        cmocka_unit_test_setup_teardown(only_what_is_older_is_overdue, open_book, close_book),
         cmocka_unit_test_setup_teardown(readers_that_disagree_on_the_order_are_noticed, open_book, close_book),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

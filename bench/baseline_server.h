@@ -1,0 +1,26 @@
+#pragma once
+/* The floor under every fan-out server: reads a message from one socket and writes it to all of its thread, with epoll
+ * and nothing else. Runs in a process of its own so that its CPU time can be told apart. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a message begins with on the wire, in both directions; filler follows up to the agreed size. */
+struct baseline_head {
+    uint8_t websocket[4];
+    uint32_t thread;
+    int64_t intended_ns;
+};
+
+struct baseline_load {
+    uint32_t threads;
+    uint32_t participants; /* connections per thread */
+    size_t request_bytes;  /* of a message to the server, head included */
+    size_t frame_bytes;    /* of a message from the server, head included */
+    bool is_merging;       /* what waits for a connection goes out in one write per loop turn */
+};
+
+/* Accepts threads × participants connections, thread by thread in the order they come, and serves them. One byte on
+ * `control_fd` is answered with the CPU time used so far (int64_t, nanoseconds); its end ends the server. Never
+ * returns. */
+_Noreturn void baseline_server_run(int listen_fd, int control_fd, const struct baseline_load *load);

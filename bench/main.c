@@ -1,0 +1,79 @@
+/* weft-bench: loads a Weft cluster over its public interfaces and measures what comes back. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bench/baseline_run.h"
+#include "bench/fanout.h"
+#include "proto/status.h"
+
+#define EXIT_CLEAN 0
+#define EXIT_NOT_CLEAN 1
+#define EXIT_WRONG_ARGUMENTS 2
+#define EXIT_NOT_RUN 3
+
+static int show(const struct result *result) {
+    const struct options *options = result->options;
+    bool is_json_on_stdout = options->json_file != NULL && strcmp(options->json_file, "-") == 0;
+    if (!is_json_on_stdout)
+        result_text_print(result);
+    if (options->json_file != NULL && result_json_write(result, options->json_file) != STATUS_OK) {
+        fprintf(stderr, "weft-bench: cannot write %s: %s\n", options->json_file, strerror(errno));
+        return EXIT_NOT_RUN;
+    }
+    if (options->report_file != NULL && report_write(result, options->report_file) != STATUS_OK) {
+        fprintf(stderr, "weft-bench: cannot write %s: %s\n", options->report_file, strerror(errno));
+        return EXIT_NOT_RUN;
+    }
+    if (options->report_file != NULL && !is_json_on_stdout)
+        printf("report: %s\n", options->report_file);
+    return result_is_clean(result) ? EXIT_CLEAN : EXIT_NOT_CLEAN;
+}
+
+static int run(struct options *options) {
+    static struct result result;
+    char reason[600] = "";
+    result_init(&result, options);
+    int rc = options->idle_connections > 0 ? idle_run(options, &result, reason, sizeof reason)
+                                           : fanout_run(options, &result, reason, sizeof reason);
+    if (rc == STATUS_OK && options->has_baseline && options->idle_connections == 0)
+        rc = baseline_run(&result, reason, sizeof reason);
+    if (rc != STATUS_OK)
+        fprintf(stderr, "weft-bench: %s\n", reason);
+    int status = rc == STATUS_OK ? show(&result) : EXIT_NOT_RUN;
+    result_close(&result);
+    return status;
+}
+
+static int usage(void) {
+    fprintf(stderr, "usage: weft-bench fanout [option...]; weft-bench --help says which\n");
+    return EXIT_WRONG_ARGUMENTS;
+}
+
+int main(int argc, char **argv) {
+    static struct options options;
+    struct arena arena;
+    bool wants_help = argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0);
+    if (!wants_help && (argc < 2 || strcmp(argv[1], "fanout") != 0))
+        return usage();
+    if (wants_help) {
+        options_help_print();
+        return EXIT_CLEAN;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    arena_init(&arena);
+    int status = EXIT_WRONG_ARGUMENTS;
+    switch (options_parse(&arena, argc - 1, argv + 1, &options)) {
+    case OPTIONS_RUN:
+        status = run(&options);
+        break;
+    case OPTIONS_HELP:
+        status = EXIT_CLEAN;
+        break;
+    case OPTIONS_WRONG:
+        break;
+    }
+    arena_close(&arena);
+    return status;
+}

@@ -1,0 +1,56 @@
+#include "bench/result.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define GENERATOR_CORES_MAX 0.85
+
+void name_counts_add(struct name_counts *counts, struct bytes name) {
+    if (name.size >= RESULT_NAME_BYTES)
+        name.size = RESULT_NAME_BYTES - 1;
+    for (size_t i = 0; i < counts->count; i++) {
+        if (bytes_equal_text(name, counts->items[i].name)) {
+            counts->items[i].count++;
+            return;
+        }
+    }
+    if (counts->count == RESULT_NAMES_MAX - 1)
+        name = BYTES_LITERAL("other");
+    if (counts->count == RESULT_NAMES_MAX) {
+        counts->items[RESULT_NAMES_MAX - 1].count++;
+        return;
+    }
+    snprintf(counts->items[counts->count].name, RESULT_NAME_BYTES, "%.*s", BYTES_ARG(name));
+    counts->items[counts->count++].count = 1;
+}
+
+void result_init(struct result *result, const struct options *options) {
+    *result = (struct result){.options = options, .started_s = (int64_t)time(NULL)};
+}
+
+void result_close(struct result *result) {
+    free(result->seconds);
+}
+
+bool result_is_clean(const struct result *result) {
+    return result->lost == 0 && result->duplicates == 0 && result->disorders == 0 && result->strange == 0 &&
+           result->failed == 0 && result->closed == 0 && result->errors.count == 0;
+}
+
+double result_bytes_per_connection(const struct result *result) {
+    if (!result->has_server || result->connections == 0)
+        return 0;
+    int64_t grown = result->server_connected.resident_bytes - result->server_before.resident_bytes;
+    return (double)grown / (double)result->connections;
+}
+
+double result_ratio(const struct result *result, const struct baseline_result *baseline) {
+    if (!result->has_server || !baseline->is_there || baseline->us_per_delivery <= 0)
+        return 0;
+    return result->server_us_per_delivery / baseline->us_per_delivery;
+}
+
+bool result_generator_was_busy(const struct result *result) {
+    return result->generator_cores > GENERATOR_CORES_MAX;
+}

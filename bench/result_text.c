@@ -1,0 +1,100 @@
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "bench/result.h"
+
+static void percentiles_print(const char *name, const struct histogram *histogram) {
+    static const double quantiles[] = {0.5, 0.9, 0.99, 0.999};
+    printf("  %-22s", name);
+    for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++)
+        printf("%10.3f", (double)histogram_quantile(histogram, quantiles[i]) / 1e6);
+    printf("%10.3f\n", (double)histogram->max_ns / 1e6);
+}
+
+static void counts_print(const char *title, const struct name_counts *counts) {
+    for (size_t i = 0; i < counts->count; i++)
+        printf("  %-22s %s: %" PRIu64 "\n", i == 0 ? title : "", counts->items[i].name, counts->items[i].count);
+}
+
+static void baseline_print(const struct result *result, const char *name, const struct baseline_result *baseline) {
+    if (!baseline->is_there)
+        return;
+    printf("  %-22s %.2f µs a delivery", name, baseline->us_per_delivery);
+    if (result_ratio(result, baseline) > 0)
+        printf("; Weft costs %.2f times that", result_ratio(result, baseline));
+    if (baseline->deliveries != baseline->expected)
+        printf(" (only %" PRIu64 " of %" PRIu64 " arrived)", baseline->deliveries, baseline->expected);
+    printf("\n");
+}
+
+static void memory_print(const struct result *result) {
+    if (!result->has_server)
+        return;
+    printf("  %-22s %.1f KB resident a connection (%.1f → %.1f MB with %zu connections)\n", "server memory",
+           result_bytes_per_connection(result) / 1024, (double)result->server_before.resident_bytes / 1048576,
+           (double)result->server_connected.resident_bytes / 1048576, result->connections);
+}
+
+static void setup_print(const struct result *result) {
+    const struct options *options = result->options;
+    printf("\nsetup\n  %-22s %zu in %.1f s\n", "users", result->users, result->users_s);
+    if (options->idle_connections == 0)
+        printf("  %-22s %u with %u participants each, in %.2f s\n", "threads", options->threads, options->participants,
+               result->threads_s);
+    printf("  %-22s %zu in %.1f s, %s%s\n", "connections", result->connections, result->connections_s,
+           wire_name(options->wire), options->nodes[0].is_tls ? ", TLS" : ", plain");
+}
+
+static void fanout_print(const struct result *result) {
+    const struct options *options = result->options;
+    printf("\nbook (warm-up included)\n");
+    printf("  %-22s %" PRIu64 ", acknowledged %" PRIu64 ", failed %" PRIu64 "\n", "messages sent", result->sent,
+           result->acknowledged, result->failed);
+    printf("  %-22s %" PRIu64 " of %" PRIu64 "\n", "deliveries", result->arrived, result->expected);
+    if (result->unawaited > 0)
+        printf("  %-22s %" PRIu64 " of messages without acknowledgement\n", "", result->unawaited);
+    printf("  %-22s %" PRIu64 " lost, %" PRIu64 " duplicates, %" PRIu64 " out of order, %" PRIu64 " strange\n", "",
+           result->lost, result->duplicates, result->disorders, result->strange);
+    counts_print("durability", &result->durabilities);
+    counts_print("errors", &result->errors);
+    printf("\nmeasured %.1f s\n", result->window_s);
+    printf("  %-22s %.0f of %.0f per second\n", "deliveries",
+           result->window_s > 0 ? (double)result->window_deliveries / result->window_s : 0,
+           options_deliveries_per_second(options));
+    printf("  %-22s%10s%10s%10s%10s%10s\n", "latency, ms", "p50", "p90", "p99", "p99.9", "max");
+    percentiles_print("a delivery", &result->delivery);
+    char name[32];
+    snprintf(name, sizeof name, "last of %u", options->participants * options->connections_per_user);
+    percentiles_print(name, &result->last);
+    percentiles_print("acknowledgement", &result->acknowledgement);
+    printf("  %-22s %.2f ms late at worst\n", "generator's sends", result->latest_send_ms);
+}
+
+static void costs_print(const struct result *result) {
+    printf("\ncosts\n");
+    if (result->has_server && result->options->idle_connections == 0)
+        printf("  %-22s %.2f µs a delivery (%.0f %% of a core)\n", "server CPU", result->server_us_per_delivery,
+               100 * result->server_cores);
+    if (!result->has_server)
+        printf("  %-22s not measured: give --server-pid\n", "server");
+    baseline_print(result, "bare epoll, one send", &result->baseline_send);
+    baseline_print(result, "bare epoll, merging", &result->baseline_coalesce);
+    memory_print(result);
+    if (result->options->idle_connections > 0)
+        return;
+    printf("  %-22s %.2f µs a delivery (%.0f %% of a core)\n", "generator CPU", result->generator_us_per_delivery,
+           100 * result->generator_cores);
+    if (result_generator_was_busy(result))
+        printf("  WARNING: the generator was busy more than 85 %% of the time; latencies are partly its own.\n");
+}
+
+void result_text_print(const struct result *result) {
+    setup_print(result);
+    if (result->options->idle_connections == 0)
+        fanout_print(result);
+    else
+        counts_print("errors", &result->errors);
+    costs_print(result);
+    printf("\n%s\n", result_is_clean(result) ? "clean: nothing lost, doubled, out of order or refused"
+                                             : "NOT CLEAN: see the book above");
+}
