@@ -15,12 +15,12 @@ struct signed_request {
 };
 
 struct access_keys {
-    struct bytes primary; /* decoded bytes */
+    struct bytes primary;   /* decoded bytes */
     struct bytes secondary; /* absent: only one key */
 };
 
-/* STATUS_UNAUTHORIZED with a sentence in `reason` (static text): scheme, missing header, SignedHeaders without one of the
- * three, body hash, date further than `skew_ms` from `now_ms`, signature. Compares in constant time. */
+/* STATUS_UNAUTHORIZED with a sentence in `reason` (static text): scheme, missing header, SignedHeaders without one of
+ * the three, body hash, date further than `skew_ms` from `now_ms`, signature. Compares in constant time. */
 int access_key_verify(const struct access_keys *keys, const struct signed_request *request, int64_t now_ms,
                       int64_t skew_ms, const char **reason);
 
@@ -34,6 +34,6 @@ struct request_signature {
 void access_key_sign(struct arena *arena, struct bytes key, struct bytes method, struct bytes target, struct bytes host,
                      struct bytes body, int64_t now_ms, struct request_signature *signature);
 
-/* "endpoint=https://host/;accesskey=<base64>", names in any case, any order. False: not of that form. Endpoint without a
- * trailing slash; the key decoded. */
+/* "endpoint=https://host/;accesskey=<base64>", names in any case, any order. False: not of that form. Endpoint without
+ * a trailing slash; the key decoded. */
 bool connection_string_parse(struct arena *arena, struct bytes text, struct bytes *endpoint, struct bytes *key);

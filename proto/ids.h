@@ -1,5 +1,6 @@
 #pragma once
-/* The identifiers of the system and their forms on the wire (contract sections 4 and 8.1). Pure: randomness comes in. */
+/* The identifiers of the system and their forms on the wire (contract sections 4 and 8.1). Pure: randomness comes in.
+ */
 #include "proto/arena.h"
 #include "proto/bytes.h"
 

@@ -1,6 +1,7 @@
 #pragma once
-/* A refusal with its details, in the form every REST error body and real-time error has: which field, which limit, which
- * value. Filled by whoever refuses; turned into `{"error":{"code","message","target"}}` (contract 9.1) in one place. */
+/* A refusal with its details, in the form every REST error body and real-time error has: which field, which limit,
+ * which value. Filled by whoever refuses; turned into `{"error":{"code","message","target"}}` (contract 9.1) in one
+ * place. */
 #include "proto/arena.h"
 #include "proto/status.h"
 

@@ -1,7 +1,7 @@
 #pragma once
 /* User access tokens: JWTs signed with Ed25519 (RFC 7519, RFC 8037), with the claims that official clients read
- * (contract 2.3). Verifying here covers form, signature, resource and expiry; whether the identity still exists and when
- * its tokens were revoked is the caller's question to the user's range. */
+ * (contract 2.3). Verifying here covers form, signature, resource and expiry; whether the identity still exists and
+ * when its tokens were revoked is the caller's question to the user's range. */
 #include "proto/arena.h"
 #include "proto/bytes.h"
 
@@ -30,7 +30,7 @@ struct token_key {
 void token_key_from_seed(struct token_key *key, const uint8_t seed[TOKEN_SEED_BYTES]);
 
 struct token_claims {
-    struct bytes user_id;     /* raw id, "8:" + skypeid */
+    struct bytes user_id; /* raw id, "8:" + skypeid */
     struct bytes resource_id;
     unsigned scopes;
     int64_t issued_s;
@@ -40,7 +40,8 @@ struct token_claims {
 /* A compact JWT in the arena. */
 struct bytes token_mint(struct arena *arena, const struct token_key *key, const struct token_claims *claims);
 
-/* STATUS_UNAUTHORIZED: not a token of ours (form, algorithm, key id, signature, resource, no claim). STATUS_TOKEN_EXPIRED.
- * `now_s` is unix seconds. Claims are in the arena. Never accepts alg "none" or any algorithm but EdDSA. */
+/* STATUS_UNAUTHORIZED: not a token of ours (form, algorithm, key id, signature, resource, no claim).
+ * STATUS_TOKEN_EXPIRED. `now_s` is unix seconds. Claims are in the arena. Never accepts alg "none" or any algorithm but
+ * EdDSA. */
 int token_verify(struct arena *arena, const struct token_key *keys, size_t key_count, struct bytes resource_id,
                  struct bytes token, int64_t now_s, struct token_claims *claims);
