@@ -17,7 +17,7 @@
 extern char **environ;
 
 static void print_buffer(FILE *file, const struct buffer *buffer) {
-    fwrite(buffer->data, 1, buffer->size, file);
+    fwrite(buffer_bytes(buffer).data, 1, buffer->size, file);
 }
 
 static int run(const struct config *config) {
