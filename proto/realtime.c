@@ -105,12 +105,11 @@ static void receipts_set(json_t *frame, const struct change *change) {
     json_member_set(frame, "receipts", receipts);
 }
 
-static void change_members_set(json_t *frame, const struct change *change, const char *durability) {
+static void change_members_set(json_t *frame, const struct change *change) {
     switch (change->kind) {
     case CHANGE_MESSAGE_RECEIVED:
     case CHANGE_MESSAGE_EDITED:
     case CHANGE_MESSAGE_DELETED:
-        json_text_set_present(frame, "durability", bytes_of_text(durability));
         message_set_present(frame, change);
         break;
     case CHANGE_THREAD_CREATED:
@@ -153,9 +152,12 @@ void realtime_change_encode(enum realtime_format format, const struct change *ch
         return;
     json_t *frame = frame_new(type);
     json_text_set(frame, "thread", change->thread_id);
-    if (change->kind != CHANGE_TYPING && change->kind != CHANGE_RECEIPTS)
+    /* What is stored has a place in the thread's order and says what holds it. */
+    if (change->kind != CHANGE_TYPING && change->kind != CHANGE_RECEIPTS) {
         number_set(frame, "offset", change->offset);
-    change_members_set(frame, change, durability);
+        json_text_set_present(frame, "durability", bytes_of_text(durability));
+    }
+    change_members_set(frame, change);
     frame_take(format, frame, out);
 }
 

@@ -38,6 +38,12 @@ static void page_file_get(struct worker *worker, struct http_call *call) {
     asset_reply(call, "chat/", call->captures[0]);
 }
 
+static void page_module_get(struct worker *worker, struct http_call *call) {
+    (void)worker;
+    asset_reply(call, "chat/",
+                arena_printf(&call->arena, "%.*s/%.*s", BYTES_ARG(call->captures[0]), BYTES_ARG(call->captures[1])));
+}
+
 static void page_icon_get(struct worker *worker, struct http_call *call) {
     (void)worker;
     asset_reply(call, "chat/", BYTES_LITERAL("favicon.svg"));
@@ -58,6 +64,7 @@ static void ready_get(struct worker *worker, struct http_call *call) {
 static const struct http_route routes[] = {
     {"GET", "/", page_get},
     {"GET", "/app/{}", page_file_get},
+    {"GET", "/app/{}/{}", page_module_get},
     {"GET", "/favicon.ico", page_icon_get},
     {"GET", "/health/live", live_get},
     {"GET", "/health/ready", ready_get},

@@ -381,16 +381,18 @@ static void thread_changes_carry_their_properties(void **state) {
     "\"createdByCommunicationIdentifier\":" CID(                                                                       \
         U1) ",\"retentionPolicy\":{\"deleteThreadAfterDays\":40,\"kind\":\"threadCreationDate\"}}"
     assert_frame(encode_change, &change,
-                 "{\"type\":\"threadCreated\",\"thread\":\"" T "\",\"offset\":1,\"properties\":" PROPERTIES_JSON
+                 "{\"type\":\"threadCreated\",\"thread\":\"" T
+                 "\",\"offset\":1,\"durability\":\"disk+1\",\"properties\":" PROPERTIES_JSON
                  ",\"participants\":" PEOPLE_JSON ",\"by\":\"" U1 "\"}");
     change.kind = CHANGE_THREAD_UPDATED;
     assert_frame(encode_change, &change,
-                 "{\"type\":\"threadUpdated\",\"thread\":\"" T "\",\"offset\":1,\"properties\":" PROPERTIES_JSON
-                 ",\"by\":\"" U1 "\"}");
+                 "{\"type\":\"threadUpdated\",\"thread\":\"" T
+                 "\",\"offset\":1,\"durability\":\"disk+1\",\"properties\":" PROPERTIES_JSON ",\"by\":\"" U1 "\"}");
     change.message = (struct message)SYSTEM_MESSAGE;
     assert_frame(encode_change, &change,
-                 "{\"type\":\"threadUpdated\",\"thread\":\"" T "\",\"offset\":1,\"properties\":" PROPERTIES_JSON
-                 ",\"by\":\"" U1 "\",\"message\":" SYSTEM_MESSAGE_JSON "}");
+                 "{\"type\":\"threadUpdated\",\"thread\":\"" T
+                 "\",\"offset\":1,\"durability\":\"disk+1\",\"properties\":" PROPERTIES_JSON ",\"by\":\"" U1
+                 "\",\"message\":" SYSTEM_MESSAGE_JSON "}");
 }
 
 static void a_deleted_thread_says_why_and_by_whom_if_by_anybody(void **state) {
@@ -402,13 +404,14 @@ static void a_deleted_thread_says_why_and_by_whom_if_by_anybody(void **state) {
                             .reason = BYTES_LITERAL("deletedByPolicy")};
     assert_frame(encode_change, &change,
                  "{\"type\":\"threadDeleted\",\"thread\":\"" T
-                 "\",\"offset\":9,\"deletedOn\":\"2026-01-02T03:04:05.100Z\",\"reason\":\"deletedByPolicy\"}");
+                 "\",\"offset\":9,\"durability\":\"disk+1\",\"deletedOn\":\"2026-01-02T03:04:05.100Z\",\"reason\":"
+                 "\"deletedByPolicy\"}");
     change.reason = BYTES_LITERAL("deletedByUser");
     change.actor_id = BYTES_LITERAL(U1);
     assert_frame(encode_change, &change,
                  "{\"type\":\"threadDeleted\",\"thread\":\"" T
-                 "\",\"offset\":9,\"deletedOn\":\"2026-01-02T03:04:05.100Z\",\"reason\":\"deletedByUser\",\"by\":\"" U1
-                 "\"}");
+                 "\",\"offset\":9,\"durability\":\"disk+1\",\"deletedOn\":\"2026-01-02T03:04:05.100Z\",\"reason\":"
+                 "\"deletedByUser\",\"by\":\"" U1 "\"}");
 }
 
 static void participant_changes_carry_the_system_message(void **state) {
@@ -420,12 +423,14 @@ static void participant_changes_carry_the_system_message(void **state) {
                             .participants = {PEOPLE, 1},
                             .message = SYSTEM_MESSAGE};
     assert_frame(encode_change, &change,
-                 "{\"type\":\"participantsAdded\",\"thread\":\"" T "\",\"offset\":7,\"participants\":" PEOPLE_JSON
-                 ",\"by\":\"" U1 "\",\"message\":" SYSTEM_MESSAGE_JSON "}");
+                 "{\"type\":\"participantsAdded\",\"thread\":\"" T
+                 "\",\"offset\":7,\"durability\":\"disk+1\",\"participants\":" PEOPLE_JSON ",\"by\":\"" U1
+                 "\",\"message\":" SYSTEM_MESSAGE_JSON "}");
     change.kind = CHANGE_PARTICIPANTS_REMOVED;
     assert_frame(encode_change, &change,
-                 "{\"type\":\"participantsRemoved\",\"thread\":\"" T "\",\"offset\":7,\"participants\":" PEOPLE_JSON
-                 ",\"by\":\"" U1 "\",\"message\":" SYSTEM_MESSAGE_JSON "}");
+                 "{\"type\":\"participantsRemoved\",\"thread\":\"" T
+                 "\",\"offset\":7,\"durability\":\"disk+1\",\"participants\":" PEOPLE_JSON ",\"by\":\"" U1
+                 "\",\"message\":" SYSTEM_MESSAGE_JSON "}");
 }
 
 static void typing_and_receipts_have_no_offset(void **state) {
