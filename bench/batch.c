@@ -6,6 +6,7 @@
 #include "proto/status.h"
 
 #define TRIES_MAX 40
+#define TRIES_WITHOUT_ANSWER_MAX 4
 #define PAUSE_NS_MIN 500000000LL
 #define TURN_NS_MAX 100000000LL
 
@@ -29,8 +30,10 @@ struct runner {
     struct slot slots[BATCH_PARALLEL];
 };
 
-static bool is_temporary(long status) {
-    return status == 0 || status == 408 || status == 429 || status == 503;
+static bool is_worth_repeating(const struct slot *slot, long status) {
+    if (status == 0)
+        return slot->tries < TRIES_WITHOUT_ANSWER_MAX;
+    return slot->tries < TRIES_MAX && (status == 408 || status == 429 || status == 503);
 }
 
 static void refuse(struct runner *runner, const struct http_answer *answer) {
@@ -50,7 +53,7 @@ static void on_done(void *context, const struct http_answer *answer) {
     if (answer->status == batch->wanted_status && batch->take(batch->context, slot->index, answer->body)) {
         slot->is_taken = false;
         runner->done++;
-    } else if (is_temporary(answer->status) && slot->tries < TRIES_MAX) {
+    } else if (is_worth_repeating(slot, answer->status)) {
         int64_t pause_ns = (int64_t)answer->retry_after_s * 1000000000;
         slot->repeat_at_ns = loop_now_ns() + (pause_ns < PAUSE_NS_MIN ? PAUSE_NS_MIN : pause_ns);
     } else {

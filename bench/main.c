@@ -62,6 +62,7 @@ int main(int argc, char **argv) {
         return EXIT_CLEAN;
     }
     signal(SIGPIPE, SIG_IGN);
+    argv[1] = argv[0]; /* for getopt's complaints */
     arena_init(&arena);
     int status = EXIT_WRONG_ARGUMENTS;
     switch (options_parse(&arena, argc - 1, argv + 1, &options)) {

@@ -124,7 +124,7 @@ void plot_y_axis(const struct plot *plot, const char *unit) {
         for (double value = 0; value <= plot->y.to * 1.0001; value += step)
             y_tick(plot, value);
     }
-    plot_text(plot, plot->left - 8, plot->top - 12, "tick end", unit);
+    plot_text(plot, plot->left, plot->top - 12, "tick", unit);
 }
 
 void plot_x_tick(const struct plot *plot, double value, const char *text) {
@@ -141,7 +141,7 @@ static void x_log_tick(const struct plot *plot, double value) {
 
 void plot_x_axis_log(const struct plot *plot, const char *unit) {
     each_log_step(&plot->x, x_log_tick, plot);
-    plot_text(plot, plot->left + plot->width + 12, plot->top + plot->height + 18, "tick", unit);
+    plot_text(plot, plot->left + plot->width + 20, plot->top + plot->height + 18, "tick", unit);
 }
 
 static void points_append(const struct plot *plot, const struct plot_point *points, size_t count) {

@@ -21,7 +21,7 @@ static const char style_sheet[] =
     "main{max-width:1060px;margin:0 auto;padding:40px 20px 60px}\n"
     "header{display:flex;gap:18px;align-items:center;flex-wrap:wrap;margin-bottom:26px}\n"
     "header svg{width:52px;height:52px;flex:none}header div{flex:1;min-width:260px}\n"
-    "h1{font-size:26px;line-height:1.2;margin:0;font-weight:650;letter-spacing:-.01em}\n"
+    "h1{font-size:23px;line-height:1.2;margin:0;font-weight:650;letter-spacing:-.01em}\n"
     "h2{font-size:16px;margin:0 0 2px;font-weight:650}p{margin:0;color:var(--soft)}\n"
     ".verdict{padding:8px 16px;border-radius:999px;font-weight:600}\n"
     ".good{background:var(--goodbg);color:var(--good)}.bad{background:var(--badbg);color:var(--bad)}\n"
@@ -41,6 +41,8 @@ static const char style_sheet[] =
     ".shade{fill:var(--soft);opacity:.09}.line{fill:none;stroke-width:2.2;stroke-linejoin:round}\n"
     ".first{--c:var(--first)}.second{--c:var(--second)}.third{--c:var(--third)}.floor{--c:var(--floor)}\n"
     ".faint{--c:var(--faint)}.line{stroke:var(--c)}.area{fill:var(--c);opacity:.13}.bar{fill:var(--c)}\n"
+    ".legend{display:flex;flex-wrap:wrap;gap:4px 20px;margin:12px 0 -6px;font-size:14px}.legend i{display:inline-block;"
+    "width:18px;height:3px;border-radius:2px;background:var(--c);margin-right:8px;vertical-align:4px}\n"
     ".label{fill:var(--c)!important;font-weight:600}.value{font-weight:600}.wanted{stroke:var(--soft);"
     "stroke-width:1.2;stroke-dasharray:5 5}\n"
     ".reach{fill:transparent}.dot{fill:var(--c);stroke:var(--card);stroke-width:2;opacity:0}"
@@ -78,7 +80,7 @@ static void cost_tile(struct buffer *out, const struct result *result) {
         return;
     if (ratio > 0)
         snprintf(note, sizeof note, "%.2f × a bare epoll writer", ratio);
-    tile(out, "server CPU a delivery", plot_number(result->server_us_per_delivery, value), "µs", note);
+    tile(out, "CPU a delivery", plot_number(result->server_us_per_delivery, value), "µs", note);
 }
 
 static void memory_tile(struct buffer *out, const struct result *result) {
@@ -86,7 +88,7 @@ static void memory_tile(struct buffer *out, const struct result *result) {
     if (!result->has_server)
         return;
     snprintf(note, sizeof note, "resident, %s connections", plot_number((double)result->connections, number));
-    tile(out, "memory a connection", plot_number(result_bytes_per_connection(result) / 1024, value), "KB", note);
+    tile(out, "RSS a connection", plot_number(result_bytes_per_connection(result) / 1024, value), "KB", note);
 }
 
 static void fanout_tiles(struct buffer *out, const struct result *result) {
@@ -114,7 +116,9 @@ static void row(struct buffer *out, const char *name, const char *value) {
 
 static void row_count(struct buffer *out, const char *name, uint64_t value, bool is_bad) {
     char number[32];
-    buffer_printf(out, "<tr><th>%s</th><td%s>%s</td></tr>\n", name, is_bad && value > 0 ? " class=\"hot\"" : "",
+    text_append(out, "<tr><th>");
+    plot_escape(out, name);
+    buffer_printf(out, "</th><td%s>%s</td></tr>\n", is_bad && value > 0 ? " class=\"hot\"" : "",
                   plot_number((double)value, number));
 }
 

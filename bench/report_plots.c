@@ -68,6 +68,14 @@ static double nines_of_count(uint64_t count) {
     return fmin(fmax(log10((double)count), 1), NINES_MAX);
 }
 
+/* The curves may end in the same place, so their names stand above them. */
+static void legend(struct buffer *out, const struct series *series, size_t count) {
+    buffer_append_text(out, "<div class=\"legend\">");
+    for (size_t i = 0; i < count; i++)
+        buffer_printf(out, "<span class=\"%s\"><i></i>%s</span>", series[i].style, series[i].label);
+    buffer_append_text(out, "</div>\n");
+}
+
 static void percentile_spots(const struct plot *plot, const struct series *series) {
     for (size_t i = 1; i < sizeof nines_ticks / sizeof nines_ticks[0]; i++) {
         if (nines_ticks[i].nines > nines_of_count(series->histogram->count) + 0.01)
@@ -88,10 +96,6 @@ static void percentile_line(const struct plot *plot, const struct series *series
             (struct plot_point){nines, milliseconds(histogram_quantile(series->histogram, quantile_of_nines(nines)))};
     points[count++] = (struct plot_point){end, milliseconds(series->histogram->max_ns)};
     plot_line(plot, series->style, points, count);
-    char text[LABEL_BYTES + 32], style[32];
-    snprintf(text, sizeof text, "%s", series->label);
-    snprintf(style, sizeof style, "label %s", series->style);
-    plot_text(plot, plot_x(plot, end) + 8, plot_y(plot, points[count - 1].y) + 4, style, text);
     percentile_spots(plot, series);
 }
 
@@ -101,7 +105,8 @@ void plot_percentiles(struct buffer *out, const struct result *result) {
     double nines = 1;
     for (size_t i = 0; i < count; i++)
         nines = fmax(nines, nines_of_count(series[i].histogram->count));
-    struct plot plot = {out, 64, 36, PLOT_WIDTH - 64 - 130, 300, {0, nines, false}, latency_scale(series, count, 0)};
+    struct plot plot = {out, 64, 36, PLOT_WIDTH - 64 - 40, 300, {0, nines, false}, latency_scale(series, count, 0)};
+    legend(out, series, count);
     svg_open(out, 372, "Latency by percentile");
     plot_y_axis(&plot, "ms");
     for (size_t i = 0; i < sizeof nines_ticks / sizeof nines_ticks[0] && nines_ticks[i].nines <= nines + 0.01; i++)
@@ -150,6 +155,7 @@ void plot_spread(struct buffer *out, const struct result *result) {
         for (size_t bin = 0; bin < SPREAD_BINS; bin++)
             high = fmax(high, bin_share(&plot, series[i].histogram, bin));
     plot.y = plot_scale_from_zero(high);
+    legend(out, series, 2);
     svg_open(out, 236, "Spread of latencies");
     plot_y_axis(&plot, "%");
     plot_x_axis_log(&plot, "ms");
@@ -260,16 +266,17 @@ struct bar {
 };
 
 static void bar_draw(struct buffer *out, const struct bar *bar, double top, double scale) {
-    char text[96], ratio[48] = "";
+    char text[32], ratio[48];
     double width = fmax(bar->us * scale, 2);
     struct plot plot = {.out = out};
-    if (bar->ratio > 0)
-        snprintf(ratio, sizeof ratio, "   Weft is %.2f × this", bar->ratio);
-    snprintf(text, sizeof text, "%.2f µs%s", bar->us, ratio);
+    snprintf(text, sizeof text, "%.2f µs", bar->us);
+    snprintf(ratio, sizeof ratio, "Weft costs %.2f × this", bar->ratio);
     plot_text(&plot, BAR_LEFT - 14, top + BAR_HEIGHT / 2 + 5, "name end", bar->label);
     buffer_printf(out, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"4\" class=\"bar %s\"/>\n",
                   BAR_LEFT, top, width, BAR_HEIGHT, bar->style);
     plot_text(&plot, BAR_LEFT + width + 12, top + BAR_HEIGHT / 2 + 5, "value", text);
+    if (bar->ratio > 0)
+        plot_text(&plot, BAR_LEFT + width + 84, top + BAR_HEIGHT / 2 + 5, "name", ratio);
 }
 
 void plot_costs(struct buffer *out, const struct result *result) {

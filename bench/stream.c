@@ -24,8 +24,11 @@ SSL_CTX *stream_tls_new(const char *ca_file, char *reason, size_t reason_size) {
     int ok = ca_file == NULL ? SSL_CTX_set_default_verify_paths(tls) : SSL_CTX_load_verify_file(tls, ca_file);
     if (ok == 1)
         return tls;
+    const char *error = ERR_reason_error_string(ERR_peek_last_error());
+    if (ca_file != NULL && access(ca_file, R_OK) != 0)
+        error = strerror(errno);
     snprintf(reason, reason_size, "cannot read the CA certificate %s: %s", ca_file == NULL ? "(system)" : ca_file,
-             ERR_reason_error_string(ERR_peek_last_error()));
+             error == NULL ? "no certificate in it" : error);
     SSL_CTX_free(tls);
     return NULL;
 }
