@@ -1,5 +1,6 @@
 // Everything the signed-in user sees: her threads, kept true by REST once and by real time from then on. Views read it,
-// call its verbs, and draw again when it says 'change'. Other events: 'connection', 'notice' (a sentence), 'arrived'.
+// call its verbs, and draw again when it says 'change'. Other events: 'connection', 'session', 'cast', 'notice' (a
+// sentence), 'arrived' (a message), 'withdrawn' (what was said before is not to be said again).
 
 import { ChatClient, participant, rawId } from '../net/chat_client.js';
 import { IdentityClient } from '../net/identity_client.js';
@@ -324,7 +325,9 @@ export class ChatStore extends EventTarget {
         const isNew = !thread.messages.has(frame.message.id);
         const isNews = this.#noteOffset(thread, frame.offset);
         const message = thread.mergeMessage(frame.message, frame);
-        if (isNew && isNews && message.sender !== this.me && frame.type === 'message') this.#arrived(thread, message);
+        if (!isNews || message.sender === this.me) return;
+        if (isNew && frame.type === 'message') this.#arrived(thread, message);
+        if (frame.type === 'messageDeleted') this.#withdrawn(`${thread.nameOf(message.sender)} deleted a message.`);
     }
 
     // Repeated frames may be older than what is known of people and topic: only what lies further on counts.
@@ -365,6 +368,7 @@ export class ChatStore extends EventTarget {
         thread.standing = 'deleted';
         thread.forgetMessages();
         thread.outgoing.clear();
+        this.#withdrawn('');
         this.#changed();
     }
 
@@ -459,6 +463,10 @@ export class ChatStore extends EventTarget {
 
     #arrived(thread, message) {
         if (isFromUser(message)) this.dispatchEvent(new CustomEvent('arrived', { detail: { thread, message } }));
+    }
+
+    #withdrawn(sentence) {
+        this.dispatchEvent(new CustomEvent('withdrawn', { detail: sentence }));
     }
 
     #reportInvalid(invalid) {

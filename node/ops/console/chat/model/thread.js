@@ -14,6 +14,7 @@ export class Thread {
         this.standing = 'member'; // or 'left', 'deleted'
         this.activityAt = 0;
         this.people = new Map(); // user id → name
+        this.names = new Map(); // also of those who left
         this.messages = new Map(); // message id → message
         this.outgoing = new Map(); // client message id → {id, text, type, at, failure, messageId}
         this.receipts = new Map(); // user id → {messageId, readAt}
@@ -38,6 +39,8 @@ export class Thread {
         }
         this.messages.set(message.id, message);
         this.sorted = null;
+        for (const { id, name } of message.people) this.#learnName(id, name);
+        if (message.sender) this.#learnName(message.sender, message.senderName);
         if (message.sender) this.typing.delete(message.sender);
         this.activityAt = Math.max(this.activityAt, message.createdAt);
         if (!before && message.sender === this.me) this.#recogniseOwn(message);
@@ -166,12 +169,16 @@ export class Thread {
     // ---- people
 
     setPeople(participants) {
-        this.people = new Map(participants.map(personFrom).map(({ id, name }) => [id, name]));
+        this.people.clear();
+        this.addPeople(participants);
         this.standing = this.people.has(this.me) ? 'member' : 'left';
     }
 
     addPeople(participants) {
-        for (const { id, name } of participants.map(personFrom)) this.people.set(id, name);
+        for (const { id, name } of participants.map(personFrom)) {
+            this.people.set(id, name);
+            this.#learnName(id, name);
+        }
         if (this.people.has(this.me)) this.standing = 'member';
     }
 
@@ -184,11 +191,11 @@ export class Thread {
     }
 
     nameOf(userId, fallback = '') {
-        return this.people.get(userId) || fallback || this.#nameInHistory(userId) || shortId(userId);
+        return this.people.get(userId) || fallback || this.names.get(userId) || shortId(userId);
     }
 
-    #nameInHistory(userId) {
-        return this.shown.findLast((message) => message.sender === userId && message.senderName)?.senderName;
+    #learnName(id, name) {
+        if (name) this.names.set(id, name);
     }
 
     get others() {

@@ -30,6 +30,7 @@ export class ChatView {
         store.addEventListener('connection', () => this.#soon());
         store.addEventListener('notice', (event) => toast(event.detail));
         store.addEventListener('arrived', (event) => this.#arrived(event.detail));
+        store.addEventListener('withdrawn', (event) => announce(event.detail));
         document.addEventListener('visibilitychange', () => this.#soon());
         addEventListener('popstate', () => this.#follow());
         this.timer = setInterval(() => this.#draw(), TICK_MS);
@@ -80,6 +81,7 @@ export class ChatView {
         if (selected !== this.opened) {
             this.opened = selected;
             if (selected) this.conversation.open(selected);
+            else this.conversation.clear();
         }
         this.node.dataset.pane = selected ? 'conversation' : 'list';
         this.blank.hidden = Boolean(selected);

@@ -59,6 +59,12 @@ export class ConversationView {
         attempt(() => this.store.open(thread)).then(() => thread === this.thread && this.#read());
     }
 
+    // Nothing of a conversation that is out of sight stays in the page.
+    clear() {
+        this.thread = undefined;
+        this.lines.clear();
+    }
+
     draw(now) {
         const { thread } = this;
         this.#drawHead();

@@ -35,9 +35,13 @@ export class MessageListView {
 
     // Another conversation: its end, and its line above what is new.
     reset(thread) {
-        this.lines.replaceChildren();
+        this.clear();
         this.isAtEnd = true;
         this.newFrom = thread.firstUnread?.id;
+    }
+
+    clear() {
+        this.lines.replaceChildren();
     }
 
     draw(thread, { isOnline, now, callout }) {
@@ -103,10 +107,11 @@ export class MessageListView {
         this.jump.hidden = this.isAtEnd;
     }
 
-    // The first line in sight, and where it stands.
+    // The first message in sight, and where it stands. (Lines between days move when older messages come.)
     #anchor() {
         const edge = this.scroller.getBoundingClientRect().top;
-        const line = [...this.lines.children].find((node) => node.getBoundingClientRect().bottom > edge);
+        const isInSight = (node) => node.dataset.id && node.getBoundingClientRect().bottom > edge;
+        const line = [...this.lines.children].find(isInSight);
         return line && { key: line.weftKey, top: line.getBoundingClientRect().top };
     }
 

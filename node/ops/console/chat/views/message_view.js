@@ -50,7 +50,7 @@ function systemLine(thread, message, readers, hooks) {
 
 // Where the message lies and what holds it.
 export function placeText({ offset, durability }) {
-    return offset === undefined ? '' : `#${offset} · ${durability}`;
+    return [offset && `#${offset}`, durability].filter(Boolean).join(' · ');
 }
 
 function bubbleLine(thread, message, { isFirst, isLast, readers, hooks }) {
@@ -90,7 +90,7 @@ function footnote(message) {
             dateTime: new Date(message.createdAt).toISOString(),
         }),
         edited || undefined,
-        place && element('span', { class: 'place', title: `Offset ${message.offset}, held by ${message.durability}`, text: place }),
+        place && element('span', { class: 'place', title: `Offset ${message.offset}, held by: ${message.durability}`, text: place }),
     ]);
 }
 
