@@ -32,6 +32,14 @@ static void small_values_are_exact(void **state) {
     assert_int_equal(histogram_quantile(&histogram, 1.0), 100);
 }
 
+static void a_quantile_between_two_values_is_the_higher_one(void **state) {
+    (void)state;
+    for (int64_t value = 1; value <= 3; value++)
+        histogram_add(&histogram, value);
+    assert_int_equal(histogram_quantile(&histogram, 0.5), 2);
+    assert_int_equal(histogram_quantile(&histogram, 0.99), 3);
+}
+
 static void a_quantile_is_never_too_low_and_less_than_one_percent_too_high(void **state) {
     (void)state;
     for (uint64_t value = 1; value < (uint64_t)1 << 39; value = value + value / 3 + 1) {
@@ -89,6 +97,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(an_empty_histogram_has_no_quantiles, clear),
         cmocka_unit_test_setup(small_values_are_exact, clear),
+        cmocka_unit_test_setup(a_quantile_between_two_values_is_the_higher_one, clear),
         cmocka_unit_test_setup(a_quantile_is_never_too_low_and_less_than_one_percent_too_high, clear),
         cmocka_unit_test_setup(the_maximum_is_exact_even_beyond_the_table, clear),
         cmocka_unit_test_setup(a_negative_duration_counts_as_zero, clear),
