@@ -94,12 +94,13 @@ static bool has_calls(const struct runner *runner) {
 
 int batch_run(const struct batch *batch, struct http *http, char *reason, size_t reason_size) {
     struct runner runner = {.batch = batch, .http = http, .reason = reason, .reason_size = reason_size};
+    struct progress progress = {0};
     arena_init(&runner.arena);
     /* After a refusal the calls under way are still waited for: they point into this frame. */
     while ((runner.rc == STATUS_OK && runner.done < batch->count) || has_calls(&runner)) {
         fill_slots(&runner);
         loop_turn(http->loop, loop_now_ns() + TURN_NS_MAX);
-        progress_bar(batch->label, runner.done, batch->count);
+        progress_bar(&progress, batch->label, runner.done, batch->count);
     }
     progress_clear();
     arena_close(&runner.arena);

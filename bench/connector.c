@@ -60,12 +60,13 @@ static void start_more(struct connector *connector) {
 
 int connector_run(struct connector *connector, struct session *sessions, size_t count) {
     *connector = (struct connector){.sessions = sessions, .count = count, .progress_ns = loop_now_ns()};
+    struct progress progress = {0};
     while (connector->rc == STATUS_OK && connector->ready < count) {
         int64_t now_ns = loop_now_ns();
         repeat_due(connector, now_ns);
         start_more(connector);
         loop_turn(sessions[0].host->loop, now_ns + TURN_NS_MAX);
-        progress_bar("connecting", connector->ready, count);
+        progress_bar(&progress, "connecting", connector->ready, count);
         if (now_ns - connector->progress_ns > PATIENCE_NS && connector->rc == STATUS_OK)
             give_up(connector, "no answer for 30 seconds");
     }

@@ -210,8 +210,7 @@ static void second_add(struct fanout *fanout, const struct second *second) {
     result->seconds[result->seconds_count++] = *second;
 }
 
-static void on_second(void *context, int64_t now_ns) {
-    struct fanout *fanout = context;
+static void second_measure(struct fanout *fanout, int64_t now_ns) {
     struct second second = {
         .deliveries = fanout->arrivals - fanout->second_arrivals,
         .p50_ns = histogram_quantile(&fanout->second, 0.5),
@@ -230,7 +229,15 @@ static void on_second(void *context, int64_t now_ns) {
                   second.deliveries, (double)second.p50_ns / 1e6, (double)second.p99_ns / 1e6, overdue(fanout, now_ns));
     fanout->second_arrivals = fanout->arrivals;
     histogram_clear(&fanout->second);
-    fanout->second_timer.at_ns = fanout->start_ns + (int64_t)(fanout->result->seconds_count + 1) * SECOND_NS;
+}
+
+static void on_second(void *context, int64_t now_ns) {
+    struct fanout *fanout = context;
+    if (fanout->result->seconds_count < fanout->options->warmup_s + fanout->options->duration_s)
+        second_measure(fanout, now_ns);
+    else
+        progress_line("waiting for the last arrivals: %" PRIu64 " are missing", overdue(fanout, now_ns));
+    fanout->second_timer.at_ns = now_ns + SECOND_NS - (now_ns - fanout->start_ns) % SECOND_NS;
 }
 
 static void on_window_start(void *context, int64_t now_ns) {

@@ -5,15 +5,20 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "bench/loop.h"
+
 #define BAR_CELLS 30
+#define REDRAW_NS 50000000LL
 
 static bool has_terminal(void) {
     return isatty(STDERR_FILENO) == 1;
 }
 
-void progress_bar(const char *label, size_t done, size_t total) {
-    if (!has_terminal())
+void progress_bar(struct progress *progress, const char *label, size_t done, size_t total) {
+    int64_t now_ns = loop_now_ns();
+    if (!has_terminal() || now_ns - progress->drawn_ns < REDRAW_NS)
         return;
+    progress->drawn_ns = now_ns;
     size_t full = total == 0 ? BAR_CELLS : done * BAR_CELLS / total;
     fprintf(stderr, "\r\033[K%-20s ", label);
     for (size_t i = 0; i < BAR_CELLS; i++)
