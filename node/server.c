@@ -16,13 +16,14 @@
 #include "node/gateway/authentication.h"
 #include "node/gateway/certificate.h"
 #include "node/gateway/chat_api.h"
+#include "node/gateway/endpoint_registry.h"
 #include "node/gateway/fanout.h"
 #include "node/gateway/identity_api.h"
 #include "node/gateway/rate_limit.h"
 #include "node/gateway/realtime_session.h"
 #include "node/gateway/session.h"
 #include "node/gateway/tls.h"
-#include "node/gateway/trouter_session.h"
+#include "node/gateway/trouter_api.h"
 #include "node/log.h"
 #include "node/ops/metrics.h"
 #include "node/ops/pages.h"
@@ -301,12 +302,12 @@ static size_t workers_wanted(const struct config *config) {
 
 static int workers_open(struct server *server) {
     struct config *config = &server->config;
-    struct listen_address addresses[2] = {{config->listen.host, config->listen.port, true}};
+    struct listen_address addresses[2] = {{.host = config->listen.host, .port = config->listen.port, .is_tls = true}};
     size_t addresses_count = 1;
     char error[512];
     if (config->plain_listen.is_on)
         addresses[addresses_count++] =
-            (struct listen_address){config->plain_listen.host, config->plain_listen.port, false};
+            (struct listen_address){.host = config->plain_listen.host, .port = config->plain_listen.port};
     size_t count = workers_wanted(config);
     server->workers = calloc(count, sizeof(*server->workers));
     server->gateway.workers = calloc(count, sizeof(*server->gateway.workers));
@@ -314,6 +315,9 @@ static int workers_open(struct server *server) {
     for (size_t i = 0; i < count; i++) {
         struct gateway_worker *self = &server->gateway.workers[i];
         *self = (struct gateway_worker){.gateway = &server->gateway, .worker = &server->workers[i]};
+        /* Another node on the same address is an error; the workers of this one share it. */
+        for (size_t j = 0; j < addresses_count; j++)
+            addresses[j].is_exclusive = i == 0;
         struct worker_options options = {
             .index = (unsigned)i,
             .context = self,
@@ -400,6 +404,7 @@ static void gateway_fill(struct server *server) {
     gateway->notice = server_notice;
     gateway->started_ms = wall_ms();
     gateway->limiter = rate_limiter_new(&server->config);
+    gateway->endpoints = endpoint_registry_new();
     token_key_from_seed(&gateway->token_key, settings->token_seed);
 }
 
@@ -557,6 +562,7 @@ void server_close(struct server *server) {
     if (server->tls != NULL)
         SSL_CTX_free(server->tls);
     rate_limiter_free(server->gateway.limiter);
+    endpoint_registry_free(server->gateway.endpoints);
     free(server->workers);
     free(server->gateway.workers);
     data_folder_close(&server->folder);
