@@ -13,6 +13,7 @@
 struct session_table;
 struct token_cache;
 struct rate_limiter;
+struct endpoint_registry;
 
 struct gateway {
     const struct config *config;
@@ -30,7 +31,8 @@ struct gateway {
     /* Something to tell that is not stored (typing). The change is borrowed until return. */
     int (*notice)(void *core, const struct change *change);
     int64_t started_ms;
-    struct rate_limiter *limiter; /* NULL: no limits */
+    struct rate_limiter *limiter;        /* NULL: no limits */
+    struct endpoint_registry *endpoints; /* of the official SDK; shared by the workers */
 };
 
 /* One per worker; used on its thread only. `worker->context` points here. */

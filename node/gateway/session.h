@@ -1,11 +1,71 @@
 #pragma once
-/* Signed-in clients of one worker: who they are, which threads they listen to, and from which offset on. Both kinds of
- * session (trouter_session.c, realtime_session.c) put this struct first. */
-#include "node/gateway/gateway.h"
+/* Signed-in clients of one worker: who they are and what kind of session they have. Both kinds (trouter_session.c,
+ * realtime_session.c) put struct session first in their own. Used on the worker's thread only. */
+#include "node/gateway/authentication.h"
+#include "node/gateway/broadcast.h"
+
+struct session_user;
+struct subscription;
+
+struct session {
+    const struct session_kind *kind;
+    struct gateway_worker *worker;
+    struct session_user *user; /* shared by all her sessions of this worker */
+    struct session *next;      /* of the same user */
+    struct session **link;
+    struct subscription *subscriptions;
+    int64_t token_issued_s;
+    int64_t token_expires_s;
+    uint8_t scopes;
+    bool is_told_to_move;
+    bool is_revoked; /* the token was taken back before it expired */
+    bool is_deaf;    /* listens to nothing for now, whatever its user joins */
+};
+
+/* What a kind of session does. None but free may end a session at once. */
+struct session_kind {
+    /* Told at once, or dropped if the client is too slow. */
+    void (*tell)(struct session *session, struct broadcast *broadcast);
+    /* Changes of this thread from `offset` on did not come by; they are in the store. */
+    void (*catch_up)(struct session *session, const struct id_hash *thread, uint64_t offset);
+    /* token_expires_s or is_revoked has changed. */
+    void (*on_token_changed)(struct session *session);
+    /* The node is going away: move elsewhere within `after_ms`. */
+    void (*on_drain)(struct session *session, uint32_t after_ms);
+    /* The worker is ending and its sockets are not served any more. */
+    void (*free)(struct session *session);
+};
+
+/* Puts the session into the table; `session` is zeroed but for what its kind keeps. */
+void session_begin(struct session *session, const struct session_kind *kind, struct gateway_worker *worker,
+                   const struct caller *caller);
+/* Takes it out with all its subscriptions. The memory stays its kind's. */
+void session_end(struct session *session);
+
+struct bytes session_user_id(const struct session *session); /* borrowed as long as the session */
+const struct id_hash *session_user_hash(const struct session *session);
+void session_caller(const struct session *session, struct caller *caller);
+
+/* With another token of the same user. */
+void session_token_set(struct session *session, const struct caller *caller);
+
+/* Told by CHANGE_USER_REVOKED: tokens issued before `valid_from_ms` are void, after the configured grace. */
+void session_revoke(struct session *session, int64_t valid_from_ms);
+
+/* ---- all sessions of a worker ---- */
+
+struct session_table;
 
 struct session_table *session_table_new(void);
+/* Frees the sessions that are left too. */
 void session_table_free(struct session_table *table);
 size_t session_table_count(const struct session_table *table);
 
-/* Begins to drain: every session is told to move, spread over `spread_ms`. On the worker's thread. */
+/* The first of a user's sessions, the others by `next`; NULL: none. */
+struct session *session_table_find(struct session_table *table, const struct id_hash *user);
+
+/* Begins to drain: every session is told to move, spread over `spread_ms`. */
 void session_table_drain(struct gateway_worker *worker, uint32_t spread_ms);
+
+struct audience_table;
+struct audience_table *session_table_audiences(struct session_table *table);

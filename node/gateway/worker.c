@@ -165,9 +165,10 @@ static void on_stop(void *receiver, struct parcel *parcel) {
 static void close_handles(struct worker *worker) {
     struct worker_machine *machine = worker->machine;
     machine->state = WORKER_CLOSED;
+    /* What is delivered now still needs what on_stop frees. */
+    mailbox_close(&machine->mailbox, NULL);
     if (machine->options.on_stop != NULL && machine->is_started)
         machine->options.on_stop(worker);
-    mailbox_close(&machine->mailbox, NULL);
     uv_close((uv_handle_t *)&machine->before_poll, NULL);
     uv_close((uv_handle_t *)&machine->after_poll, NULL);
     uv_close((uv_handle_t *)&machine->keep_turning, NULL);

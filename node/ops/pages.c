@@ -1,7 +1,7 @@
 #include "node/ops/pages.h"
 
 #include "node/gateway/gateway.h"
-#include "node/gateway/trouter_session.h"
+#include "node/gateway/trouter_api.h"
 #include "node/ops/assets.h"
 
 /* The page talks to this node only, loads nothing from anywhere else and runs no inline script. */

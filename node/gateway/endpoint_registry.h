@@ -1,0 +1,35 @@
+#pragma once
+/* What the workers of a node have to agree on about endpoints of the official SDK, since one client's calls and sockets
+ * reach any of them: who holds an endpoint, which tickets were used, how often one asks for another. Any thread. Times
+ * are monotonic milliseconds. */
+#include "proto/ids.h"
+
+struct endpoint_registry;
+
+struct endpoint_registry *endpoint_registry_new(void);
+void endpoint_registry_free(struct endpoint_registry *registry);
+
+/* ---- who holds an endpoint: the session of its newest socket, or what waits for its return ---- */
+
+struct endpoint_holder {
+    unsigned worker;
+    uint64_t session; /* unique in the node; 0: nobody */
+};
+
+/* `worker` holds the endpoint from now on, under the session number that is returned. `*previous` held it before. */
+uint64_t endpoint_claim(struct endpoint_registry *registry, const struct id_hash *endpoint, unsigned worker,
+                        struct endpoint_holder *previous);
+struct endpoint_holder endpoint_holder_find(struct endpoint_registry *registry, const struct id_hash *endpoint);
+/* Nothing happens if another session holds it by now. */
+void endpoint_release(struct endpoint_registry *registry, const struct id_hash *endpoint, uint64_t session);
+
+/* ---- tickets and the brake ---- */
+
+/* True the first time; `until_ms`: afterwards the ticket is refused for its age anyway. */
+bool ticket_use(struct endpoint_registry *registry, const uint8_t nonce[16], uint64_t now_ms, uint64_t until_ms);
+
+/* A client that cannot keep its socket starts over at once and for ever (real-time protocol, section 8), so an endpoint
+ * gets at most ALLOCATIONS_MAX allocations within ALLOCATIONS_WINDOW_MS. */
+#define ALLOCATIONS_MAX 10
+#define ALLOCATIONS_WINDOW_MS 10000
+bool allocation_allow(struct endpoint_registry *registry, const struct id_hash *endpoint, uint64_t now_ms);

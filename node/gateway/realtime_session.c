@@ -1,0 +1,298 @@
+#include "node/gateway/realtime_session.h"
+
+#include <stdlib.h>
+
+#include "node/gateway/listening.h"
+#include "node/gateway/realtime_requests.h"
+#include "node/log.h"
+#include "proto/check.h"
+
+#define CONNECT_MS 10000               /* how long a client may take to say who it is */
+#define EXPIRY_TOLD_MS (5 * 60 * 1000) /* how long before its end a token's expiry is told */
+#define RETRY_AFTER_MS 1000
+#define PROTOCOL_JSON "weft.v1.json"
+#define PROTOCOL_MSGPACK "weft.v1.msgpack"
+
+static enum realtime_format format_of(const struct realtime_session *self) {
+    return (enum realtime_format)self->format;
+}
+
+/* ---- writing ---- */
+
+static void sent_or_drop(struct realtime_session *self, int rc) {
+    if (rc == STATUS_OVERLOADED)
+        websocket_drop(self->websocket, REALTIME_CLOSE_TOO_SLOW, "The reader is too slow; connect again and resume.");
+}
+
+void realtime_send(struct realtime_session *self, struct bytes payload) {
+    enum websocket_opcode opcode = format_of(self) == REALTIME_JSON ? WEBSOCKET_TEXT : WEBSOCKET_BINARY;
+    sent_or_drop(self, websocket_queue_copy(self->websocket, opcode, payload, WEBSOCKET_NEEDED));
+}
+
+void realtime_send_close(struct realtime_session *self, struct buffer *payload) {
+    realtime_send(self, buffer_bytes(payload));
+    buffer_close(payload);
+}
+
+void realtime_refuse(struct realtime_session *self, struct bytes id, struct bytes thread_id,
+                     const struct problem *problem) {
+    struct buffer frame;
+    buffer_init(&frame);
+    realtime_error_encode(format_of(self), id, thread_id, problem,
+                          status_is_temporary(problem->rc) ? RETRY_AFTER_MS : 0, &frame);
+    realtime_send_close(self, &frame);
+}
+
+static void realtime_tell(struct session *session, struct broadcast *broadcast) {
+    struct realtime_session *self = (struct realtime_session *)session;
+    struct shared_bytes *frame = broadcast_realtime_frame(broadcast, format_of(self));
+    if (frame == NULL)
+        return;
+    struct bytes view = shared_bytes_view(frame);
+    struct websocket_segment segment = {frame, view.data, view.size};
+    bool is_passing = broadcast_kind(broadcast) == CHANGE_TYPING;
+    sent_or_drop(self,
+                 websocket_queue(self->websocket, &segment, 1, is_passing ? WEBSOCKET_DROPPABLE : WEBSOCKET_NEEDED));
+}
+
+static void realtime_catch_up(struct session *session, const struct id_hash *thread, uint64_t offset) {
+    resume_gap((struct realtime_session *)session, thread, offset);
+}
+
+static void realtime_on_drain(struct session *session, uint32_t after_ms) {
+    struct realtime_session *self = (struct realtime_session *)session;
+    struct buffer frame;
+    buffer_init(&frame);
+    realtime_goaway_encode(format_of(self), after_ms, "draining", &frame);
+    realtime_send_close(self, &frame);
+}
+
+/* ---- time ---- */
+
+static void on_timer(struct wheel_timer *timer, void *owner);
+
+static void timer_start(struct realtime_session *self, uint64_t delay_ms) {
+    struct worker *worker = self->worker->worker;
+    wheel_timer_start(&worker->wheel, &self->timer, worker_now_ms(worker), delay_ms, on_timer);
+}
+
+static int64_t token_left_ms(const struct realtime_session *self) {
+    return self->session.token_expires_s * 1000 - worker_wall_ms();
+}
+
+static void token_end(struct realtime_session *self) {
+    websocket_close(self->websocket, REALTIME_CLOSE_UNAUTHORIZED,
+                    self->session.is_revoked ? "The token was revoked." : "The token has expired.");
+}
+
+/* Nothing is told about a token that ends at once. */
+static void token_look(struct realtime_session *self) {
+    struct buffer frame;
+    int64_t left_ms = token_left_ms(self);
+    if (left_ms <= 0) {
+        token_end(self);
+        return;
+    }
+    if (left_ms <= EXPIRY_TOLD_MS && !self->is_expiry_told) {
+        self->is_expiry_told = true;
+        buffer_init(&frame);
+        realtime_token_expiring_encode(format_of(self), self->session.token_expires_s * 1000, &frame);
+        realtime_send_close(self, &frame);
+    }
+    timer_start(self, (uint64_t)(self->is_expiry_told ? left_ms : left_ms - EXPIRY_TOLD_MS));
+}
+
+static void on_timer(struct wheel_timer *timer, void *owner) {
+    struct realtime_session *self =
+        (struct realtime_session *)((char *)timer - offsetof(struct realtime_session, timer));
+    (void)owner;
+    if (self->state == REALTIME_CONNECTING)
+        websocket_close(self->websocket, REALTIME_CLOSE_CONNECT_TIMEOUT, "There was no connect in time.");
+    else
+        token_look(self);
+}
+
+void realtime_token_watch(struct realtime_session *self) {
+    self->is_expiry_told = false;
+    token_look(self);
+}
+
+static void realtime_on_token_changed(struct session *session) {
+    token_look((struct realtime_session *)session);
+}
+
+/* ---- beginning and end ---- */
+
+static void realtime_session_free(struct realtime_session *self) {
+    wheel_timer_stop(&self->worker->worker->wheel, &self->timer);
+    realtime_replies_forget(self);
+    resume_free(self->resume);
+    if (self->state == REALTIME_OPEN)
+        session_end(&self->session);
+    free(self);
+}
+
+static void realtime_free(struct session *session) {
+    realtime_session_free((struct realtime_session *)session);
+}
+
+static const struct session_kind realtime_kind = {.tell = realtime_tell,
+                                                  .catch_up = realtime_catch_up,
+                                                  .on_token_changed = realtime_on_token_changed,
+                                                  .on_drain = realtime_on_drain,
+                                                  .free = realtime_free};
+
+static void welcome(struct realtime_session *self) {
+    const struct config *config = self->worker->gateway->config;
+    struct buffer frame;
+    buffer_init(&frame);
+    realtime_connected_encode(format_of(self), session_user_id(&self->session), self->session.token_expires_s * 1000,
+                              (uint32_t)config->heartbeat_ms, bytes_of_text(config->node_name), &frame);
+    realtime_send_close(self, &frame);
+}
+
+static void refuse_and_close(struct realtime_session *self, struct bytes id, const struct problem *problem) {
+    realtime_refuse(self, id, BYTES_ABSENT, problem);
+    websocket_close(self->websocket, REALTIME_CLOSE_UNAUTHORIZED, "The token is not valid for chat.");
+}
+
+static int connecting_caller(struct realtime_session *self, struct arena *arena, struct bytes token,
+                             struct caller *caller, struct problem *problem) {
+    int rc = authenticate_token(self->worker, arena, token, caller, problem);
+    if (rc == 0 && (caller->scopes & TOKEN_SCOPE_ANY_CHAT) == 0)
+        rc = problem_set(problem, arena, STATUS_FORBIDDEN, NULL, "The access token has no chat scope.");
+    return rc;
+}
+
+/* Listening begins before anything else is told, so that nothing falls between. */
+static void connect_perform(struct realtime_session *self, struct arena *arena,
+                            const struct realtime_request *request) {
+    struct caller caller;
+    struct problem problem;
+    if (connecting_caller(self, arena, request->token, &caller, &problem) != 0) {
+        refuse_and_close(self, request->id, &problem);
+        return;
+    }
+    session_begin(&self->session, &realtime_kind, self->worker, &caller);
+    self->state = REALTIME_OPEN;
+    welcome(self);
+    int rc = listening_start(&self->session);
+    if (rc != 0) {
+        log_error("a session cannot listen to all of its threads: %s", status_sentence(rc));
+        problem = (struct problem){.rc = rc};
+        realtime_refuse(self, request->id, BYTES_ABSENT, &problem);
+    }
+    realtime_token_watch(self);
+    resume_add(self, request->positions, request->positions_count);
+}
+
+/* ---- reading ---- */
+
+static void request_take(struct realtime_session *self, struct arena *arena, const struct realtime_request *request) {
+    struct problem problem;
+    bool is_connect = request->type == REALTIME_CONNECT;
+    if (self->state == REALTIME_OPEN && !is_connect) {
+        realtime_request_perform(self, arena, request);
+    } else if (self->state == REALTIME_CONNECTING && is_connect) {
+        connect_perform(self, arena, request);
+    } else if (is_connect) {
+        problem_set(&problem, arena, STATUS_BAD_REQUEST, "type", "This socket is connected already.");
+        realtime_refuse(self, request->id, BYTES_ABSENT, &problem);
+    } else {
+        problem_set(&problem, arena, STATUS_UNAUTHORIZED, "type", "The first frame must be connect, with a token.");
+        refuse_and_close(self, request->id, &problem);
+    }
+}
+
+static void frame_take(struct realtime_session *self, struct arena *arena, struct bytes message) {
+    struct realtime_request request;
+    struct problem problem;
+    size_t bytes_max = (size_t)self->worker->gateway->config->message_bytes_max;
+    int rc = realtime_request_parse(arena, format_of(self), message, bytes_max, &request, &problem);
+    if (rc == 0) {
+        request_take(self, arena, &request);
+    } else if (rc == STATUS_MALFORMED) {
+        websocket_close(self->websocket, REALTIME_CLOSE_MALFORMED, arena_text(arena, problem.message));
+    } else if (self->state == REALTIME_CONNECTING) {
+        refuse_and_close(self, request.id, &problem);
+    } else {
+        realtime_refuse(self, request.id, request.thread_id, &problem);
+    }
+}
+
+static void on_message(struct websocket *websocket, bool is_text, struct bytes message) {
+    struct realtime_session *self = websocket_user(websocket);
+    struct arena arena;
+    if (is_text != (format_of(self) == REALTIME_JSON)) {
+        websocket_close(websocket, REALTIME_CLOSE_UNSUPPORTED, "This subprotocol has the other kind of frame.");
+        return;
+    }
+    arena_init(&arena);
+    frame_take(self, &arena, message);
+    arena_close(&arena);
+}
+
+static void on_closed(struct websocket *websocket, uint16_t code) {
+    (void)code;
+    realtime_session_free(websocket_user(websocket));
+}
+
+static void on_room(struct websocket *websocket) {
+    resume_go_on(websocket_user(websocket));
+}
+
+static const struct websocket_callbacks realtime_callbacks = {
+    .on_message = on_message, .on_closed = on_closed, .on_room = on_room};
+
+/* ---- upgrade ---- */
+
+static int upgrade_check(struct gateway_worker *worker, struct http_call *call, const char **subprotocol,
+                         struct problem *problem) {
+    struct bytes offered = websocket_offered_subprotocols(call);
+    *subprotocol = NULL;
+    if (atomic_load(&worker->gateway->is_draining)) {
+        *problem = (struct problem){.rc = STATUS_SHUTTING_DOWN};
+        return STATUS_SHUTTING_DOWN;
+    }
+    if (!bytes_is_present(offered))
+        return 0;
+    if (websocket_list_has(offered, BYTES_LITERAL(PROTOCOL_JSON)))
+        *subprotocol = PROTOCOL_JSON;
+    else if (websocket_list_has(offered, BYTES_LITERAL(PROTOCOL_MSGPACK)))
+        *subprotocol = PROTOCOL_MSGPACK;
+    else
+        return problem_set(problem, &call->arena, STATUS_BAD_REQUEST, "Sec-WebSocket-Protocol",
+                           "The subprotocols offered here are " PROTOCOL_JSON " and " PROTOCOL_MSGPACK ".");
+    return 0;
+}
+
+static void session_open(struct gateway_worker *worker, struct http_call *call, const char *subprotocol) {
+    const struct config *config = worker->gateway->config;
+    struct realtime_session *self = calloc(1, sizeof(*self));
+    check(self != NULL);
+    self->worker = worker;
+    self->format = subprotocol != NULL && strcmp(subprotocol, PROTOCOL_MSGPACK) == 0 ? REALTIME_MSGPACK : REALTIME_JSON;
+    struct websocket_options options = {.callbacks = &realtime_callbacks,
+                                        .user = self,
+                                        .subprotocol = subprotocol,
+                                        .queue_bytes_max = (size_t)config->session_queue_bytes_max,
+                                        .ping_interval_ms = (uint32_t)config->heartbeat_ms};
+    if (websocket_accept(call, &options, &self->websocket) != 0)
+        free(self);
+    else
+        timer_start(self, CONNECT_MS);
+}
+
+static void realtime_get(struct worker *worker, struct http_call *call) {
+    struct gateway_worker *self = gateway_worker_of(worker);
+    struct problem problem;
+    const char *subprotocol;
+    if (upgrade_check(self, call, &subprotocol, &problem) == 0)
+        session_open(self, call, subprotocol);
+    else
+        http_call_refuse(call, &problem);
+}
+
+static const struct http_route routes[] = {{"GET", "/realtime", realtime_get}};
+
+const struct http_route_table realtime_routes = HTTP_ROUTE_TABLE(routes);

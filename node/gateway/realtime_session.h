@@ -1,0 +1,47 @@
+#pragma once
+/* A client of Weft's own real time (proto/README.md): one WebSocket, its frames, its token's time. What the frames ask
+ * for is done in realtime_requests.c, what was missed is told in resume.c. */
+#include "node/gateway/resume.h"
+#include "node/gateway/router.h"
+#include "node/gateway/session.h"
+#include "node/gateway/websocket.h"
+
+extern const struct http_route_table realtime_routes;
+
+/* Close codes beyond RFC 6455 (proto/README.md). */
+enum realtime_close {
+    REALTIME_CLOSE_UNSUPPORTED = 1003,
+    REALTIME_CLOSE_MALFORMED = 4400,
+    REALTIME_CLOSE_UNAUTHORIZED = 4401,
+    REALTIME_CLOSE_CONNECT_TIMEOUT = 4408,
+    REALTIME_CLOSE_TOO_SLOW = 4413
+};
+
+struct realtime_reply;
+
+/*  CONNECTING ── connect with a valid token ──▶ OPEN
+ *      └── 10 s, or anything else ──▶ closed */
+enum realtime_state { REALTIME_CONNECTING, REALTIME_OPEN };
+
+struct realtime_session {
+    struct session session; /* in the table once it is open */
+    struct gateway_worker *worker;
+    struct websocket *websocket;
+    struct realtime_reply *replies; /* answers it waits for */
+    struct resume *resume;          /* NULL: nothing is being resumed */
+    struct wheel_timer timer;       /* for `connect`, then for the token */
+    uint16_t replies_count;
+    uint8_t format; /* enum realtime_format */
+    uint8_t state;  /* enum realtime_state */
+    bool is_expiry_told;
+};
+
+/* Sends a frame; drops a client that is too slow. */
+void realtime_send(struct realtime_session *self, struct bytes payload);
+/* The same, and closes the buffer. */
+void realtime_send_close(struct realtime_session *self, struct buffer *payload);
+void realtime_refuse(struct realtime_session *self, struct bytes id, struct bytes thread_id,
+                     const struct problem *problem);
+
+/* The token was taken over into the session: its end is awaited from now on. */
+void realtime_token_watch(struct realtime_session *self);

@@ -1,0 +1,246 @@
+#include "node/gateway/resume.h"
+
+#include <stdlib.h>
+
+#include "node/gateway/realtime_session.h"
+#include "node/gateway/subscription.h"
+#include "node/log.h"
+#include "proto/check.h"
+#include "proto/limits.h"
+
+#define CHANGES_PER_READ 32
+
+struct resume_item {
+    struct id_hash thread;
+    uint64_t offset; /* everything up to here the client has */
+    bool is_begun;
+    size_t id_size;
+    uint8_t *id; /* NULL: the client did not name the thread, a gap was noticed here */
+};
+
+struct resume {
+    struct resume_item *items;
+    size_t count;
+    size_t capacity;
+    size_t next;
+};
+
+static enum realtime_format format_of(const struct realtime_session *self) {
+    return (enum realtime_format)self->format;
+}
+
+static struct bytes id_of(const struct resume_item *item) {
+    return bytes_of(item->id, item->id_size);
+}
+
+static struct audience_table *audiences_of(const struct realtime_session *self) {
+    return session_table_audiences(self->worker->sessions);
+}
+
+/* ---- what is to be resumed ---- */
+
+void resume_free(struct resume *resume) {
+    if (resume == NULL)
+        return;
+    for (size_t i = resume->next; i < resume->count; i++)
+        free(resume->items[i].id);
+    free(resume->items);
+    free(resume);
+}
+
+static struct resume_item *item_find(struct resume *resume, const struct id_hash *thread) {
+    for (size_t i = resume->next; i < resume->count; i++)
+        if (id_hash_equal(&resume->items[i].thread, thread))
+            return &resume->items[i];
+    return NULL;
+}
+
+static struct resume_item *item_append(struct resume *resume) {
+    if (resume->count == resume->capacity) {
+        resume->capacity = resume->capacity == 0 ? 4 : resume->capacity * 2;
+        resume->items = reallocarray(resume->items, resume->capacity, sizeof(*resume->items));
+        check(resume->items != NULL);
+    }
+    struct resume_item *item = &resume->items[resume->count++];
+    *item = (struct resume_item){0};
+    return item;
+}
+
+static void item_id_set(struct resume_item *item, struct bytes id) {
+    if (!bytes_is_present(id) || item->id != NULL)
+        return;
+    item->id = malloc(id.size + 1);
+    check(item->id != NULL);
+    memcpy(item->id, id.data, id.size);
+    item->id_size = id.size;
+}
+
+static struct resume *resume_get(struct realtime_session *self) {
+    if (self->resume == NULL) {
+        self->resume = calloc(1, sizeof(*self->resume));
+        check(self->resume != NULL);
+    }
+    return self->resume;
+}
+
+/* Live changes of the thread are held back from now on. */
+static void thread_add(struct realtime_session *self, const struct id_hash *thread, struct bytes id, uint64_t offset,
+                       bool may_be_there) {
+    struct resume *resume = resume_get(self);
+    struct resume_item *item = may_be_there ? item_find(resume, thread) : NULL;
+    struct subscription *subscription = subscription_find(audiences_of(self), &self->session, thread);
+    if (item == NULL)
+        item = item_append(resume);
+    item_id_set(item, id);
+    item->thread = *thread;
+    item->offset = offset;
+    item->is_begun = false;
+    if (subscription != NULL)
+        subscription->is_resuming = true;
+}
+
+/* ---- telling ---- */
+
+static void receipts_tell(struct realtime_session *self, struct thread_view *view) {
+    struct change change = {.kind = CHANGE_RECEIPTS, .subject = view->store.thread, .thread_id = view->properties.id};
+    struct buffer frame;
+    bool is_small_enough = view->counters.participants <= self->worker->gateway->config->feature_participants_max;
+    if (!view->is_active || !is_small_enough ||
+        thread_receipts_list(&view->store, &change.receipts, &change.receipts_count) != 0 || change.receipts_count == 0)
+        return;
+    buffer_init(&frame);
+    realtime_change_encode(format_of(self), &change, NULL, &frame);
+    realtime_send_close(self, &frame);
+}
+
+/* From here on the thread is told live. */
+static void listen_on(struct realtime_session *self, const struct thread_view *view) {
+    struct subscription *subscription = subscription_find(audiences_of(self), &self->session, &view->store.thread);
+    if (subscription == NULL && view->is_active)
+        subscription =
+            subscription_add(audiences_of(self), &self->session, &view->store.thread, view->counters.offset + 1);
+    if (subscription == NULL)
+        return;
+    subscription->is_resuming = false;
+    if (subscription->next_offset <= view->counters.offset)
+        subscription->next_offset = view->counters.offset + 1;
+}
+
+static uint64_t newest_visible(const struct thread_view *view) {
+    return view->is_active ? view->counters.offset : view->participant.removed_offset;
+}
+
+static void complete(struct realtime_session *self, struct thread_view *view) {
+    struct buffer frame;
+    receipts_tell(self, view);
+    buffer_init(&frame);
+    realtime_complete_encode(format_of(self), view->properties.id, newest_visible(view), &frame);
+    realtime_send_close(self, &frame);
+    listen_on(self, view);
+}
+
+static void gap(struct realtime_session *self, struct thread_view *view, uint64_t from) {
+    struct buffer frame;
+    buffer_init(&frame);
+    realtime_gap_encode(format_of(self), view->properties.id, from, newest_visible(view), &frame);
+    realtime_send_close(self, &frame);
+    listen_on(self, view);
+}
+
+static void refuse(struct realtime_session *self, const struct resume_item *item, int rc) {
+    struct problem problem = {.rc = rc};
+    struct subscription *subscription = subscription_find(audiences_of(self), &self->session, &item->thread);
+    if (item->id != NULL)
+        realtime_refuse(self, BYTES_ABSENT, id_of(item), &problem);
+    if (subscription != NULL)
+        subscription->is_resuming = false;
+}
+
+/* on_room comes when the queue has fallen below the same bound. */
+static bool has_room(const struct realtime_session *self) {
+    size_t bytes_max = (size_t)self->worker->gateway->config->session_queue_bytes_max;
+    return !websocket_is_closing(self->websocket) && websocket_queued_bytes(self->websocket) <= bytes_max / 2;
+}
+
+static int changes_tell(struct realtime_session *self, struct resume_item *item, struct thread_view *view,
+                        bool *is_done) {
+    struct change *changes;
+    size_t count;
+    bool is_complete = false;
+    *is_done = false;
+    int rc = thread_view_changes(view, item->offset + 1, CHANGES_PER_READ, &changes, &count, &is_complete);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        if (!has_room(self))
+            return 0;
+        struct broadcast *broadcast = broadcast_new(&changes[i], 0, 0);
+        self->session.kind->tell(&self->session, broadcast);
+        broadcast_release(broadcast);
+        item->offset = changes[i].offset;
+    }
+    *is_done = is_complete;
+    return rc;
+}
+
+static int view_go_on(struct realtime_session *self, struct resume_item *item, struct thread_view *view,
+                      bool *is_done) {
+    uint64_t newest = newest_visible(view);
+    bool is_gap = item->offset > newest || newest - item->offset > LIMIT_RESUME_CHANGES_MAX;
+    if (!item->is_begun && is_gap) {
+        gap(self, view, item->offset);
+        return 0;
+    }
+    item->is_begun = true;
+    int rc = changes_tell(self, item, view, is_done);
+    if (rc == 0 && *is_done)
+        complete(self, view);
+    return rc;
+}
+
+static bool item_go_on(struct realtime_session *self, struct resume_item *item) {
+    struct gateway_read read;
+    struct thread_view view;
+    struct arena arena;
+    bool is_done = true;
+    arena_init(&arena);
+    int rc = gateway_read_begin(self->worker, &arena, &read);
+    if (rc == 0) {
+        rc = thread_view_open(&view, &read.context, &item->thread, session_user_id(&self->session));
+        if (rc == 0)
+            rc = view_go_on(self, item, &view, &is_done);
+        gateway_read_end(&read);
+    }
+    if (rc != 0)
+        refuse(self, item, rc);
+    arena_close(&arena);
+    return rc != 0 || is_done;
+}
+
+void resume_go_on(struct realtime_session *self) {
+    struct resume *resume = self->resume;
+    while (resume != NULL && resume->next < resume->count && has_room(self)) {
+        struct resume_item *item = &resume->items[resume->next];
+        if (!item_go_on(self, item))
+            continue;
+        free(item->id);
+        resume->next++;
+    }
+    if (resume != NULL && resume->next == resume->count) {
+        resume_free(resume);
+        self->resume = NULL;
+    }
+}
+
+void resume_add(struct realtime_session *self, const struct realtime_position *positions, size_t count) {
+    /* One request names a thread once, so only what an earlier one left needs looking through. */
+    bool may_be_there = self->resume != NULL;
+    for (size_t i = 0; i < count; i++) {
+        struct id_hash thread = gateway_hash(self->worker->gateway, positions[i].thread_id);
+        thread_add(self, &thread, positions[i].thread_id, positions[i].offset, may_be_there);
+    }
+    resume_go_on(self);
+}
+
+void resume_gap(struct realtime_session *self, const struct id_hash *thread, uint64_t offset) {
+    thread_add(self, thread, BYTES_ABSENT, offset - 1, self->resume != NULL);
+    resume_go_on(self);
+}

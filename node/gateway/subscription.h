@@ -1,0 +1,50 @@
+#pragma once
+/* Which sessions of a worker listen to which thread, and from which offset on. Only tables: what is told to whom is
+ * decided in fanout.c. */
+#include "node/gateway/broadcast.h"
+#include "proto/ids.h"
+
+struct session;
+struct audience;
+struct audience_table;
+
+/* Ties one session to one thread. */
+struct subscription {
+    struct session *session;
+    struct audience *audience;
+    struct subscription *next; /* of the audience */
+    struct subscription **link;
+    struct subscription *session_next; /* of the session */
+    struct subscription **session_link;
+    uint64_t next_offset; /* changes below it were in the store when the session looked, or have been told */
+    bool is_resuming;     /* is being told from the store; what comes by meanwhile is in the store too */
+};
+
+/* The sessions that listen to a thread. Exists as long as there is one. */
+struct audience {
+    struct subscription *first;
+    size_t count;
+};
+
+struct audience_table *audience_table_new(void);
+void audience_table_free(struct audience_table *table); /* must be empty of subscriptions */
+
+/* NULL: nobody listens. */
+struct audience *audience_find(struct audience_table *table, const struct id_hash *thread);
+const struct id_hash *audience_thread(const struct audience *audience);
+
+/* The session must not listen to the thread yet. */
+struct subscription *subscription_add(struct audience_table *table, struct session *session,
+                                      const struct id_hash *thread, uint64_t next_offset);
+/* Frees it; also the audience if it was the last. */
+void subscription_remove(struct audience_table *table, struct subscription *subscription);
+/* NULL: the session does not listen to the thread. */
+struct subscription *subscription_find(struct audience_table *table, const struct session *session,
+                                       const struct id_hash *thread);
+
+/* The broadcasts by which threads began or grew, the newest few: those who joined learn of it a moment later and then
+ * need no look into the store. */
+#define RECENT_JOINS_MAX 16
+void recent_join_put(struct audience_table *table, struct broadcast *broadcast);
+/* Borrowed; NULL: not there any more. */
+struct broadcast *recent_join_find(const struct audience_table *table, const struct id_hash *thread, uint64_t offset);
