@@ -33,7 +33,7 @@ struct lmdb_transaction {
     struct store_lmdb *store;
     MDB_txn *txn;
     bool is_write;
-    int failed; /* the first error of a write: the commit must not succeed after it */
+    int failed; /* LMDB's first error at a write: the commit must not succeed after it */
 };
 
 struct lmdb_cursor {
@@ -127,25 +127,22 @@ static void lmdb_abort(struct store_transaction *transaction) {
 static int lmdb_commit(struct store_transaction *transaction) {
     struct lmdb_transaction *self = (struct lmdb_transaction *)transaction;
     struct store_lmdb *store = self->store;
-    int failed = self->failed;
-    int error = 0;
-    if (failed != 0)
+    int error = self->failed;
+    if (error != 0)
         mdb_txn_abort(self->txn);
     else
         error = mdb_txn_commit(self->txn);
     transaction_end(self);
-    if (failed == STATUS_OK && error != 0)
-        failed = status_of(error);
-    if (failed == STATUS_STORAGE_FULL && map_grow(store, true))
-        return STATUS_STORAGE_FULL; /* the next try finds a larger map */
-    return failed;
+    /* A full disk does not get emptier by a larger map; after a full map the next try finds a larger one. */
+    if (error == MDB_MAP_FULL)
+        map_grow(store, true);
+    return status_of(error);
 }
 
 static int write_failed(struct lmdb_transaction *self, int error) {
-    int rc = status_of(error);
-    if (rc != STATUS_OK && rc != STATUS_STORE_MISSING && self->failed == 0)
-        self->failed = rc;
-    return rc;
+    if (error != 0 && error != MDB_NOTFOUND && self->failed == 0)
+        self->failed = error;
+    return status_of(error);
 }
 
 static int lmdb_get(struct store_transaction *transaction, enum store_table table, struct bytes key,
