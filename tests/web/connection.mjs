@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { run } from "../sdk/lib/harness.mjs";
 import { newMessage, newToken, node } from "../sdk/lib/world.mjs";
-import { composer, isLive, line, people, place, row, signIn, texts, threadOf, until, webTest, write } from "./lib/chat.mjs";
+import { openWindow } from "./lib/browser.mjs";
+import { composer, isLive, line, people, place, row, signIn, texts, threadOf, until, webTest, withConnectionString, write } from "./lib/chat.mjs";
 
 // The browser reports every connection that a test takes away.
 const LOST = /ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|ERR_CONNECTION_CLOSED|WebSocket connection|status of 503/;
@@ -131,12 +132,35 @@ webTest("a refused send says why and can be discarded", async () => {
     assert.deepEqual(await texts(window), ["refused"]);
 });
 
-webTest("a token is renewed in the open connection", async () => {
+webTest("a token about to end is said", async () => {
     const { alice, thread } = await pair();
     const { window, wire } = await wired(alice, thread);
     wire.inject({ type: "tokenExpiring", expiresOn: new Date(Date.now() + 300000).toISOString() });
     await window.page.getByText(/Your access token ends at/).waitFor();
     assert.equal(wire.sent.filter((frame) => frame.type === "token").length, 0);
+});
+
+webTest("with the access key at hand a token is renewed in the open connection", async () => {
+    const window = await openWindow({ address: "" });
+    const { page } = window;
+    const sent = [];
+    const told = [];
+    let inject;
+    await page.routeWebSocket(/\/realtime$/, (socket) => {
+        const server = socket.connectToServer();
+        inject = (frame) => socket.send(JSON.stringify(frame));
+        socket.onMessage((text) => (sent.push(JSON.parse(text)), server.send(text)));
+        server.onMessage((text) => (told.push(JSON.parse(text)), socket.send(text)));
+    });
+    await page.goto(withConnectionString);
+    await page.getByRole("button", { name: "Create and open" }).click();
+    await composer(window).waitFor();
+    await isLive(window);
+    inject({ type: "tokenExpiring", expiresOn: new Date(Date.now() + 300000).toISOString() });
+    await until("the new token is accepted", () => told.some((frame) => frame.type === "tokenAccepted"));
+    assert.notEqual(sent.find((frame) => frame.type === "token").token, sent.find((frame) => frame.type === "connect").token);
+    await write(window, "goes on");
+    await place(window, "goes on");
 });
 
 webTest("a token that is no longer valid asks for another", async () => {

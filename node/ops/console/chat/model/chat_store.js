@@ -134,8 +134,15 @@ export class ChatStore extends EventTarget {
         const messageId = thread.readAll();
         if (!messageId) return;
         rememberRead(this.me, thread.id, messageId);
-        if (thread.standing === 'member') this.realtime.tell({ type: 'receipt', thread: thread.id, messageId });
+        thread.receiptDue = messageId;
+        this.#sendReceipt(thread);
         this.#changed();
+    }
+
+    #sendReceipt(thread) {
+        if (!thread.receiptDue || thread.standing !== 'member') return;
+        const frame = { type: 'receipt', thread: thread.id, messageId: thread.receiptDue };
+        if (this.realtime.tell(frame)) thread.receiptDue = undefined;
     }
 
     // ---- verbs: threads and people
@@ -279,12 +286,19 @@ export class ChatStore extends EventTarget {
         } while (next);
         this.isListed = true;
         this.#changed();
+        for (const thread of this.threads.values()) this.#catchUp(thread);
         const isWanted = (thread) => !thread.isLoaded || thread.standing === 'left';
         const wanted = this.list.filter(isWanted).slice(0, THREADS_LOADED_MAX);
         const loadNext = async () => {
             for (let thread = wanted.shift(); thread; thread = wanted.shift()) await this.load(thread);
         };
         await Promise.all(Array.from({ length: LOADS_AT_ONCE }, loadNext));
+    }
+
+    // What could not be asked or said while there was no connection.
+    #catchUp(thread) {
+        this.#sendReceipt(thread);
+        if (thread.isLoaded && thread.offsets.known === null) this.#annotate(thread);
     }
 
     #mergeItem(item) {

@@ -20,6 +20,7 @@ export class Thread {
         this.receipts = new Map(); // user id → {messageId, readAt}
         this.typing = new Map(); // user id → {name, until}
         this.readUpTo = '0';
+        this.receiptDue = undefined; // a message id that the server has not been told yet
         this.next = undefined; // link to older messages; null: there are none
         this.isLoaded = false;
         this.offsets = new Offsets();

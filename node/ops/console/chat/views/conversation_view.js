@@ -24,7 +24,7 @@ export class ConversationView {
 
     #lineHooks() {
         return {
-            older: () => attempt(() => this.store.loadOlder(this.thread)),
+            older: () => this.thread && attempt(() => this.store.loadOlder(this.thread)),
             read: () => this.#read(),
             edit: (message) => this.composer.edit(message),
             remove: (message) => deleteMessageDialog(this.store, this.thread, message),
