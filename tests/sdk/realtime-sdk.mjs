@@ -28,9 +28,6 @@ async function listen(user, { Client = Chat16, at = endpoint, credential = new A
     const client = new Client(at, credential);
     const inbox = new Inbox(`an event for ${user.name ?? user.id}`);
     const link = new Inbox("connected or disconnected");
-    for (const event of EVENTS) client.on(event, (payload) => inbox.push({ event, ...payload }));
-    client.on("realTimeNotificationConnected", () => link.push("connected"));
-    client.on("realTimeNotificationDisconnected", () => link.push("disconnected"));
     const listener = {
         user, client, inbox, link,
         next: (event, fits = () => true) => inbox.take((item) => item.event === event && fits(item), event),
@@ -41,6 +38,9 @@ async function listen(user, { Client = Chat16, at = endpoint, credential = new A
     };
     open.add(listener);
     await client.startRealtimeNotifications();
+    for (const event of EVENTS) client.on(event, (payload) => inbox.push({ event, ...payload }));
+    client.on("realTimeNotificationConnected", () => link.push("connected"));
+    client.on("realTimeNotificationDisconnected", () => link.push("disconnected"));
     await link.take((state) => state === "connected", "realTimeNotificationConnected");
     return listener;
 }

@@ -18,7 +18,8 @@ export function exchange(origin, method, target, { headers = {}, body, deadlineM
     if (payload !== undefined) given["Content-Length"] = Buffer.byteLength(payload);
     return new Promise((resolve, reject) => {
         const request = https.request(
-            { agent, method, host: url.hostname, port: url.port, path: target, headers: given, timeout: deadlineMs },
+            // The certificate is checked for where we connect to, whatever a Host header says.
+            { agent, method, host: url.hostname, port: url.port, servername: "", path: target, headers: given, timeout: deadlineMs },
             (response) => {
                 const chunks = [];
                 response.on("data", (chunk) => chunks.push(chunk));

@@ -1,10 +1,10 @@
-// What the browser build of the chat client expects of its surroundings and Node 20 lacks: location, XMLHttpRequest and
-// WebSocket. Only what it uses. Import this before the client.
+// What the browser build of the chat client expects of its surroundings and Node 20 lacks: self, location, XMLHttpRequest
+// and WebSocket. Only what it uses. Import this before the client.
 
 import https from "node:https";
 
 // The browser entry of `ws` only throws, and with --conditions=browser a plain import would find that one.
-const { default: WebSocket } = await import(new URL("../node_modules/ws/wrapper.mjs", import.meta.url));
+import WebSocket from "../node_modules/ws/wrapper.mjs";
 
 class Request {
     readyState = 0;
@@ -12,6 +12,7 @@ class Request {
     statusText = "";
     responseText = "";
     timeout = 0;
+    withCredentials = false;
     #headers = {};
     #answered = {};
     #exchange = null;
@@ -72,6 +73,7 @@ class Request {
     }
 }
 
+globalThis.self ??= globalThis;
 globalThis.location ??= new URL("https://page.example.org/");
 globalThis.XMLHttpRequest ??= Request;
 globalThis.WebSocket ??= WebSocket;

@@ -2,8 +2,7 @@
 
 import { exchange } from "./http.mjs";
 import { Inbox, endpoint, uuid } from "./world.mjs";
-
-const { default: WebSocket } = await import(new URL("../node_modules/ws/wrapper.mjs", import.meta.url));
+import WebSocket from "../node_modules/ws/wrapper.mjs";
 
 export const allocate = (token, endpointId = uuid(), extra = "") =>
     exchange(endpoint, "POST", `/v4/a?cor_id=${uuid()}&con_num=${Date.now()}_1&epid=${endpointId}${extra}`, {

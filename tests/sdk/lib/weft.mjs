@@ -2,8 +2,7 @@
 
 import { decode, encode } from "@msgpack/msgpack";
 import { Inbox, endpoint } from "./world.mjs";
-
-const { default: WebSocket } = await import(new URL("../node_modules/ws/wrapper.mjs", import.meta.url));
+import WebSocket from "../node_modules/ws/wrapper.mjs";
 
 export const FORMATS = ["json", "msgpack"];
 

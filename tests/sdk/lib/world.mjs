@@ -117,8 +117,8 @@ export class Inbox {
             this.waiting.add(look);
             timer = setTimeout(() => {
                 this.waiting.delete(look);
-                const seen = this.items.map((item) => JSON.stringify(item)?.slice(0, 200)).join("\n  ");
-                reject(new Error(`did not arrive within ${deadlineMs} ms: ${what}; there were:\n  ${seen || "(nothing)"}`));
+                const seen = this.items.slice(-8).map((item) => JSON.stringify(item)?.slice(0, 300)).join("\n  ");
+                reject(new Error(`did not arrive within ${deadlineMs} ms: ${what}; there were ${this.items.length}, the last:\n  ${seen}`));
             }, deadlineMs);
         });
     }
