@@ -107,13 +107,16 @@ bool data_folder_public_host(const struct config *config, char *host, size_t siz
     return true;
 }
 
-/* Clients on this machine reach a node that listens everywhere by its loopback name. */
+/* Clients on this machine reach a node that listens everywhere by a loopback address: the name localhost may mean ::1
+ * first, and older Node.js then does not try 127.0.0.1. */
 static struct bytes endpoint_make(struct arena *arena, const struct config *config, uint16_t port) {
     const char *host = config->listen.host;
     if (config->public_url[0] != '\0')
         return arena_copy(arena, bytes_of_text(config->public_url));
-    if (strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0 || strcmp(host, "127.0.0.1") == 0)
-        host = "localhost";
+    if (strcmp(host, "0.0.0.0") == 0)
+        host = "127.0.0.1";
+    if (strcmp(host, "::") == 0)
+        host = "::1";
     bool is_ipv6 = strchr(host, ':') != NULL;
     return arena_printf(arena, "https://%s%s%s:%u", is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "", port);
 }

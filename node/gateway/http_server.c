@@ -13,7 +13,7 @@
 #define HOST_BYTES_MAX 262 /* a name of 255 bytes, ":" and a port */
 /* h2o cuts the connection when a body is over its own bound, and a client that is still writing may then lose the
  * answer. So bodies that are over by less than this are read and refused in peace. */
-#define BODY_BYTES_READ_MAX (2 * LIMIT_REQUEST_BODY_BYTES_MAX)
+#define BODY_BYTES_READ(bytes_max) (2 * (bytes_max))
 
 /* h2o keeps up to 16 freed chunks of 4 KB for each thread; pieces of this size come four from a chunk. */
 #define CACHED_CHUNKS_MAX 16
@@ -149,10 +149,10 @@ static int read_request(struct http_call *call, h2o_req_t *request, struct probl
         return rc;
     if (target_parse(&call->arena, call->raw_target, &call->target) != 0)
         return problem_set(problem, &call->arena, STATUS_BAD_REQUEST, NULL, "The path of the request is malformed.");
-    if (call->body.size > LIMIT_REQUEST_BODY_BYTES_MAX)
+    size_t body_bytes_max = call->server->options.body_bytes_max;
+    if (call->body.size > body_bytes_max)
         return problem_set(problem, &call->arena, STATUS_REQUEST_ENTITY_TOO_LARGE, NULL,
-                           "The body has %zu bytes; at most %d are accepted.", call->body.size,
-                           LIMIT_REQUEST_BODY_BYTES_MAX);
+                           "The body has %zu bytes; at most %zu are accepted.", call->body.size, body_bytes_max);
     if (call->server->is_stopping)
         return problem_set(problem, &call->arena, STATUS_SHUTTING_DOWN, NULL, "%s",
                            status_sentence(STATUS_SHUTTING_DOWN));
@@ -191,7 +191,7 @@ static void configure(struct http_server *server) {
     h2o_globalconf_t *config = &server->config;
     h2o_config_init(config);
     config->server_name = h2o_iovec_init(H2O_STRLIT("Weft"));
-    config->max_request_entity_size = BODY_BYTES_READ_MAX;
+    config->max_request_entity_size = BODY_BYTES_READ(options->body_bytes_max);
     config->http1.upgrade_to_http2 = 0;
     config->http1.req_timeout =
         options->request_timeout_ms == 0 ? REQUEST_TIMEOUT_MS_DEFAULT : options->request_timeout_ms;
@@ -215,6 +215,8 @@ struct http_server *http_server_new(struct worker *worker, uv_loop_t *loop, http
     server->worker = worker;
     server->handler = handler;
     server->options = *options;
+    if (server->options.body_bytes_max == 0)
+        server->options.body_bytes_max = LIMIT_REQUEST_BODY_BYTES_MAX;
     check(getrandom(&server->random, sizeof(server->random), 0) == (ssize_t)sizeof(server->random));
     h2o_mem_init_pool(&server->cached_chunks);
     configure(server);

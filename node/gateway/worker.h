@@ -13,6 +13,7 @@ struct http_options {
     bool is_forwarded_trusted;     /* X-Forwarded-Host, -Proto and -For are believed */
     uint32_t request_timeout_ms;   /* a request has to arrive in that time; also how long an idle connection is kept; 0:
                                       10 s */
+    size_t body_bytes_max;         /* of a request; 0: LIMIT_REQUEST_BODY_BYTES_MAX */
     uint32_t handshake_timeout_ms; /* TLS handshake; 0: 10 s */
 };
 
