@@ -38,11 +38,18 @@ bool result_is_clean(const struct result *result) {
            result->failed == 0 && result->closed == 0 && result->errors.count == 0;
 }
 
+static double growth_per_connection(const struct process_usage *from, const struct process_usage *to, size_t count) {
+    return count == 0 ? 0 : (double)(to->resident_bytes - from->resident_bytes) / (double)count;
+}
+
 double result_bytes_per_connection(const struct result *result) {
-    if (!result->has_server || result->connections == 0)
+    if (!result->has_server)
         return 0;
-    int64_t grown = result->server_connected.resident_bytes - result->server_before.resident_bytes;
-    return (double)grown / (double)result->connections;
+    size_t half = result->connections / 2;
+    double of_all = growth_per_connection(&result->server_before, &result->server_connected, result->connections);
+    double of_second_half =
+        growth_per_connection(&result->server_half, &result->server_connected, result->connections - half);
+    return of_second_half > of_all ? of_second_half : of_all;
 }
 
 double result_ratio(const struct result *result, const struct baseline_result *baseline) {

@@ -78,6 +78,7 @@ struct result {
     double generator_us_per_delivery;
     double generator_cores;
     struct process_usage server_before;    /* before the first connection */
+    struct process_usage server_half;      /* half of them connected */
     struct process_usage server_connected; /* all connected, nothing sent */
     struct process_usage server_after;     /* after the last delivery */
     struct baseline_result baseline_send;
@@ -88,7 +89,8 @@ void result_init(struct result *result, const struct options *options);
 void result_close(struct result *result);
 
 bool result_is_clean(const struct result *result);
-/* Resident bytes per connection, idle; 0 when not measured. */
+/* Resident bytes per connection, idle; 0 when not measured. The first connections may live in memory that the server
+ * had freed before, so what the second half took counts if it is more than the mean of all. */
 double result_bytes_per_connection(const struct result *result);
 /* Server's cost over the baseline's; 0 when one of them is missing. */
 double result_ratio(const struct result *result, const struct baseline_result *baseline);

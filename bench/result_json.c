@@ -137,8 +137,10 @@ static json_t *costs_json(const struct result *result) {
     set_real(costs, "serverCores", result->server_cores);
     set_real(costs, "residentBytesPerConnection", result_bytes_per_connection(result));
     usage_set(costs, "serverBefore", &result->server_before);
+    usage_set(costs, "serverHalfConnected", &result->server_half);
     usage_set(costs, "serverConnected", &result->server_connected);
-    usage_set(costs, "serverAfter", &result->server_after);
+    if (result->options->idle_connections == 0)
+        usage_set(costs, "serverAfter", &result->server_after);
     return costs;
 }
 

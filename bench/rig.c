@@ -86,17 +86,29 @@ bool rig_memory_settled(struct rig *rig, const struct options *options, struct p
     return true;
 }
 
+/* Connections [from, to); the time they took is added to the result's. */
+static int connect_some(struct rig *rig, struct result *result, size_t from, size_t to) {
+    if (from == to)
+        return STATUS_OK;
+    int64_t start_ns = loop_now_ns();
+    int rc = connector_run(&rig->connector, rig->population.sessions + from, to - from);
+    result->connections_s += (double)(loop_now_ns() - start_ns) / 1e9;
+    result->connections_repeated += rig->connector.repeats_total;
+    return rc;
+}
+
 int rig_connect(struct rig *rig, struct result *result, char *reason, size_t reason_size) {
     const struct options *options = result->options;
+    size_t count = rig->population.sessions_count;
     result->users = rig->population.users_count;
-    result->connections = rig->population.sessions_count;
+    result->connections = count;
     result->users_s = rig->population.users_s;
     result->threads_s = rig->population.threads_s;
     result->has_server = rig_memory_settled(rig, options, &result->server_before);
-    int64_t start_ns = loop_now_ns();
-    int rc = connector_run(&rig->connector, rig->population.sessions, rig->population.sessions_count);
-    result->connections_s = (double)(loop_now_ns() - start_ns) / 1e9;
-    result->connections_repeated = rig->connector.repeats_total;
+    int rc = connect_some(rig, result, 0, count / 2);
+    result->has_server = result->has_server && rig_memory_settled(rig, options, &result->server_half);
+    if (rc == STATUS_OK)
+        rc = connect_some(rig, result, count / 2, count);
     if (rc != STATUS_OK) {
         snprintf(reason, reason_size, "%s", rig->connector.reason);
         return rc;
