@@ -105,15 +105,6 @@ static void allocate_post(struct worker *worker, struct http_call *call) {
 
 /* ---- handshake ---- */
 
-static void caller_of_ticket(const struct gateway *gateway, const struct trouter_ticket *ticket,
-                             struct caller *caller) {
-    *caller = (struct caller){.user_id = ticket->user_id,
-                              .hash = gateway_hash(gateway, ticket->user_id),
-                              .scopes = TOKEN_SCOPE_ANY_CHAT,
-                              .token_issued_s = ticket->token_issued_ms / 1000,
-                              .token_expires_s = ticket->token_expires_ms / 1000};
-}
-
 static int ticket_open(struct gateway_worker *worker, struct http_call *call, const char *purpose, struct bytes text,
                        struct trouter_ticket *ticket, struct problem *problem) {
     int rc = trouter_ticket_open(&call->arena, worker->gateway->settings->ticket_key, purpose, text, worker_wall_ms(),
@@ -121,23 +112,26 @@ static int ticket_open(struct gateway_worker *worker, struct http_call *call, co
     return rc == 0 ? 0 : problem_set(problem, &call->arena, rc, NULL, "The ticket is not valid; allocate another one.");
 }
 
-/* The SDK sends its token here too. Whoever does not shows the ticket of the allocation. */
+/* The ticket of an allocation that this user made for this endpoint. */
+static int own_ticket_check(struct gateway_worker *worker, struct http_call *call, const struct caller *caller,
+                            struct bytes endpoint_id, struct problem *problem) {
+    struct trouter_ticket ticket;
+    int rc = ticket_open(worker, call, PURPOSE_ALLOCATE, http_call_query(call, "sr"), &ticket, problem);
+    if (rc == 0 && bytes_equal(ticket.user_id, caller->user_id) && bytes_equal(ticket.endpoint_id, endpoint_id))
+        return 0;
+    /* Not 401, after which the SDK would ask for another token. */
+    return problem_set(problem, &call->arena, STATUS_FORBIDDEN, "sr",
+                       "The parameters are not those of a valid allocation for this user and endpoint.");
+}
+
 static int handshake_check(struct gateway_worker *worker, struct http_call *call, struct caller *caller,
                            struct bytes *endpoint_id, struct problem *problem) {
-    struct trouter_ticket ticket;
     int rc = draining_check(worker, problem);
-    if (rc != 0)
-        return rc;
-    if (bytes_is_present(http_call_find_header(call, "x-skypetoken"))) {
+    if (rc == 0)
         rc = chat_caller(worker, call, "x-skypetoken", caller, problem);
-        return rc == 0 ? endpoint_id_read(call, endpoint_id, problem) : rc;
-    }
-    rc = ticket_open(worker, call, PURPOSE_ALLOCATE, http_call_query(call, "sr"), &ticket, problem);
-    if (rc != 0)
-        return rc;
-    caller_of_ticket(worker->gateway, &ticket, caller);
-    *endpoint_id = ticket.endpoint_id;
-    return 0;
+    if (rc == 0)
+        rc = endpoint_id_read(call, endpoint_id, problem);
+    return rc == 0 ? own_ticket_check(worker, call, caller, *endpoint_id, problem) : rc;
 }
 
 /* Three heartbeats may get lost. */
@@ -164,6 +158,15 @@ static void handshake_get(struct worker *worker, struct http_call *call) {
 }
 
 /* ---- socket ---- */
+
+static void caller_of_ticket(const struct gateway *gateway, const struct trouter_ticket *ticket,
+                             struct caller *caller) {
+    *caller = (struct caller){.user_id = ticket->user_id,
+                              .hash = gateway_hash(gateway, ticket->user_id),
+                              .scopes = TOKEN_SCOPE_ANY_CHAT,
+                              .token_issued_s = ticket->token_issued_ms / 1000,
+                              .token_expires_s = ticket->token_expires_ms / 1000};
+}
 
 static int socket_check(struct gateway_worker *worker, struct http_call *call, struct trouter_arrival *arrival,
                         struct problem *problem) {
