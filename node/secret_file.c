@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proto/check.h"
 #include "proto/status.h"
 
 #define PATH_MAX_BYTES 4096
@@ -40,6 +42,26 @@ static void folder_sync(const char *folder) {
     }
 }
 
+/* Whether the file is there already as it is to be: then nothing needs to be written, which a full disk would refuse.
+ */
+static bool file_holds(const char *path, struct bytes content) {
+    bool holds = false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    size_t size = content.size + 2;
+    uint8_t *found = malloc(size);
+    check(found != NULL);
+    ssize_t got = read(fd, found, size);
+    struct stat status;
+    if (got == (ssize_t)content.size + 1 && fstat(fd, &status) == 0 && (status.st_mode & 077) == 0)
+        holds = found[content.size] == '\n' && bytes_equal(bytes_of(found, content.size), content);
+    sodium_memzero(found, size);
+    free(found);
+    close(fd);
+    return holds;
+}
+
 int secret_file_write(const char *folder, const char *name, struct bytes content) {
     char path[PATH_MAX_BYTES];
     char temporary[PATH_MAX_BYTES];
@@ -47,6 +69,8 @@ int secret_file_write(const char *folder, const char *name, struct bytes content
     snprintf(temporary_name, sizeof(temporary_name), ".%s.new", name);
     if (!path_join(path, folder, name) || !path_join(temporary, folder, temporary_name))
         return STATUS_STORAGE_FAILED;
+    if (file_holds(path, content))
+        return STATUS_OK;
     int fd = open(temporary, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
     if (fd < 0)
         return STATUS_STORAGE_FAILED;
@@ -77,15 +101,15 @@ static int master_key_make(const char *folder, struct seal_key *key, const char 
 }
 
 static int master_key_read(int fd, struct seal_key *key, const char **reason) {
-    char text[HEX_BYTES + 1];
+    char text[HEX_BYTES + 2];
     struct stat status;
     size_t size = 0;
     if (fstat(fd, &status) != 0 || (status.st_mode & 077) != 0) {
         *reason = "master.key may be read by others; give it mode 0600";
         return STATUS_CONFLICT;
     }
-    ssize_t got = read(fd, text, HEX_BYTES);
-    bool is_key = got == HEX_BYTES &&
+    ssize_t got = read(fd, text, sizeof(text));
+    bool is_key = (got == HEX_BYTES || (got == HEX_BYTES + 1 && text[HEX_BYTES] == '\n')) &&
                   sodium_hex2bin(key->bytes, sizeof(key->bytes), text, HEX_BYTES, NULL, &size, NULL) == 0 &&
                   size == SEAL_KEY_BYTES;
     sodium_memzero(text, sizeof(text));

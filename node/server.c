@@ -56,6 +56,7 @@ struct server {
     uv_signal_t signals[2];
     struct parcel batch_parcel; /* one batch is on disk at a time */
     struct batch *batch_done;
+    int storing_rc; /* how the last batch ended */
     struct action_list actions;
     enum server_phase phase;
     int64_t drain_started_ms;
@@ -172,13 +173,22 @@ static int server_notice(void *core, const struct change *change) {
     return rc;
 }
 
+/* Said once, not with every batch: a log on a full disk would only make it fuller. */
+static void storing_note(struct server *server, const struct batch *batch) {
+    if (batch->rc == server->storing_rc)
+        return;
+    server->storing_rc = batch->rc;
+    if (batch->rc == STATUS_OK)
+        log_info("changes are stored again");
+    else
+        log_error("a batch of %zu entries was not stored: %s", batch->count, status_sentence(batch->rc));
+}
+
 static void on_batch_delivered(void *receiver, struct parcel *parcel) {
     struct server *server = receiver;
     struct event event = {.kind = EVENT_BATCH_DONE, .now_ms = wall_ms(), .batch = server->batch_done};
     (void)parcel;
-    if (server->batch_done->rc != STATUS_OK)
-        log_error("a batch of %zu entries was not stored: %s", server->batch_done->count,
-                  status_sentence(server->batch_done->rc));
+    storing_note(server, server->batch_done);
     step(server, &event);
 }
 
@@ -525,8 +535,11 @@ int server_open(const struct config *config, struct server **out) {
         rc = disk_open(server);
     if (rc == STATUS_OK)
         rc = core_start(server);
-    if (rc == STATUS_OK)
+    if (rc == STATUS_OK) {
         rc = data_folder_announce(&server->folder, config, server->workers[0].ports[0], &reason);
+        if (rc != STATUS_OK)
+            log_error("data folder %s: %s", config->data, reason);
+    }
     metrics_init(server->disk);
     *out = server;
     return rc;

@@ -120,7 +120,9 @@ int settings_load(struct coordinator *coordinator, const struct settings_wishes 
     uint64_t version = 0;
     int rc = row_load(coordinator, arena, &row, &version);
     bool is_new = rc == STATUS_STORE_MISSING;
-    *reason = "the stored settings cannot be read";
+    *reason = rc == STATUS_RECORD_CORRUPT
+                  ? "master.key is not the one of this database, or the stored settings are damaged"
+                  : "the stored settings cannot be read";
     if (is_new)
         row_make(wishes, arena, &row);
     else if (rc != STATUS_OK)

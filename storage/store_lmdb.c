@@ -8,12 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/check.h"
 #include "proto/status.h"
 
 #define GROWTH_THRESHOLD_PERCENT 70
+#define ROOM_ASKED_BYTES (64 * 1024)
 #define PAGES_FREE_MIN 4096 /* room one batch may need: copies of every page it touches */
 
 struct store_lmdb {
@@ -124,6 +126,17 @@ static void lmdb_abort(struct store_transaction *transaction) {
     transaction_end(self);
 }
 
+/* LMDB reports a write that was cut short as EIO, and so it is with the first one that meets a full disk. Asking for
+ * room at the end of the file tells a full disk from a broken one. */
+static int commit_error(const struct store_lmdb *self, int error) {
+    struct stat file;
+    mdb_filehandle_t fd;
+    if (error != EIO || mdb_env_get_fd(self->environment, &fd) != 0 || fstat(fd, &file) != 0)
+        return error;
+    int room = posix_fallocate(fd, file.st_size, ROOM_ASKED_BYTES);
+    return room == 0 ? error : room;
+}
+
 static int lmdb_commit(struct store_transaction *transaction) {
     struct lmdb_transaction *self = (struct lmdb_transaction *)transaction;
     struct store_lmdb *store = self->store;
@@ -131,7 +144,7 @@ static int lmdb_commit(struct store_transaction *transaction) {
     if (error != 0)
         mdb_txn_abort(self->txn);
     else
-        error = mdb_txn_commit(self->txn);
+        error = commit_error(store, mdb_txn_commit(self->txn));
     transaction_end(self);
     /* A full disk does not get emptier by a larger map; after a full map the next try finds a larger one. */
     if (error == MDB_MAP_FULL)
