@@ -27,8 +27,8 @@
 
 #define SECOND_NS 1000000000LL
 #define DRAIN_NS 10000000000LL
-#define FRAME_BYTES_OVER_PAYLOAD 480   /* a message event of Weft's JSON wire, around its content */
-#define REQUEST_BYTES_OVER_PAYLOAD 140 /* a send of Weft's JSON wire, around its content */
+#define FRAME_BYTES_OVER_PAYLOAD 556   /* a message event of Weft's JSON wire, around its content */
+#define REQUEST_BYTES_OVER_PAYLOAD 160 /* a send of Weft's JSON wire, around its content */
 #define READ_BYTES ((size_t)256 * 1024)
 
 struct arguments {
@@ -69,7 +69,7 @@ static const char help_text[] =
     "usage: weft-bench-baseline [option...]\n"
     "\n"
     "  --threads N --participants N --rate R --payload BYTES --duration S --warmup S    as in weft-bench fanout\n"
-    "  --frame BYTES        size of a delivery on the wire; default: that of Weft's JSON wire for the payload\n"
+    "  --frame BYTES        size of a delivery on the wire; 0, the default: about that of Weft's JSON wire\n"
     "  --mode send|coalesce one send per subscriber and message, or pending writes merged per loop turn (default: "
     "send)\n"
     "  --pin-server CORE --pin-generator CORE    where to run\n"
@@ -140,6 +140,13 @@ static bool core_take(const char *text, uint32_t *core) {
     return is_valid;
 }
 
+static bool frame_is_valid(uint32_t frame_bytes) {
+    if (frame_bytes == 0 || frame_bytes >= sizeof(struct baseline_head))
+        return true;
+    fprintf(stderr, "weft-bench-baseline: --frame is 0 or at least %zu\n", sizeof(struct baseline_head));
+    return false;
+}
+
 static bool argument_take(int key, const char *text, struct arguments *arguments) {
     switch (key) {
     case KEY_THREADS:
@@ -151,7 +158,7 @@ static bool argument_take(int key, const char *text, struct arguments *arguments
     case KEY_PAYLOAD:
         return number_take(text, 1, 1048576, &arguments->payload_bytes);
     case KEY_FRAME:
-        return number_take(text, sizeof(struct baseline_head), 1048576, &arguments->frame_bytes);
+        return number_take(text, 0, 1048576, &arguments->frame_bytes) && frame_is_valid(arguments->frame_bytes);
     case KEY_DURATION:
         return number_take(text, 1, 86400, &arguments->duration_s);
     case KEY_WARMUP:

@@ -16,7 +16,6 @@
 #include "proto/status.h"
 
 #define PROGRAM "weft-bench-baseline"
-#define ROUNDS 2
 #define ROUND_S_MAX 10U
 
 extern char **environ;
@@ -39,14 +38,16 @@ struct invocation {
 
 static void invocation_make(const struct result *result, struct invocation *invocation) {
     const struct options *options = result->options;
-    uint32_t seconds = options->duration_s / ROUNDS > ROUND_S_MAX ? ROUND_S_MAX : options->duration_s / ROUNDS;
+    uint32_t seconds = options->duration_s / BASELINE_ROUNDS;
+    seconds = seconds > ROUND_S_MAX ? ROUND_S_MAX : seconds < 1 ? 1 : seconds;
     snprintf(invocation->threads, sizeof invocation->threads, "%u", options->threads);
     snprintf(invocation->participants, sizeof invocation->participants, "%u",
              options->participants * options->connections_per_user);
     snprintf(invocation->rate, sizeof invocation->rate, "%.6f", options->rate);
     snprintf(invocation->payload, sizeof invocation->payload, "%u", options->payload_bytes);
+    /* Before the first delivery its size is not known, and 0 lets the program guess it from the payload. */
     snprintf(invocation->frame, sizeof invocation->frame, "%ld", lround(result->frame_bytes));
-    snprintf(invocation->duration, sizeof invocation->duration, "%u", seconds < 1 ? 1 : seconds);
+    snprintf(invocation->duration, sizeof invocation->duration, "%u", seconds);
 }
 
 /* Standard output of one run, to its end. The child's exit status tells nothing that its figures do not. */
@@ -88,39 +89,36 @@ static bool output_of_run(struct invocation *invocation, const char *mode, struc
     return rc == 0;
 }
 
-static bool round_take(struct invocation *invocation, const char *mode, struct baseline_result *baseline) {
+static bool round_take(struct invocation *invocation, const char *mode, unsigned round,
+                       struct baseline_result *baseline) {
     struct buffer output;
     buffer_init(&output);
+    progress_line("bare epoll writer, round %u of %d, %s", round + 1, BASELINE_ROUNDS, mode);
     bool has_run = output_of_run(invocation, mode, &output);
     json_t *figures = has_run ? json_loadb((const char *)output.data, output.size, 0, NULL) : NULL;
-    double cost_us = json_real_value(json_object_get(figures, "serverMicrosecondsPerDelivery"));
     if (figures != NULL) {
         baseline->is_there = true;
-        baseline->us_per_delivery += cost_us / ROUNDS;
+        baseline->round_us[round] = json_real_value(json_object_get(figures, "serverMicrosecondsPerDelivery"));
+        baseline->us_per_delivery += baseline->round_us[round] / BASELINE_ROUNDS;
         baseline->deliveries += (uint64_t)json_integer_value(json_object_get(figures, "deliveries"));
         baseline->expected += (uint64_t)json_integer_value(json_object_get(figures, "expectedDeliveries"));
     }
     json_decref(figures);
     buffer_close(&output);
-    return figures != NULL;
+    progress_clear();
+    return has_run && figures != NULL;
 }
 
-int baseline_run(struct result *result, char *reason, size_t reason_size) {
+int baseline_run(struct result *result, unsigned round, char *reason, size_t reason_size) {
     struct invocation invocation;
     if (!program_find(invocation.path)) {
         snprintf(reason, reason_size, "--baseline needs " PROGRAM " beside weft-bench (%s)", invocation.path);
         return STATUS_SERVICE_UNAVAILABLE;
     }
     invocation_make(result, &invocation);
-    for (int i = 0; i < ROUNDS; i++) {
-        progress_line("bare epoll writer, round %d of %d, one send per subscriber", i + 1, ROUNDS);
-        bool has_run = round_take(&invocation, "send", &result->baseline_send);
-        progress_line("bare epoll writer, round %d of %d, merging", i + 1, ROUNDS);
-        if (has_run && round_take(&invocation, "coalesce", &result->baseline_coalesce))
-            continue;
-        snprintf(reason, reason_size, PROGRAM " gave no figures");
-        return STATUS_SERVICE_UNAVAILABLE;
-    }
-    progress_clear();
-    return STATUS_OK;
+    if (round_take(&invocation, "send", round, &result->baseline_send) &&
+        round_take(&invocation, "coalesce", round, &result->baseline_coalesce))
+        return STATUS_OK;
+    snprintf(reason, reason_size, PROGRAM " gave no figures");
+    return STATUS_SERVICE_UNAVAILABLE;
 }

@@ -34,11 +34,15 @@ static int show(const struct result *result) {
 static int run(struct options *options) {
     static struct result result;
     char reason[600] = "";
+    bool has_baseline = options->has_baseline && options->idle_connections == 0;
     result_init(&result, options);
-    int rc = options->idle_connections > 0 ? idle_run(options, &result, reason, sizeof reason)
-                                           : fanout_run(options, &result, reason, sizeof reason);
-    if (rc == STATUS_OK && options->has_baseline && options->idle_connections == 0)
-        rc = baseline_run(&result, reason, sizeof reason);
+    int rc = has_baseline ? baseline_run(&result, 0, reason, sizeof reason) : STATUS_OK;
+    if (rc == STATUS_OK && options->idle_connections > 0)
+        rc = idle_run(options, &result, reason, sizeof reason);
+    else if (rc == STATUS_OK)
+        rc = fanout_run(options, &result, reason, sizeof reason);
+    if (rc == STATUS_OK && has_baseline)
+        rc = baseline_run(&result, 1, reason, sizeof reason);
     if (rc != STATUS_OK)
         fprintf(stderr, "weft-bench: %s\n", reason);
     int status = rc == STATUS_OK ? show(&result) : EXIT_NOT_RUN;

@@ -26,7 +26,8 @@ static const char help_text[] =
     "times every delivery. Ends with 0 only if nothing was lost, doubled, out of order or refused.\n"
     "\n"
     "where\n"
-    "  --nodes URL[,URL...]       nodes to use, in turn         (default: WEFT_ENDPOINTS, separated by spaces)\n"
+    "  --nodes URL[,URL...]       nodes to use, in turn         (default: WEFT_PLAIN_ENDPOINTS, else WEFT_ENDPOINTS,\n"
+  "                             separated by spaces)\n"
     "  --connection-string TEXT   endpoint=...;accesskey=...    (default: WEFT_CONNECTION_STRING)\n"
     "  --ca FILE                  who signed the certificates   (default: WEFT_CA, else the system's authorities)\n"
     "  --tls                      use https:// addresses only. Without it http:// addresses (a node's plain listener\n"
@@ -47,9 +48,8 @@ static const char help_text[] =
     "  --seed N                   of ids and masks              (default: random, printed)\n"
     "measure\n"
     "  --server-pid PID[,PID...]  processes whose CPU time and memory are measured (default: WEFT_PIDS)\n"
-    "  --baseline                 afterwards also run weft-bench-baseline, a bare epoll writer, with the same load, "
-    "one\n"
-    "                             send per subscriber and merging, and print the ratios\n"
+    "  --baseline                 before and after also run weft-bench-baseline, a bare epoll writer, with the same\n"
+    "                             load, one send per subscriber and merging, and print the ratios\n"
     "  --json FILE|-              the result for machines\n"
     "  --report FILE.html         the result for people: one file, no outside parts\n"
     "\n"
@@ -338,7 +338,9 @@ static void defaults_set(struct options *options, struct raw_options *raw) {
 
 /* What is needed and was not given, and what only makes sense together. */
 static bool options_complete(struct arena *arena, struct options *options, const struct raw_options *raw) {
-    const char *endpoints = getenv("WEFT_ENDPOINTS"), *pids = getenv("WEFT_PIDS");
+    const char *pids = getenv("WEFT_PIDS"), *plain = getenv("WEFT_PLAIN_ENDPOINTS");
+    /* A node that can be had without TLS is measured without it, so that the baseline beside it is comparable. */
+    const char *endpoints = plain != NULL && *plain != '\0' && !options->is_tls ? plain : getenv("WEFT_ENDPOINTS");
     if (options->nodes_count == 0 && endpoints != NULL && !nodes_take(arena, "WEFT_ENDPOINTS", endpoints, options))
         return false;
     if (options->server_pids_count == 0 && pids != NULL && !pids_take(arena, "WEFT_PIDS", pids, options))

@@ -29,9 +29,12 @@ struct second {
     double server_cores; /* CPU seconds per second; negative: not measured */
 };
 
+#define BASELINE_ROUNDS 2
+
 struct baseline_result {
     bool is_there;
-    double us_per_delivery;
+    double round_us[BASELINE_ROUNDS]; /* CPU time per delivery before Weft's run and after it */
+    double us_per_delivery;           /* their mean */
     uint64_t deliveries;
     uint64_t expected;
 };

@@ -117,6 +117,8 @@ static void baseline_set(json_t *costs, const char *name, const struct result *r
         return;
     json_t *object = json_object();
     set_real(object, "microsecondsPerDelivery", baseline->us_per_delivery);
+    set_real(object, "before", baseline->round_us[0]);
+    set_real(object, "after", baseline->round_us[1]);
     set_count(object, "deliveries", baseline->deliveries);
     set_count(object, "expectedDeliveries", baseline->expected);
     if (result_ratio(result, baseline) > 0)

@@ -19,7 +19,8 @@ static void counts_print(const char *title, const struct name_counts *counts) {
 static void baseline_print(const struct result *result, const char *name, const struct baseline_result *baseline) {
     if (!baseline->is_there)
         return;
-    printf("  %-22s %.2f µs a delivery", name, baseline->us_per_delivery);
+    printf("  %-22s %.2f µs a delivery (%.2f before, %.2f after)", name, baseline->us_per_delivery,
+           baseline->round_us[0], baseline->round_us[1]);
     if (result_ratio(result, baseline) > 0)
         printf("; Weft costs %.2f times that", result_ratio(result, baseline));
     if (baseline->deliveries != baseline->expected)
