@@ -27,7 +27,7 @@ static const char help_text[] =
     "\n"
     "where\n"
     "  --nodes URL[,URL...]       nodes to use, in turn         (default: WEFT_PLAIN_ENDPOINTS, else WEFT_ENDPOINTS,\n"
-  "                             separated by spaces)\n"
+    "                             separated by spaces)\n"
     "  --connection-string TEXT   endpoint=...;accesskey=...    (default: WEFT_CONNECTION_STRING)\n"
     "  --ca FILE                  who signed the certificates   (default: WEFT_CA, else the system's authorities)\n"
     "  --tls                      use https:// addresses only. Without it http:// addresses (a node's plain listener\n"
@@ -340,7 +340,7 @@ static void defaults_set(struct options *options, struct raw_options *raw) {
 static bool options_complete(struct arena *arena, struct options *options, const struct raw_options *raw) {
     const char *pids = getenv("WEFT_PIDS"), *plain = getenv("WEFT_PLAIN_ENDPOINTS");
     /* A node that can be had without TLS is measured without it, so that the baseline beside it is comparable. */
-    const char *endpoints = plain != NULL && *plain != '\0' && !options->is_tls ? plain : getenv("WEFT_ENDPOINTS");
+    const char *endpoints = plain != NULL && *plain != '\0' && !raw->only_tls ? plain : getenv("WEFT_ENDPOINTS");
     if (options->nodes_count == 0 && endpoints != NULL && !nodes_take(arena, "WEFT_ENDPOINTS", endpoints, options))
         return false;
     if (options->server_pids_count == 0 && pids != NULL && !pids_take(arena, "WEFT_PIDS", pids, options))
