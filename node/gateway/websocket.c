@@ -14,6 +14,7 @@
 
 #define PING_INTERVAL_MS_DEFAULT 25000
 #define CLOSE_TIMEOUT_MS 5000
+#define DROP_TIMEOUT_MS 60000 /* a reader that has stopped is to learn why, should it go on */
 #define CODE_NONE 1005     /* a close frame without a code */
 #define CODE_ABNORMAL 1006 /* no close frame */
 #define CODE_GOING_AWAY 1001
@@ -67,6 +68,7 @@ struct websocket {
     bool is_writing : 1;
     bool is_close_queued : 1; /* nothing may follow a close frame */
     bool is_close_received : 1;
+    bool is_dropped : 1;
     bool is_half_closed : 1;
     bool has_new_room : 1;
     bool is_upgrading : 1; /* h2o still holds the connection and will call back */
@@ -104,7 +106,7 @@ static void set_state(struct websocket *websocket, enum websocket_state state) {
     check(state > websocket->state);
     websocket->state = state;
     if (state == WEBSOCKET_CLOSING || state == WEBSOCKET_ENDING)
-        start_timer(websocket, CLOSE_TIMEOUT_MS);
+        start_timer(websocket, websocket->is_dropped ? DROP_TIMEOUT_MS : CLOSE_TIMEOUT_MS);
     if (state == WEBSOCKET_ENDED && websocket->socket != NULL)
         h2o_socket_read_stop(websocket->socket);
     mark_dirty(websocket);
@@ -189,6 +191,7 @@ void websocket_drop(struct websocket *websocket, uint16_t code, const char *reas
     if (websocket->is_close_queued || websocket->state >= WEBSOCKET_CLOSING)
         return;
     websocket_queue_clear(&websocket->pending);
+    websocket->is_dropped = true;
     websocket_close(websocket, code, reason);
 }
 
