@@ -10,7 +10,8 @@
 #include "proto/status.h"
 #include "storage/range_log.h"
 
-#define TRIM_ENTRIES_PER_BATCH 500
+/* Beyond as many as a batch adds, so that a log that grew too large shrinks, but no batch waits for long. */
+#define TRIM_ENTRIES_BESIDE 500
 
 struct disk {
     struct disk_options options;
@@ -93,7 +94,7 @@ static int batch_write(struct disk *disk, struct batch *batch) {
         rc = marks_put(disk, transaction, touched, touched_count);
     if (rc == STATUS_OK && disk->log_bytes + appended_bytes > LIMIT_LOG_BYTES_KEPT)
         rc = range_log_trim(transaction, disk->log_bytes + appended_bytes - LIMIT_LOG_BYTES_KEPT,
-                            TRIM_ENTRIES_PER_BATCH, &trimmed_bytes);
+                            batch->count + TRIM_ENTRIES_BESIDE, &trimmed_bytes);
     if (rc != STATUS_OK && rc != STATUS_STORAGE_FULL) {
         store_abort(transaction);
         return STATUS_STORAGE_FAILED;

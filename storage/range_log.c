@@ -7,7 +7,7 @@
 /* Stored form: flags (1) | range (8) | epoch (8) | index (8) | subject (16) | sealed command. */
 #define ENTRY_HEADER_BYTES 41
 #define ENTRY_UNDER_MASTER 1
-#define TRIM_ENTRIES_MAX 512
+#define TRIM_ENTRIES_PER_ROUND 64
 
 static void header_encode(uint8_t header[ENTRY_HEADER_BYTES], uint8_t flags, const struct log_place *place,
                           const struct id_hash *subject) {
@@ -34,7 +34,7 @@ int range_log_append(struct store_transaction *transaction, const struct seal_ke
     int rc = bytes_is_present(wrapped_key) ? subject_key_put(transaction, subject, wrapped_key) : STATUS_OK;
     if (rc == STATUS_OK)
         rc = subject_key_get(transaction, master, subject, &key);
-    if (rc == STATUS_STORE_MISSING) {
+    if (rc == STATUS_STORE_MISSING || rc == STATUS_RECORD_CORRUPT) {
         flags |= ENTRY_UNDER_MASTER;
         key = *master;
         rc = STATUS_OK;
@@ -130,30 +130,42 @@ int range_log_size(struct store_transaction *transaction, size_t *bytes) {
     return rc == STATUS_STORE_MISSING ? STATUS_OK : rc;
 }
 
-int range_log_trim(struct store_transaction *transaction, size_t bytes, size_t entries_max, size_t *trimmed_bytes) {
-    struct key found[TRIM_ENTRIES_MAX];
+/* Collects keys first: removing under a cursor would invalidate what it borrowed. */
+static int oldest_find(struct store_transaction *transaction, size_t bytes, size_t entries_max, struct key *found,
+                       size_t *count, size_t *found_bytes) {
     struct store_cursor *cursor = NULL;
     struct key first = key_of_log(0);
     struct bytes key;
     struct bytes stored;
-    size_t count = 0;
-    *trimmed_bytes = 0;
+    *count = 0;
+    *found_bytes = 0;
     int rc = store_cursor_open(transaction, STORE_LOG, &cursor);
     if (rc != STATUS_OK)
         return rc;
     rc = store_cursor_seek(cursor, key_bytes(&first), &key, &stored);
-    while (rc == STATUS_OK && count < TRIM_ENTRIES_MAX && count < entries_max && *trimmed_bytes < bytes) {
-        found[count++] = key_of_log(key_suffix_number(key));
-        *trimmed_bytes += stored.size;
+    while (rc == STATUS_OK && *count < entries_max && *found_bytes < bytes) {
+        found[(*count)++] = key_of_log(key_suffix_number(key));
+        *found_bytes += stored.size;
         rc = store_cursor_next(cursor, &key, &stored);
     }
     store_cursor_close(cursor);
-    if (rc != STATUS_OK && rc != STATUS_STORE_MISSING)
-        return rc;
-    for (size_t i = 0; i < count; i++) {
-        rc = store_remove(transaction, STORE_LOG, key_bytes(&found[i]));
+    return rc == STATUS_STORE_MISSING ? STATUS_OK : rc;
+}
+
+int range_log_trim(struct store_transaction *transaction, size_t bytes, size_t entries_max, size_t *trimmed_bytes) {
+    struct key found[TRIM_ENTRIES_PER_ROUND];
+    size_t count = 1;
+    *trimmed_bytes = 0;
+    while (*trimmed_bytes < bytes && entries_max > 0 && count > 0) {
+        size_t most = entries_max < TRIM_ENTRIES_PER_ROUND ? entries_max : TRIM_ENTRIES_PER_ROUND;
+        size_t found_bytes;
+        int rc = oldest_find(transaction, bytes - *trimmed_bytes, most, found, &count, &found_bytes);
+        for (size_t i = 0; rc == STATUS_OK && i < count; i++)
+            rc = store_remove(transaction, STORE_LOG, key_bytes(&found[i]));
         if (rc != STATUS_OK)
             return rc;
+        *trimmed_bytes += found_bytes;
+        entries_max -= count;
     }
     return STATUS_OK;
 }
@@ -209,6 +221,10 @@ int outbox_visit(struct store_transaction *transaction, const struct seal_key *m
     while (rc == STATUS_OK) {
         struct outbox_row row;
         struct bytes plain;
+        if (key.size != sizeof(struct id_hash) + 8) {
+            rc = STATUS_RECORD_CORRUPT;
+            break;
+        }
         struct id_hash subject = key_subject(key);
         rc = seal_open(master, STORE_OUTBOX, key, sealed, arena, &plain);
         if (rc == STATUS_OK && codec_decode(&OUTBOX_ROW_TABLE, plain, arena, &row) != STATUS_OK)

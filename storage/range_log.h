@@ -19,7 +19,8 @@ struct log_entry {
 };
 
 /* `wrapped_key` is present for commands that create their subject; it becomes the subject's data key unless it has one.
- * A subject without data key gets its entry sealed under the master key: such a command can only be refused. */
+ * A subject without data key, or with one that does not open, gets its entry sealed under the master key: such a
+ * command can only be refused, and must not keep the others of its batch from being written. */
 int range_log_append(struct store_transaction *transaction, const struct seal_key *master, uint64_t number,
                      const struct log_place *place, const struct id_hash *subject, struct bytes wrapped_key,
                      struct bytes command, size_t *stored_bytes);

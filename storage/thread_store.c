@@ -193,7 +193,7 @@ int thread_message_find(struct thread_store *self, uint64_t message_id, struct m
     if (offset.size != 8)
         return STATUS_RECORD_CORRUPT;
     rc = thread_change_get(self, number_decode(offset.data), &row);
-    if (rc == STATUS_STORE_MISSING)
+    if (rc == STATUS_STORE_MISSING || (rc == STATUS_OK && row.message.id != message_id))
         return STATUS_RECORD_CORRUPT;
     *message = row.message;
     return rc;
