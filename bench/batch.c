@@ -12,6 +12,7 @@
 
 struct slot {
     struct runner *runner;
+    const struct address *address;
     size_t index;
     unsigned tries;
     bool is_taken;
@@ -36,10 +37,11 @@ static bool is_worth_repeating(const struct slot *slot, long status) {
     return slot->tries < TRIES_MAX && (status == 408 || status == 429 || status == 503);
 }
 
-static void refuse(struct runner *runner, const struct http_answer *answer) {
+static void refuse(struct runner *runner, const struct slot *slot, const struct http_answer *answer) {
     runner->rc = STATUS_SERVICE_UNAVAILABLE;
     if (answer->status == 0)
-        snprintf(runner->reason, runner->reason_size, "%s: %s", runner->batch->label, answer->error);
+        snprintf(runner->reason, runner->reason_size, "%s: %s: %s", runner->batch->label, slot->address->origin,
+                 answer->error);
     else
         snprintf(runner->reason, runner->reason_size, "%s was answered with %ld %.*s", runner->batch->label,
                  answer->status, answer->body.size > 300 ? 300 : (int)answer->body.size,
@@ -58,7 +60,7 @@ static void on_done(void *context, const struct http_answer *answer) {
         slot->repeat_at_ns = loop_now_ns() + (pause_ns < PAUSE_NS_MIN ? PAUSE_NS_MIN : pause_ns);
     } else {
         slot->is_taken = false;
-        refuse(runner, answer);
+        refuse(runner, slot, answer);
     }
 }
 
@@ -66,6 +68,7 @@ static void start(struct slot *slot) {
     struct runner *runner = slot->runner;
     struct http_call call = {.on_done = on_done, .context = slot};
     runner->batch->prepare(runner->batch->context, slot->index, &runner->arena, &call);
+    slot->address = call.address;
     slot->tries++;
     slot->repeat_at_ns = 0;
     http_send(runner->http, &call);

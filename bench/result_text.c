@@ -77,7 +77,9 @@ static void costs_print(const struct result *result) {
         printf("  %-22s %.2f µs a delivery (%.0f %% of a core)\n", "server CPU", result->server_us_per_delivery,
                100 * result->server_cores);
     if (!result->has_server)
-        printf("  %-22s not measured: give --server-pid\n", "server");
+        printf("  %-22s not measured: %s\n", "server",
+               result->options->server_pids_count == 0 ? "give --server-pid"
+                                                       : "a process of --server-pid cannot be read");
     baseline_print(result, "bare epoll, one send", &result->baseline_send);
     baseline_print(result, "bare epoll, merging", &result->baseline_coalesce);
     memory_print(result);
