@@ -103,9 +103,11 @@ void session_revoke(struct session *session, int64_t valid_from_ms) {
     int64_t valid_from_s = valid_from_ms / 1000;
     if (session->token_issued_s >= valid_from_s)
         return;
-    /* A moment out of reach says that the identity is gone, for which there is no grace. */
+    int64_t grace_s = session->worker->gateway->config->token_revocation_grace_s;
+    /* A moment out of reach says that the identity is gone, for which there is no grace. A revocation is dated a second
+     * ahead, so that tokens of its own second are void as well. */
     bool is_gone = valid_from_s > now_s + INT32_MAX;
-    int64_t ends_s = is_gone ? now_s : valid_from_s + session->worker->gateway->config->token_revocation_grace_s;
+    int64_t ends_s = is_gone || grace_s == 0 ? now_s : valid_from_s - 1 + grace_s;
     if (ends_s >= session->token_expires_s)
         return;
     session->token_expires_s = ends_s;
