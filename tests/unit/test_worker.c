@@ -484,6 +484,27 @@ static void a_message_that_comes_byte_by_byte_is_read(void **state) {
     close(fd);
 }
 
+static void half_a_frame_of_one_peer_does_not_meet_the_frame_of_another(void **state) {
+    struct scene *scene = *state;
+    int one = open_websocket(scene->port);
+    int other = open_websocket(scene->port);
+    for (int round = 0; round < 3; round++) {
+        send_all(one, "\x81\x84\0\0", 4);
+        send_frame(other, 0x81, "other");
+        expect_bytes(other, "\x81\x05other", 7);
+        send_all(one, "\0\0on", 4);
+        send_frame(other, 0x01, "not ");
+        send_all(one, "e1", 2);
+        expect_bytes(one, "\x81\x04one1", 6);
+        send_frame(one, 0x81, "whole");
+        expect_bytes(one, "\x81\x05whole", 7);
+        send_frame(other, 0x80, "mixed");
+        expect_bytes(other, "\x81\x09not mixed", 11);
+    }
+    close(one);
+    close(other);
+}
+
 static void what_the_peer_breaks_is_named_by_a_close_code(void **state) {
     const struct {
         const char *bytes;
@@ -834,6 +855,7 @@ int main(void) {
         OWN(forwarded_headers_count_only_if_they_are_trusted),
         STARTED(messages_go_back_and_forth),
         STARTED(a_message_that_comes_byte_by_byte_is_read),
+        STARTED(half_a_frame_of_one_peer_does_not_meet_the_frame_of_another),
         STARTED(what_the_peer_breaks_is_named_by_a_close_code),
         STARTED(the_peers_close_is_answered_and_its_code_told),
         STARTED(a_peer_that_vanishes_is_told_as_1006),
