@@ -367,8 +367,11 @@ export class ChatStore extends EventTarget {
 
     #threadCreated(frame) {
         const thread = this.#ensure(frame.thread);
-        thread.setProperties(frame.properties);
-        thread.setPeople(frame.participants);
+        thread.noteCreation(frame);
+        this.#structureTold(frame, () => {
+            thread.setProperties(frame.properties);
+            thread.setPeople(frame.participants);
+        });
         if (!thread.isLoaded) this.#attempt(this.load(thread));
     }
 

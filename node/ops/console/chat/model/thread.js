@@ -5,6 +5,7 @@ import { compareIds, isFromUser, messageFrom, personFrom } from './message.js';
 import { Offsets } from './offsets.js';
 
 const TYPING_MS = 8000;
+const CREATION_MESSAGES = 2;
 
 export class Thread {
     constructor(id, me) {
@@ -26,6 +27,7 @@ export class Thread {
         this.offsets = new Offsets();
         this.structureAt = 0; // offset of the newest change of people or topic
         this.sorted = null;
+        this.creation = undefined; // {offset, durability}
     }
 
     // ---- messages
@@ -40,12 +42,25 @@ export class Thread {
         }
         this.messages.set(message.id, message);
         this.sorted = null;
+        this.#placeAtCreation(message);
         for (const { id, name } of message.people) this.#learnName(id, name);
         if (message.sender) this.#learnName(message.sender, message.senderName);
         if (message.sender) this.typing.delete(message.sender);
         this.activityAt = Math.max(this.activityAt, message.createdAt);
         if (!before && message.sender === this.me) this.#recogniseOwn(message);
         return message;
+    }
+
+    // A creation is told as one change, and writes two messages (contract 8.2): they lie at its offset and the one before.
+    noteCreation({ offset, durability }) {
+        this.creation = { offset, durability };
+        for (const message of this.messages.values()) this.#placeAtCreation(message);
+    }
+
+    #placeAtCreation(message) {
+        if (!this.creation || message.sequence > CREATION_MESSAGES) return;
+        message.offset = this.creation.offset - CREATION_MESSAGES + message.sequence;
+        message.durability = this.creation.durability;
     }
 
     // Our own message may be told before it is acknowledged; it must not stand there twice meanwhile.
