@@ -34,8 +34,9 @@ static int revoke_apply(const struct apply_context *context, const struct comman
     int rc = user_row_get(store, &row);
     if (rc != STATUS_OK)
         return rc;
-    if (command->valid_from_s > row.valid_from_s)
-        row.valid_from_s = command->valid_from_s;
+    /* A token issued between two revocations of the same second is dated by the first, so the second has to go beyond.
+     */
+    row.valid_from_s = command->valid_from_s > row.valid_from_s ? command->valid_from_s : row.valid_from_s + 1;
     revocation_tell(context, command, outcome, row.valid_from_s);
     outcome->result.time_ms = command->time_ms;
     return user_row_put(store, &row);

@@ -87,8 +87,9 @@ static int identity_check(struct gateway_worker *worker, struct arena *arena, co
         return STATUS_TOKEN_REVOKED;
     if (rc != STATUS_OK)
         return rc;
-    bool is_revoked = caller->token_issued_s < row.valid_from_s && now_s >= row.valid_from_s + grace_s;
-    return is_revoked ? STATUS_TOKEN_REVOKED : STATUS_OK;
+    /* A revocation is dated a second ahead (identity_api.c). */
+    bool is_in_grace = grace_s > 0 && now_s < row.valid_from_s - 1 + grace_s;
+    return caller->token_issued_s < row.valid_from_s && !is_in_grace ? STATUS_TOKEN_REVOKED : STATUS_OK;
 }
 
 int authenticate_token(struct gateway_worker *worker, struct arena *arena, struct bytes token, struct caller *caller,
