@@ -97,7 +97,7 @@ function form(action, fields, work) {
 function castPanel(connectionString, begin) {
     const secret = field('Connection string', {
         tag: 'textarea',
-        rows: 3,
+        rows: 4,
         value: connectionString,
         required: true,
         dir: 'ltr',
