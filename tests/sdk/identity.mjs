@@ -108,6 +108,17 @@ test("revokeTokens voids earlier tokens at once and none issued later", async ()
     assert.equal(await tokenWorks(token), 401);
 });
 
+test("a token issued between two revocations is void as well", async () => {
+    const { user } = await client.createUserAndToken(["chat"]);
+    for (let round = 0; round < 3; round++) {
+        const { token } = await client.getToken(user, ["chat"]);
+        assert.equal(await tokenWorks(token), 200);
+        await client.revokeTokens(user);
+        assert.equal(await tokenWorks(token), 401, `round ${round}`);
+    }
+    assert.equal(await tokenWorks((await client.getToken(user, ["chat"])).token), 200);
+});
+
 test("deleteUser voids tokens, ends the identity, and keeps its messages", async () => {
     const { user, token } = await client.createUserAndToken(["chat"]);
     const other = await newUser();
