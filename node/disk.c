@@ -110,10 +110,9 @@ static int batch_write(struct disk *disk, struct batch *batch) {
 
 static void batch_perform(struct disk *disk, struct batch *batch) {
     int64_t started_us = monotonic_us();
-    batch->rc = batch_write(disk, batch);
-    /* The map may have grown: a second try tells a small map from a full disk. */
-    if (batch->rc == STATUS_STORAGE_FULL)
+    do
         batch->rc = batch_write(disk, batch);
+    while (batch->rc == STATUS_SERVICE_UNAVAILABLE); /* each time the store's map has doubled */
     pthread_mutex_lock(&disk->mutex);
     disk->statistics.batches++;
     disk->statistics.entries += batch->count;

@@ -22,7 +22,8 @@ struct store_cursor;
 /* The methods of a store. All return 0, STATUS_STORE_MISSING, STATUS_STORAGE_FULL, STATUS_STORAGE_FAILED. */
 struct store_methods {
     int (*begin)(struct store *store, bool is_write, struct store_transaction **transaction);
-    /* Ends the transaction whatever it returns; on an error nothing of it is there. Durable when it returns 0. */
+    /* Ends the transaction whatever it returns; on an error nothing of it is there. Durable when it returns 0.
+     * STATUS_SERVICE_UNAVAILABLE: the store has made room meanwhile; the same transaction is to be tried again. */
     int (*commit)(struct store_transaction *transaction);
     void (*abort)(struct store_transaction *transaction);
     int (*get)(struct store_transaction *transaction, enum store_table table, struct bytes key, struct bytes *value);

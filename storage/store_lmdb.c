@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,7 +27,8 @@ struct store_lmdb {
     size_t bytes_max;
     size_t page_bytes;
     int lock_fd;
-    /* Held for reading by every transaction, for writing while the map grows: LMDB forbids growing under readers. */
+    /* Held for reading by every transaction, for writing while the map grows: LMDB forbids growing under readers.
+     * Whoever waits to grow goes first, otherwise readers that overlap all the time would put it off for ever. */
     pthread_rwlock_t map_lock;
 };
 
@@ -42,6 +44,9 @@ struct lmdb_cursor {
     struct store_cursor cursor;
     MDB_cursor *cursor_handle;
 };
+
+static const uint8_t format_version = STORE_FORMAT_VERSION;
+#define FORMAT_KEY BYTES_LITERAL("format")
 
 static const char *const table_names[STORE_TABLES] = {"state", "log", "outbox", "meta"};
 
@@ -75,17 +80,17 @@ static size_t used_bytes(const struct store_lmdb *self) {
     return (info.me_last_pgno + 1) * self->page_bytes;
 }
 
-/* Grows the map when it is nearly used up. `force` after a transaction ran out of it. False: the bound is reached. */
-static bool map_grow(struct store_lmdb *self, bool force) {
-    size_t used = used_bytes(self);
-    size_t threshold = self->map_bytes / 100 * GROWTH_THRESHOLD_PERCENT;
-    bool is_roomy = used < threshold && self->map_bytes - used > PAGES_FREE_MIN * self->page_bytes;
-    if (is_roomy && !force)
-        return true;
-    size_t wanted = self->map_bytes * 2;
-    if (self->bytes_max != 0 && wanted > self->bytes_max)
-        wanted = self->bytes_max;
-    if (wanted <= self->map_bytes)
+/* LMDB gives the old map up before it asks for the new one and cannot go back, so asking comes first. */
+static bool address_space_is_there(size_t bytes) {
+    void *place = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (place == MAP_FAILED)
+        return false;
+    munmap(place, bytes);
+    return true;
+}
+
+static bool map_resize(struct store_lmdb *self, size_t wanted) {
+    if (!address_space_is_there(wanted))
         return false;
     pthread_rwlock_wrlock(&self->map_lock);
     int error = mdb_env_set_mapsize(self->environment, wanted);
@@ -95,10 +100,25 @@ static bool map_grow(struct store_lmdb *self, bool force) {
     return error == 0;
 }
 
+/* Makes the map larger, within its bound. False: it stays as it is. */
+static bool map_grow(struct store_lmdb *self) {
+    size_t wanted = self->map_bytes > SIZE_MAX / 2 ? SIZE_MAX : self->map_bytes * 2;
+    if (self->bytes_max != 0 && wanted > self->bytes_max)
+        wanted = self->bytes_max;
+    return wanted > self->map_bytes && map_resize(self, wanted);
+}
+
+/* Only the writer asks: nobody else changes the map. */
+static bool map_is_roomy(const struct store_lmdb *self) {
+    size_t used = used_bytes(self);
+    size_t threshold = self->map_bytes / 100 * GROWTH_THRESHOLD_PERCENT;
+    return used < threshold && self->map_bytes - used > PAGES_FREE_MIN * self->page_bytes;
+}
+
 static int lmdb_begin(struct store *store, bool is_write, struct store_transaction **transaction) {
     struct store_lmdb *self = (struct store_lmdb *)store;
-    if (is_write)
-        map_grow(self, false);
+    if (is_write && !map_is_roomy(self))
+        map_grow(self);
     struct lmdb_transaction *begun = calloc(1, sizeof(*begun));
     check(begun != NULL);
     begun->transaction.methods = store->methods;
@@ -137,6 +157,20 @@ static int commit_error(const struct store_lmdb *self, int error) {
     return room == 0 ? error : room;
 }
 
+/* What a transaction frees is there for the second one after it, and a refused one does not count. So that a full store
+ * finds the room that a removal made, each refusal is followed by the smallest of all commits. */
+static void turn(struct store_lmdb *self) {
+    MDB_txn *txn = NULL;
+    MDB_val key = value_of(FORMAT_KEY);
+    MDB_val value = value_of(bytes_of(&format_version, sizeof(format_version)));
+    if (mdb_txn_begin(self->environment, NULL, 0, &txn) != 0)
+        return;
+    if (mdb_put(txn, self->tables[STORE_META], &key, &value, 0) == 0)
+        mdb_txn_commit(txn);
+    else
+        mdb_txn_abort(txn);
+}
+
 static int lmdb_commit(struct store_transaction *transaction) {
     struct lmdb_transaction *self = (struct lmdb_transaction *)transaction;
     struct store_lmdb *store = self->store;
@@ -145,11 +179,12 @@ static int lmdb_commit(struct store_transaction *transaction) {
         mdb_txn_abort(self->txn);
     else
         error = commit_error(store, mdb_txn_commit(self->txn));
+    int rc = status_of(error);
+    if (rc == STATUS_STORAGE_FULL)
+        turn(store);
     transaction_end(self);
-    /* A full disk does not get emptier by a larger map; after a full map the next try finds a larger one. */
-    if (error == MDB_MAP_FULL)
-        map_grow(store, true);
-    return status_of(error);
+    /* A full disk does not get emptier by a larger map. */
+    return error == MDB_MAP_FULL && map_grow(store) ? STATUS_SERVICE_UNAVAILABLE : rc;
 }
 
 static int write_failed(struct lmdb_transaction *self, int error) {
@@ -279,15 +314,13 @@ static int version_check(struct store *store, const char **reason) {
     int rc = store_begin_write(store, &transaction);
     if (rc != STATUS_OK)
         return rc;
-    struct bytes key = BYTES_LITERAL("format");
     struct bytes value;
-    uint8_t version = STORE_FORMAT_VERSION;
-    rc = store_get(transaction, STORE_META, key, &value);
+    rc = store_get(transaction, STORE_META, FORMAT_KEY, &value);
     if (rc == STATUS_STORE_MISSING) {
-        rc = store_put(transaction, STORE_META, key, bytes_of(&version, 1));
+        rc = store_put(transaction, STORE_META, FORMAT_KEY, bytes_of(&format_version, 1));
         return rc == STATUS_OK ? store_commit(transaction) : (store_abort(transaction), rc);
     }
-    if (rc == STATUS_OK && (value.size != 1 || value.data[0] != version)) {
+    if (rc == STATUS_OK && (value.size != 1 || value.data[0] != format_version)) {
         *reason = "the data folder has another format version";
         rc = STATUS_CONFLICT;
     }
@@ -310,6 +343,14 @@ static int tables_open(struct store_lmdb *self) {
     return mdb_txn_commit(txn);
 }
 
+static void map_lock_init(pthread_rwlock_t *lock) {
+    pthread_rwlockattr_t attributes;
+    check(pthread_rwlockattr_init(&attributes) == 0);
+    check(pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP) == 0);
+    check(pthread_rwlock_init(lock, &attributes) == 0);
+    pthread_rwlockattr_destroy(&attributes);
+}
+
 int store_lmdb_open(const struct store_lmdb_options *options, struct store **store, const char **reason) {
     struct store_lmdb *self = calloc(1, sizeof(*self));
     check(self != NULL);
@@ -317,7 +358,7 @@ int store_lmdb_open(const struct store_lmdb_options *options, struct store **sto
     self->page_bytes = (size_t)sysconf(_SC_PAGESIZE);
     self->map_bytes = (options->map_bytes + self->page_bytes - 1) / self->page_bytes * self->page_bytes;
     self->bytes_max = options->bytes_max;
-    pthread_rwlock_init(&self->map_lock, NULL);
+    map_lock_init(&self->map_lock);
     *reason = "";
 
     int rc = STATUS_CONFLICT;
@@ -371,10 +412,11 @@ void store_lmdb_close(struct store *store) {
 
 void store_lmdb_statistics(struct store *store, struct store_lmdb_statistics *statistics) {
     struct store_lmdb *self = (struct store_lmdb *)store;
-    *statistics = (struct store_lmdb_statistics){.map_bytes = self->map_bytes, .used_bytes = used_bytes(self)};
     struct store_transaction *transaction = NULL;
+    *statistics = (struct store_lmdb_statistics){.map_bytes = self->map_bytes};
     if (store_begin_read(store, &transaction) != STATUS_OK)
         return;
+    statistics->used_bytes = used_bytes(self); /* reads the map, which must not grow meanwhile */
     for (int i = 0; i < STORE_TABLES; i++) {
         MDB_stat stat;
         if (mdb_stat(((struct lmdb_transaction *)transaction)->txn, self->tables[i], &stat) == 0)

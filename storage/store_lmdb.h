@@ -1,6 +1,7 @@
 #pragma once
 /* The store over LMDB: one environment per node, a fsync per write transaction, readers that never wait for the writer.
- * The map grows by itself; growing waits for the read transactions of this process, which are therefore kept short. */
+ * The map grows by itself; growing waits for the read transactions of this process, which are therefore kept short, and
+ * new ones wait for it: a thread that has one open must not begin another. */
 #include "storage/store.h"
 
 #define STORE_FORMAT_VERSION 1
