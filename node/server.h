@@ -11,6 +11,7 @@ int server_open(const struct config *config, struct server **server);
  * second one stops at once. */
 int server_run(struct server *server);
 
+/* After server_run. */
 void server_close(struct server *server);
 
 /* "endpoint=https://…/;accesskey=…" of the node that owns the data folder. As printed by --print-connection-string. */

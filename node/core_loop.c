@@ -1,0 +1,176 @@
+#include <stdlib.h>
+
+#include "node/gateway/fanout.h"
+#include "node/log.h"
+#include "node/ops/metrics.h"
+#include "node/server_parts.h"
+#include "proto/check.h"
+
+static void on_answer_delivered(void *receiver, struct parcel *parcel) {
+    struct worker *worker = receiver;
+    struct reply *reply = (struct reply *)parcel;
+    reply->on_answer(gateway_worker_of(worker), reply);
+}
+
+static void answer_perform(struct server *server, const struct action *action) {
+    struct reply *reply = action->reply_to;
+    reply->result = action->result;
+    reply->copies = action->copies;
+    reply->parcel.deliver = on_answer_delivered;
+    if (worker_post(&server->workers[action->worker], &reply->parcel) != STATUS_OK)
+        free(reply); /* its worker has stopped, and answered its client already */
+}
+
+static void fan_out_perform(struct server *server, const struct action *action) {
+    size_t count = server->gateway.workers_count;
+    struct broadcast *broadcast = broadcast_new(action->change, action->copies, count);
+    for (size_t i = 0; i < count; i++)
+        if (worker_post(&server->workers[i], broadcast_parcel(broadcast, i)) != STATUS_OK)
+            broadcast_release(broadcast);
+}
+
+static void actions_perform(struct server *server) {
+    for (size_t i = 0; i < server->actions.count; i++) {
+        const struct action *action = &server->actions.items[i];
+        switch (action->kind) {
+        case ACTION_WRITE:
+            disk_write(server->disk, action->batch);
+            break;
+        case ACTION_ANSWER:
+            answer_perform(server, action);
+            break;
+        case ACTION_FAN_OUT:
+            fan_out_perform(server, action);
+            break;
+        }
+    }
+    server->actions.count = 0;
+    node_core_done(server->core);
+}
+
+void core_loop_step(struct server *server, const struct event *event) {
+    node_core_step(server->core, event, &server->actions);
+    actions_perform(server);
+}
+
+struct proposal_parcel {
+    struct parcel parcel;
+    struct entry *entry;
+};
+
+static void on_proposal(void *receiver, struct parcel *parcel) {
+    struct proposal_parcel *proposal = (struct proposal_parcel *)parcel;
+    struct event event = {.kind = EVENT_PROPOSE, .now_ms = worker_wall_ms(), .entry = proposal->entry};
+    free(proposal);
+    core_loop_step(receiver, &event);
+}
+
+int core_loop_propose(void *context, struct entry *entry) {
+    struct server *server = context;
+    struct proposal_parcel *proposal = calloc(1, sizeof(*proposal));
+    check(proposal != NULL);
+    proposal->parcel.deliver = on_proposal;
+    proposal->entry = entry;
+    int rc = mailbox_post(&server->mailbox, &proposal->parcel);
+    if (rc != STATUS_OK)
+        free(proposal);
+    return rc;
+}
+
+struct notice_parcel {
+    struct parcel parcel;
+    struct buffer encoded;
+};
+
+static void on_notice(void *receiver, struct parcel *parcel) {
+    struct notice_parcel *notice = (struct notice_parcel *)parcel;
+    struct change change;
+    struct arena arena;
+    arena_init(&arena);
+    check(change_decode(buffer_bytes(&notice->encoded), &arena, &change) == STATUS_OK);
+    struct event event = {.kind = EVENT_NOTICE, .now_ms = worker_wall_ms(), .notice = &change};
+    core_loop_step(receiver, &event);
+    arena_close(&arena);
+    buffer_close(&notice->encoded);
+    free(notice);
+}
+
+int core_loop_notice(void *context, const struct change *change) {
+    struct server *server = context;
+    struct notice_parcel *notice = calloc(1, sizeof(*notice));
+    check(notice != NULL);
+    notice->parcel.deliver = on_notice;
+    buffer_init(&notice->encoded);
+    change_encode(change, &notice->encoded);
+    int rc = mailbox_post(&server->mailbox, &notice->parcel);
+    if (rc != STATUS_OK) {
+        buffer_close(&notice->encoded);
+        free(notice);
+    }
+    return rc;
+}
+
+/* Said once, not with every batch: a log on a full disk would only make it fuller. */
+static void storing_note(struct server *server, const struct batch *batch) {
+    if (batch->rc == server->storing_rc)
+        return;
+    server->storing_rc = batch->rc;
+    if (batch->rc == STATUS_OK)
+        log_info("changes are stored again");
+    else
+        log_error("a batch of %zu entries was not stored: %s", batch->count, status_sentence(batch->rc));
+}
+
+static void on_batch_delivered(void *receiver, struct parcel *parcel) {
+    struct server *server = receiver;
+    struct event event = {.kind = EVENT_BATCH_DONE, .now_ms = worker_wall_ms(), .batch = server->batch_done};
+    (void)parcel;
+    storing_note(server, server->batch_done);
+    core_loop_step(server, &event);
+}
+
+/* On the disk's thread. */
+void core_loop_on_written(void *context, struct batch *batch) {
+    struct server *server = context;
+    server->batch_done = batch;
+    check(mailbox_post(&server->mailbox, &server->batch_parcel) == STATUS_OK);
+}
+
+bool core_loop_is_idle(const struct server *server) {
+    struct node_core_statistics statistics = node_core_statistics(server->core);
+    return statistics.waiting == 0 && statistics.on_disk == 0;
+}
+
+static void on_tick(uv_timer_t *timer) {
+    struct server *server = timer->data;
+    struct event event = {.kind = EVENT_TICK, .now_ms = worker_wall_ms()};
+    core_loop_step(server, &event);
+    struct node_core_statistics statistics = node_core_statistics(server->core);
+    metrics_core_update(&statistics);
+}
+
+int core_loop_open(struct server *server) {
+    check(uv_loop_init(&server->loop) == 0);
+    int rc = mailbox_init(&server->mailbox, &server->loop, server);
+    if (rc != STATUS_OK)
+        return rc;
+    server->batch_parcel.deliver = on_batch_delivered;
+    uv_timer_init(&server->loop, &server->tick);
+    server->tick.data = server;
+    uv_timer_start(&server->tick, on_tick, CORE_TICK_MS, CORE_TICK_MS);
+    return STATUS_OK;
+}
+
+static void close_once(uv_handle_t *handle, void *context) {
+    struct server *server = context;
+    bool is_ours = handle != (uv_handle_t *)&server->mailbox.async;
+    if (is_ours && !uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+void core_loop_end(struct server *server) {
+    if (uv_is_closing((uv_handle_t *)&server->tick))
+        return;
+    uv_walk(&server->loop, close_once, server);
+    mailbox_close(&server->mailbox, NULL);
+}

@@ -1,0 +1,176 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "node/gateway/authentication.h"
+#include "node/gateway/certificate.h"
+#include "node/gateway/chat_api.h"
+#include "node/gateway/endpoint_registry.h"
+#include "node/gateway/identity_api.h"
+#include "node/gateway/rate_limit.h"
+#include "node/gateway/realtime_session.h"
+#include "node/gateway/session.h"
+#include "node/gateway/tls.h"
+#include "node/gateway/trouter_api.h"
+#include "node/log.h"
+#include "node/ops/metrics.h"
+#include "node/ops/pages.h"
+#include "node/server_parts.h"
+#include "proto/check.h"
+
+#define STOP_MS 2000 /* how long a stopping worker waits for its clients */
+
+static void on_call(struct worker *worker, struct http_call *call) {
+    const struct http_route_table tables[] = {chat_routes,     identity_routes, trouter_routes,
+                                              realtime_routes, page_routes,     metrics_routes};
+    router_dispatch(tables, sizeof(tables) / sizeof(tables[0]), worker, call);
+}
+
+static void on_worker_start(struct worker *worker) {
+    struct gateway_worker *self = gateway_worker_of(worker);
+    self->sessions = session_table_new();
+    self->tokens = token_cache_new();
+}
+
+static void on_worker_stop(struct worker *worker) {
+    struct gateway_worker *self = gateway_worker_of(worker);
+    session_table_free(self->sessions);
+    token_cache_free(self->tokens);
+}
+
+static size_t workers_wanted(const struct config *config) {
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return config->workers > 0 ? (size_t)config->workers : cores > 0 ? (size_t)cores : 1;
+}
+
+static int workers_open(struct server *server) {
+    struct config *config = &server->config;
+    struct listen_address addresses[2] = {{.host = config->listen.host, .port = config->listen.port, .is_tls = true}};
+    size_t addresses_count = 1;
+    char error[512];
+    if (config->plain_listen.is_on)
+        addresses[addresses_count++] =
+            (struct listen_address){.host = config->plain_listen.host, .port = config->plain_listen.port};
+    size_t count = workers_wanted(config);
+    server->workers = calloc(count, sizeof(*server->workers));
+    server->gateway.workers = calloc(count, sizeof(*server->gateway.workers));
+    check(server->workers != NULL && server->gateway.workers != NULL);
+    for (size_t i = 0; i < count; i++) {
+        struct gateway_worker *self = &server->gateway.workers[i];
+        *self = (struct gateway_worker){.gateway = &server->gateway, .worker = &server->workers[i]};
+        /* Another node on the same address is an error; the workers of this one share it. */
+        for (size_t j = 0; j < addresses_count; j++)
+            addresses[j].is_exclusive = i == 0;
+        struct worker_options options = {
+            .index = (unsigned)i,
+            .context = self,
+            .handler = on_call,
+            .http = {.public_url = config->public_url[0] == '\0' ? NULL : config->public_url,
+                     .is_forwarded_trusted = config->trust_forwarded,
+                     .request_timeout_ms = (uint32_t)config->request_timeout_ms,
+                     .body_bytes_max = (size_t)config->request_body_bytes_max},
+            .addresses = addresses,
+            .addresses_count = addresses_count,
+            .tls = server->tls,
+            .connections_max = (size_t)config->connections_max,
+            .stop_ms = STOP_MS,
+            .on_start = on_worker_start,
+            .on_stop = on_worker_stop};
+        int rc = worker_init(&server->workers[i], &options, error, sizeof(error));
+        if (rc != STATUS_OK) {
+            log_error("%s", error);
+            return rc;
+        }
+        server->gateway.workers_count = i + 1;
+        /* A port chosen by the kernel for the first worker is the one for all. */
+        for (size_t j = 0; j < addresses_count; j++)
+            addresses[j].port = server->workers[i].ports[j];
+    }
+    return STATUS_OK;
+}
+
+int gateway_start(struct server *server) {
+    for (size_t i = 0; i < server->gateway.workers_count; i++) {
+        int rc = worker_start(&server->workers[i]);
+        if (rc != STATUS_OK)
+            return rc;
+        server->workers_started++;
+    }
+    return STATUS_OK;
+}
+
+static int tls_open(struct server *server) {
+    struct config *config = &server->config;
+    const char *names[64];
+    size_t names_count = 0;
+    char extra[CONFIG_TEXT_MAX];
+    char public_host[CONFIG_TEXT_MAX] = "";
+    char folder[CONFIG_TEXT_MAX + 8];
+    struct certificate_files files;
+    char error[512];
+    snprintf(folder, sizeof(folder), "%s/tls", config->data);
+    snprintf(extra, sizeof(extra), "%s", config->tls_names);
+    char *position = NULL;
+    for (char *name = strtok_r(extra, " ", &position); name != NULL && names_count < 60;
+         name = strtok_r(NULL, " ", &position))
+        names[names_count++] = name;
+    if (strcmp(config->listen.host, "0.0.0.0") != 0 && strcmp(config->listen.host, "::") != 0)
+        names[names_count++] = config->listen.host;
+    if (data_folder_public_host(config, public_host, sizeof(public_host)))
+        names[names_count++] = public_host;
+    struct certificate_options options = {.folder = folder,
+                                          .names = names,
+                                          .names_count = names_count,
+                                          .certificate_file =
+                                              config->tls_cert_file[0] == '\0' ? NULL : config->tls_cert_file,
+                                          .key_file = config->tls_key_file[0] == '\0' ? NULL : config->tls_key_file,
+                                          .now_s = worker_wall_ms() / 1000};
+    int rc = certificate_prepare(&options, &files, error, sizeof(error));
+    if (rc == STATUS_OK)
+        rc = tls_context_new(files.certificate, files.key, &server->tls, error, sizeof(error));
+    if (rc != STATUS_OK)
+        log_error("TLS: %s", error);
+    return rc;
+}
+
+static void gateway_fill(struct server *server) {
+    struct gateway *gateway = &server->gateway;
+    const struct settings *settings = &server->folder.settings;
+    gateway->config = &server->config;
+    gateway->settings = settings;
+    gateway->store = server->folder.store;
+    gateway->master = &server->folder.master;
+    gateway->access_keys = (struct access_keys){.primary = settings->primary_key, .secondary = settings->secondary_key};
+    gateway->core = server;
+    gateway->propose = core_loop_propose;
+    gateway->notice = core_loop_notice;
+    gateway->started_ms = worker_wall_ms();
+    gateway->limiter = rate_limiter_new(&server->config);
+    gateway->endpoints = endpoint_registry_new();
+    token_key_from_seed(&gateway->token_key, settings->token_seed);
+}
+
+int gateway_setup(struct server *server) {
+    gateway_fill(server);
+    int rc = tls_open(server);
+    return rc == STATUS_OK ? workers_open(server) : rc;
+}
+
+void gateway_join(struct server *server) {
+    if (server->are_workers_joined)
+        return;
+    server->are_workers_joined = true;
+    for (size_t i = 0; i < server->workers_started; i++)
+        worker_join(&server->workers[i]);
+}
+
+void gateway_close(struct server *server) {
+    for (size_t i = 0; i < server->gateway.workers_count; i++)
+        worker_close(&server->workers[i]);
+    if (server->tls != NULL)
+        SSL_CTX_free(server->tls);
+    rate_limiter_free(server->gateway.limiter);
+    endpoint_registry_free(server->gateway.endpoints);
+    free(server->workers);
+    free(server->gateway.workers);
+}

@@ -1,0 +1,61 @@
+#pragma once
+/* The parts of a server, for the files that make it up and nobody else: server.c puts it together, core_loop.c steps
+ * the core, gateway_setup.c opens the gateway, shutdown.c ends it. */
+#include "node/core/node_core.h"
+#include "node/data_folder.h"
+#include "node/disk.h"
+#include "node/gateway/gateway.h"
+#include "node/mailbox.h"
+#include "node/server.h"
+
+/*             SIGTERM, SIGINT            moved away, or DRAIN_MS over,              the core has nothing left
+ *  RUNNING ──────────────────▶ DRAINING ─────────────────────────────▶ STOPPING ──────────────────────────▶ loop ends
+ *      └─────────────── workers cannot be started ─────────────────────────▲
+ */
+enum server_phase {
+    SERVER_RUNNING,  /* serving */
+    SERVER_DRAINING, /* real-time clients are told to move away */
+    SERVER_STOPPING  /* no new requests; what the core has is finished, then workers and loop end */
+};
+
+struct server {
+    struct config config;
+    struct data_folder folder;
+    struct node_core *core;
+    struct disk *disk;
+    struct gateway gateway;
+    struct worker *workers;
+    size_t workers_started;
+    bool are_workers_joined;
+    uv_loop_t loop; /* the core's */
+    struct mailbox mailbox;
+    uv_timer_t tick;
+    uv_timer_t shutdown_timer;
+    uv_signal_t signals[2];
+    struct parcel batch_parcel; /* one batch is on disk at a time */
+    struct batch *batch_done;
+    int storing_rc; /* how the last batch ended */
+    struct action_list actions;
+    enum server_phase phase;
+    int64_t phase_began_ms;
+    SSL_CTX *tls;
+};
+
+/* core_loop.c. Events in, actions out, on the loop's thread. */
+int core_loop_open(struct server *server);
+void core_loop_end(struct server *server); /* once or more; the loop runs out afterwards */
+void core_loop_step(struct server *server, const struct event *event);
+bool core_loop_is_idle(const struct server *server);
+int core_loop_propose(void *server, struct entry *entry);        /* gateway->propose */
+int core_loop_notice(void *server, const struct change *change); /* gateway->notice */
+void core_loop_on_written(void *server, struct batch *batch);    /* the disk's on_done */
+
+/* gateway_setup.c. TLS, what handlers share, the workers; errors have been logged. */
+int gateway_setup(struct server *server);
+int gateway_start(struct server *server);
+void gateway_join(struct server *server); /* waits for the workers' threads, once or more */
+void gateway_close(struct server *server);
+
+/* shutdown.c */
+int shutdown_open(struct server *server); /* from now on signals are obeyed */
+void shutdown_now(struct server *server); /* without draining */

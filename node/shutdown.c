@@ -1,0 +1,100 @@
+#include <signal.h>
+#include <stdlib.h>
+
+#include "node/gateway/session.h"
+#include "node/log.h"
+#include "node/server_parts.h"
+#include "proto/check.h"
+
+#define DRAIN_SPREAD_MS 2000 /* clients are told to move over this time, so that they do not arrive elsewhere at once  \
+                              */
+#define DRAIN_MS 10000       /* the longest drain */
+#define DRAIN_LOOK_MS 200
+#define FINISH_MS 1000 /* how long the core may take to answer what it has before the workers are stopped anyway */
+#define FINISH_LOOK_MS 10
+
+static int64_t phase_lasts_ms(const struct server *server) {
+    return worker_wall_ms() - server->phase_began_ms;
+}
+
+static void phase_begin(struct server *server, enum server_phase phase, uv_timer_cb look, uint64_t look_ms) {
+    server->phase = phase;
+    server->phase_began_ms = worker_wall_ms();
+    uv_timer_start(&server->shutdown_timer, look, look_ms, look_ms);
+}
+
+/* The workers end before the loop: only then nobody proposes any more, and the loop may end once the core is idle. */
+static void on_stopping_look(uv_timer_t *timer) {
+    struct server *server = timer->data;
+    bool is_time = core_loop_is_idle(server) || phase_lasts_ms(server) >= FINISH_MS;
+    if (!server->are_workers_joined && is_time) {
+        for (size_t i = 0; i < server->workers_started; i++)
+            worker_stop(&server->workers[i]);
+        gateway_join(server);
+        return; /* what they proposed last is in the mailbox */
+    }
+    if (server->are_workers_joined && core_loop_is_idle(server))
+        core_loop_end(server);
+}
+
+void shutdown_now(struct server *server) {
+    if (server->phase == SERVER_STOPPING)
+        return;
+    phase_begin(server, SERVER_STOPPING, on_stopping_look, FINISH_LOOK_MS);
+    for (size_t i = 0; i < server->workers_started; i++)
+        worker_drain(&server->workers[i]);
+}
+
+static size_t websockets_left(const struct server *server) {
+    size_t left = 0;
+    for (size_t i = 0; i < server->workers_started; i++)
+        left += worker_totals(&server->workers[i]).websockets;
+    return left;
+}
+
+static void on_draining_look(uv_timer_t *timer) {
+    struct server *server = timer->data;
+    if (phase_lasts_ms(server) >= DRAIN_MS || (websockets_left(server) == 0 && core_loop_is_idle(server)))
+        shutdown_now(server);
+}
+
+static void on_drain_delivered(void *receiver, struct parcel *parcel) {
+    struct worker *worker = receiver;
+    free(parcel);
+    session_table_drain(gateway_worker_of(worker), DRAIN_SPREAD_MS);
+}
+
+static void drain(struct server *server) {
+    log_info("draining: %zu websockets", websockets_left(server));
+    atomic_store(&server->gateway.is_draining, true);
+    for (size_t i = 0; i < server->workers_started; i++) {
+        struct parcel *parcel = calloc(1, sizeof(*parcel));
+        check(parcel != NULL);
+        parcel->deliver = on_drain_delivered;
+        if (worker_post(&server->workers[i], parcel) != STATUS_OK)
+            free(parcel);
+    }
+    phase_begin(server, SERVER_DRAINING, on_draining_look, DRAIN_LOOK_MS);
+}
+
+static void on_signal(uv_signal_t *signal, int number) {
+    struct server *server = signal->data;
+    (void)number;
+    if (server->phase == SERVER_RUNNING)
+        drain(server);
+    else
+        shutdown_now(server);
+}
+
+int shutdown_open(struct server *server) {
+    static const int numbers[2] = {SIGTERM, SIGINT};
+    uv_timer_init(&server->loop, &server->shutdown_timer);
+    server->shutdown_timer.data = server;
+    for (size_t i = 0; i < 2; i++) {
+        if (uv_signal_init(&server->loop, &server->signals[i]) != 0)
+            return STATUS_INTERNAL_ERROR;
+        server->signals[i].data = server;
+        uv_signal_start(&server->signals[i], on_signal, numbers[i]);
+    }
+    return STATUS_OK;
+}
