@@ -5,8 +5,6 @@
 #include "storage/range_log.h"
 #include "storage/rows.h"
 
-#define LINES_MAX 1000
-
 struct fsck {
     struct store_transaction *transaction;
     const struct seal_key *master;
@@ -17,12 +15,13 @@ struct fsck {
     struct seal_key subject_key;
     int subject_rc;
     bool has_subject;
+    bool is_purge_due; /* the subject was deleted and its rows are still to go */
 };
 
 static const char *const table_names[STORE_TABLES] = {"state", "log", "outbox", "meta"};
 
 static void complain(struct fsck *fsck, enum store_table table, struct bytes key, const char *what) {
-    if (fsck->report->corrupt + fsck->report->misindexed > LINES_MAX)
+    if (fsck->report->corrupt + fsck->report->misindexed > FSCK_LINES_MAX)
         return;
     buffer_printf(fsck->lines, "%s ", table_names[table]);
     for (size_t i = 0; i < key.size; i++)
@@ -38,9 +37,12 @@ static void corrupt(struct fsck *fsck, enum store_table table, struct bytes key,
 /* Rows of a subject lie together, so its key is unwrapped once. */
 static int subject_key_find(struct fsck *fsck, const struct id_hash *subject) {
     if (!fsck->has_subject || !id_hash_equal(&fsck->subject, subject)) {
+        struct key purge = key_of_outbox(subject, OUTBOX_PURGE_NUMBER);
+        struct bytes waiting;
         fsck->subject = *subject;
         fsck->has_subject = true;
         fsck->subject_rc = subject_key_get(fsck->transaction, fsck->master, subject, &fsck->subject_key);
+        fsck->is_purge_due = store_get(fsck->transaction, STORE_OUTBOX, key_bytes(&purge), &waiting) == STATUS_OK;
     }
     return fsck->subject_rc;
 }
@@ -83,9 +85,20 @@ union any_row {
     struct tombstone_row tombstone;
 };
 
+static void misindexed(struct fsck *fsck, struct bytes key, const char *what) {
+    fsck->report->misindexed++;
+    complain(fsck, STORE_STATE, key, what);
+}
+
+/* What lies under another key of the same subject. */
+static bool other_row_open(struct fsck *fsck, const struct key *key, struct bytes *plain) {
+    struct bytes sealed;
+    return store_get(fsck->transaction, STORE_STATE, key_bytes(key), &sealed) == STATUS_OK &&
+           seal_open(&fsck->subject_key, STORE_STATE, key_bytes(key), sealed, &fsck->arena, plain) == STATUS_OK;
+}
+
 static void index_check(struct fsck *fsck, struct bytes key, struct bytes plain) {
     struct id_hash subject = key_subject(key);
-    struct bytes sealed;
     struct bytes opened;
     struct change_row row;
     if (plain.size != 8) {
@@ -93,15 +106,23 @@ static void index_check(struct fsck *fsck, struct bytes key, struct bytes plain)
         return;
     }
     struct key target = key_of_row_number(&subject, ROW_MESSAGE, number_decode(plain.data));
-    bool is_right =
-        store_get(fsck->transaction, STORE_STATE, key_bytes(&target), &sealed) == STATUS_OK &&
-        seal_open(&fsck->subject_key, STORE_STATE, key_bytes(&target), sealed, &fsck->arena, &opened) == STATUS_OK &&
-        codec_decode(&CHANGE_ROW_TABLE, opened, &fsck->arena, &row) == STATUS_OK &&
-        row.message.id == key_suffix_number(key);
-    if (!is_right) {
-        fsck->report->misindexed++;
-        complain(fsck, STORE_STATE, key, "names a message that is not there");
-    }
+    bool is_right = other_row_open(fsck, &target, &opened) &&
+                    codec_decode(&CHANGE_ROW_TABLE, opened, &fsck->arena, &row) == STATUS_OK &&
+                    row.message.id == key_suffix_number(key);
+    if (!is_right)
+        misindexed(fsck, key, "names a message that is not there");
+}
+
+static void message_check(struct fsck *fsck, struct bytes key, const struct change_row *row) {
+    struct id_hash subject = key_subject(key);
+    struct key index = key_of_row_number(&subject, ROW_MESSAGE_OFFSET, row->message.id);
+    struct bytes opened;
+    if (row->is_properties_change)
+        return;
+    bool is_found = other_row_open(fsck, &index, &opened) && opened.size == 8 &&
+                    number_decode(opened.data) == key_suffix_number(key);
+    if (!is_found)
+        misindexed(fsck, key, "is a message that no index row names");
 }
 
 static void state_check(struct fsck *fsck, struct bytes key, struct bytes sealed) {
@@ -115,8 +136,12 @@ static void state_check(struct fsck *fsck, struct bytes key, struct bytes sealed
     uint8_t kind = key_row_kind(key);
     const struct codec_table *codec = codec_of(kind);
     int rc = kind == ROW_TOMBSTONE ? STATUS_OK : subject_key_find(fsck, &subject);
-    if (rc == STATUS_STORE_MISSING) {
+    if (rc == STATUS_STORE_MISSING && fsck->is_purge_due) {
         fsck->report->leftovers++;
+        return;
+    }
+    if (rc == STATUS_STORE_MISSING) {
+        corrupt(fsck, STORE_STATE, key, "belongs to no thread or user that is known or being deleted");
         return;
     }
     if (rc != STATUS_OK) {
@@ -135,14 +160,20 @@ static void state_check(struct fsck *fsck, struct bytes key, struct bytes sealed
         corrupt(fsck, STORE_STATE, key, "a kind of row that this version does not know");
     else if (codec_decode(codec, plain, &fsck->arena, &row) != STATUS_OK)
         corrupt(fsck, STORE_STATE, key, "opens, but does not decode");
+    else if (kind == ROW_MESSAGE)
+        message_check(fsck, key, &row.change);
 }
 
 static void meta_check(struct fsck *fsck, struct bytes key, struct bytes sealed) {
     struct bytes plain;
+    struct range_marks marks;
     if (bytes_equal_text(key, "format"))
         return;
     if (seal_open(fsck->master, STORE_META, key, sealed, &fsck->arena, &plain) != STATUS_OK)
         corrupt(fsck, STORE_META, key, "does not open with the master key");
+    else if (bytes_starts_with(key, "range") &&
+             codec_decode(&RANGE_MARKS_TABLE, plain, &fsck->arena, &marks) != STATUS_OK)
+        corrupt(fsck, STORE_META, key, "opens, but does not decode");
 }
 
 static void outbox_check(struct fsck *fsck, struct bytes key, struct bytes sealed) {

@@ -3,13 +3,16 @@
 #include "proto/buffer.h"
 #include "storage/seal.h"
 
+#define FSCK_LINES_MAX 1000
+
 struct fsck_report {
     uint64_t records[STORE_TABLES];
     uint64_t shredded;   /* log entries whose thread or user was deleted */
     uint64_t leftovers;  /* rows of deleted subjects that are still to be purged */
-    uint64_t corrupt;    /* does not open, or does not decode */
-    uint64_t misindexed; /* an index row that names another row than the one there */
+    uint64_t corrupt;    /* does not open, does not decode, or belongs to nobody */
+    uint64_t misindexed; /* an index row that names another row than the one there, or a message that none names */
 };
 
-/* A line for each bad record goes to `lines` (the first 1,000). 0 also when something is corrupt: ask the report. */
+/* A line for each bad record goes to `lines` (the first FSCK_LINES_MAX). 0 also when something is corrupt: ask the
+ * report. */
 int store_fsck(struct store *store, const struct seal_key *master, struct fsck_report *report, struct buffer *lines);
