@@ -12,7 +12,6 @@
 #define CONNECTIONS_MAX_DEFAULT 100000
 #define STOP_MS_DEFAULT 5000
 #define CUT_MS 1000 /* after the cut: connections only have to notice */
-#define TOTALS_INTERVAL_MS 1000
 
 /*
  *   RUNNING ──worker_drain──▶ DRAINING ──worker_stop──▶ STOPPING ──▶ CUTTING ──▶ CLOSED
@@ -44,7 +43,6 @@ struct worker_machine {
     struct parcel stop;
     bool is_drain_posted;
     bool is_stop_posted;
-    uint64_t totals_at_ms; /* the worker's thread only */
 };
 
 uint64_t worker_now_ms(const struct worker *worker) {
@@ -74,12 +72,9 @@ static void run_wheel(struct worker *worker) {
         uv_timer_stop(timer);
 }
 
+/* In every turn: a worker that sleeps must not be believed to have no clients. */
 static void gather_totals(struct worker *worker) {
     struct worker_machine *machine = worker->machine;
-    uint64_t now_ms = uv_now(&worker->loop);
-    if (machine->totals_at_ms != 0 && now_ms - machine->totals_at_ms < TOTALS_INTERVAL_MS)
-        return;
-    machine->totals_at_ms = now_ms;
     struct websocket_totals websockets = websocket_group_totals(machine->websockets);
     pthread_mutex_lock(&machine->mutex);
     machine->totals = (struct worker_totals){

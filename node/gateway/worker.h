@@ -71,5 +71,5 @@ void worker_close(struct worker *worker);
 uint64_t worker_now_ms(const struct worker *worker);
 /* Unix time in milliseconds. */
 int64_t worker_wall_ms(void);
-/* Numbers for metrics, gathered once a second; from any thread. */
+/* As of the end of the worker's last turn; from any thread. */
 struct worker_totals worker_totals(const struct worker *worker);
