@@ -6,9 +6,10 @@
 #include "node/server_parts.h"
 #include "proto/check.h"
 
-#define DRAIN_SPREAD_MS 2000 /* clients are told to move over this time, so that they do not arrive elsewhere at once  \
-                              */
-#define DRAIN_MS 10000       /* the longest drain */
+#define DRAIN_SPREAD_MS                                                                                                \
+    2000               /* clients are told to move over this time, so that they do not arrive elsewhere at once        \
+                        */
+#define DRAIN_MS 10000 /* the longest drain */
 #define DRAIN_LOOK_MS 200
 #define FINISH_MS 1000 /* how long the core may take to answer what it has before the workers are stopped anyway */
 #define FINISH_LOOK_MS 10

@@ -15,8 +15,8 @@
 #define PING_INTERVAL_MS_DEFAULT 25000
 #define CLOSE_TIMEOUT_MS 5000
 #define DROP_TIMEOUT_MS 60000 /* a reader that has stopped is to learn why, should it go on */
-#define CODE_NONE 1005     /* a close frame without a code */
-#define CODE_ABNORMAL 1006 /* no close frame */
+#define CODE_NONE 1005        /* a close frame without a code */
+#define CODE_ABNORMAL 1006    /* no close frame */
 #define CODE_GOING_AWAY 1001
 #define CODE_PROTOCOL_ERROR 1002
 #define VECTORS_MAX 1024 /* what Linux takes in one call */
