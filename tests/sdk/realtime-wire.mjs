@@ -254,6 +254,7 @@ test("endpoints whose sockets come and go under load lose nothing, and get again
         const open = async () => {
             const shaken = await handshake(user.token, query);
             const socket = new TrouterSocket(shaken.text.split(":")[0], query);
+            socket.answersPushes = false;
             await socket.opened;
             return socket;
         };
@@ -266,7 +267,6 @@ test("endpoints whose sockets come and go under load lose nothing, and get again
         started[index]();
         for (let round = 0; answered.length < total; round++) {
             // Answers some pushes, makes sure that the server has read the answers, and takes some more without answering.
-            socket.answersPushes = false;
             const wanted = Math.min(1 + ((round * 7 + index) % 23), total - answered.length);
             for (const push of await socket.pushes.takeMany(wanted)) {
                 answered.push(push.json.messageId);
@@ -326,6 +326,13 @@ test("when the node drains it says trouter.reconnect, then closes and ends well"
     const event = JSON.parse(frame.slice(frame.indexOf("{")));
     assert.equal(event.name, "trouter.reconnect");
     assert.notEqual(event.args[0].target, "self", "go to any other node");
+    // While it drains it refuses newcomers for a moment; they come in by a connection that was open before.
+    const newcomer = await allocate(token).catch(() => null);
+    if (newcomer !== null) {
+        assert.equal(newcomer.status, 503, newcomer.text);
+        assert.ok(newcomer.headers["retry-after"]);
+        assert.ok(newcomer.json.error.code);
+    }
     await socket.closed;
     const { status } = await node.waitEnd(60000);
     assert.ok(status === 0 || status === null, `status ${status}`);
