@@ -1,7 +1,7 @@
 # Starts, awaits and stops weft-node processes for tests; to be sourced by bash. A node lives in a directory of its own:
 #   $dir/node.conf  its configuration (written when missing)     $dir/data     its data, kept over restarts
 #   $dir/node.log   what it printed, all starts                  $dir/pid $dir/port   of the running process
-#   $dir/environment   lines NAME=value, set for every start, if there
+#   $dir/environment   lines NAME=value, set for every start, if there      $dir/status   with which it ended
 # Only processes started here are ever signalled, by their process id.
 
 # The program under test: $WEFT_NODE, or the newest weft-node in a build folder of this tree.
@@ -37,21 +37,26 @@ free_port() {
 
 # start_node DIR [flag …]: starts a node with DIR/data and the flags; a second start in DIR keeps data and port.
 start_node() {
-    local dir=$1 program port pid
+    local dir=$1 program port
     shift
     program=$(weft_node_program) || return 1
     mkdir -p "$dir"
     [ -f "$dir/node.conf" ] || : >"$dir/node.conf"
     if [ -f "$dir/port" ]; then port=$(<"$dir/port"); else port=$(free_port) || return 1; fi
-    # WEFT_* variables are configuration to a node; those of the caller speak of something else.
+    rm -f "$dir/pid" "$dir/status"
+    printf '%s\n' "$port" >"$dir/port"
+    # WEFT_* variables are configuration to a node; those of the caller speak of something else. The shell in between
+    # keeps the status of a node that somebody else may have stopped, and what bash has to say of its end.
     (
         unset ${!WEFT_*}
         if [ -f "$dir/environment" ]; then while IFS= read -r line; do export "${line?}"; done <"$dir/environment"; fi
-        exec "$program" --config "$dir/node.conf" --data "$dir/data" --listen "127.0.0.1:$port" "$@"
+        "$program" --config "$dir/node.conf" --data "$dir/data" --listen "127.0.0.1:$port" "$@" &
+        printf '%s\n' "$!" | tee "$dir/awaited" >"$dir/pid.new" && mv "$dir/pid.new" "$dir/pid"
+        wait "$!"
+        printf '%s\n' "$?" >"$dir/status.new" && mv "$dir/status.new" "$dir/status"
     ) >>"$dir/node.log" 2>&1 &
-    pid=$!
-    printf '%s\n' "$pid" >"$dir/pid"
-    printf '%s\n' "$port" >"$dir/port"
+    disown
+    until [ -f "$dir/pid" ]; do sleep 0.01; done
 }
 
 # wait_ready DIR [seconds]: until the node answers 200 at /health/ready. Fails when it ended or at the deadline, and
@@ -65,7 +70,7 @@ wait_ready() {
             --cacert "$dir/data/tls/ca.pem" "https://127.0.0.1:$port/health/ready"; then
             return 0
         fi
-        if ! kill -0 "$pid" 2>/dev/null; then
+        if ! node_is_alive "$pid"; then
             echo "weft-node in $dir ended before it was ready:" >&2
             tail -n 20 "$dir/node.log" >&2
             return 1
@@ -87,26 +92,34 @@ node_env() {
     printf 'export WEFT_PIDS=%q\n' "$(<"$dir/pid")"
 }
 
+# True while the process runs; one that ended but was not awaited does not.
+node_is_alive() {
+    local stat
+    { stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 1
+    [[ ${stat##*) } != Z* ]]
+}
+
 # stop_node DIR [seconds]: SIGTERM, and SIGKILL at the deadline. Succeeds only when the node ended by itself with 0.
 stop_node() {
-    local dir=$1 deadline=$((SECONDS + ${2:-30})) pid rc=0
+    local dir=$1 deadline=$((SECONDS + ${2:-30})) pid status
     [ -f "$dir/pid" ] || return 0
     pid=$(<"$dir/pid")
     rm -f "$dir/pid"
     kill -TERM "$pid" 2>/dev/null
-    while kill -0 "$pid" 2>/dev/null; do
+    while node_is_alive "$pid"; do
         if [ "$SECONDS" -ge "$deadline" ]; then
             echo "weft-node $pid does not stop; killed" >&2
             kill -KILL "$pid" 2>/dev/null
-            wait "$pid" 2>/dev/null
             return 1
         fi
         sleep 0.1
     done
-    wait "$pid" 2>/dev/null || rc=$?
-    # 127: the node is the child of another process, so its status is not ours to know.
-    [ "$rc" -eq 0 ] || [ "$rc" -eq 127 ] || {
-        echo "weft-node $pid ended with status $rc:" >&2
+    # The status of a node that a script in JavaScript started is not ours to know.
+    [ "$(<"$dir/awaited")" = "$pid" ] || return 0
+    until [ -f "$dir/status" ] || [ "$SECONDS" -ge "$deadline" ]; do sleep 0.02; done
+    status=$(<"$dir/status")
+    [ "${status:-1}" -eq 0 ] || {
+        echo "weft-node $pid ended with status $status:" >&2
         tail -n 20 "$dir/node.log" >&2
         return 1
     }
@@ -119,6 +132,5 @@ kill_node() {
     pid=$(<"$dir/pid")
     rm -f "$dir/pid"
     kill -KILL "$pid" 2>/dev/null
-    wait "$pid" 2>/dev/null
-    return 0
+    while node_is_alive "$pid"; do sleep 0.02; done
 }

@@ -1,0 +1,49 @@
+// A full disk, here the bound of the database (`storage.conf`): writes are refused by name, nothing that was acknowledged
+// is lost, reading goes on, and writing too as soon as there is room.
+
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { run, test } from "./lib/harness.mjs";
+import { connect } from "./lib/weft.mjs";
+import { allMessages, chatCall, newThread, newUsers, node, threadPath } from "./lib/world.mjs";
+
+test("a full disk refuses writes with 503 StorageFull, keeps what is there, and goes on when there is room", async () => {
+    const [creator, other] = await newUsers(2);
+    const threadId = await newThread(creator, [other]);
+    const post = (content) => chatCall("POST", `${threadPath(threadId)}/messages`, { token: creator.token, body: { content } });
+    const content = "x".repeat(27 * 1024);
+    const stored = [];
+    let refused = null;
+    for (let index = 0; index < 3000 && refused === null; index++) {
+        const answer = await post(`${index} ${content}`);
+        if (answer.status === 201) stored.push(answer.json.id);
+        else refused = answer;
+    }
+    assert.ok(refused !== null, `${stored.length} messages fitted into 24 MB`);
+    assert.ok(stored.length > 50, `only ${stored.length} messages fitted`);
+    assert.equal(refused.status, 503, refused.text);
+    assert.equal(refused.json.error.code, "StorageFull");
+    assert.match(refused.headers["retry-after"], /^[1-9]\d*$/);
+
+    const session = await connect("json", creator.token);
+    await assert.rejects(session.ask({ type: "send", id: "x", thread: threadId, content }), (error) => {
+        assert.equal(error.code, "StorageFull");
+        assert.ok(error.retryAfterMs > 0);
+        return true;
+    });
+    session.close();
+    const listed = async () => (await allMessages(other, threadId)).filter((message) => message.type === "text").map((message) => message.id).reverse();
+    assert.deepEqual(await listed(), stored, "exactly what was acknowledged");
+
+    await node.stop();
+    writeFileSync(path.join(node.dir, "node.conf"), "storage_map_initial_mb = 16\nstorage_max_mb = 64\n");
+    await node.start();
+    await node.waitReady();
+    assert.deepEqual(await listed(), stored);
+    const again = await post("there is room");
+    assert.equal(again.status, 201, again.text);
+    assert.deepEqual(await listed(), [...stored, again.json.id]);
+}, { skip: node ? false : "needs a node of its own", deadlineMs: 240000 });
+
+await run("storage");
