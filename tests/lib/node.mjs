@@ -57,8 +57,10 @@ export async function until(what, condition, deadlineMs = 30000) {
 const isAlive = (pid) => {
     try {
         process.kill(pid, 0);
-        // A process that ended but that its parent has not waited for still takes signals.
-        return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+        // A process that ended but that its parent has not waited for still takes signals. As long as a worker of it is
+        // still ending, so are its locks.
+        const isEnded = /^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+        return !isEnded || readdirSync(`/proc/${pid}/task`).length > 1;
     } catch {
         return false;
     }

@@ -92,11 +92,13 @@ node_env() {
     printf 'export WEFT_PIDS=%q\n' "$(<"$dir/pid")"
 }
 
-# True while the process runs; one that ended but was not awaited does not.
+# True while the process runs; one that ended but was not awaited does not. As long as a worker of it is still ending, so
+# are its locks.
 node_is_alive() {
-    local stat
+    local stat tasks
     { stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 1
-    [[ ${stat##*) } != Z* ]]
+    tasks=("/proc/$1/task"/*)
+    [[ ${stat##*) } != Z* ]] || [ "${#tasks[@]}" -gt 1 ]
 }
 
 # stop_node DIR [seconds]: SIGTERM, and SIGKILL at the deadline. Succeeds only when the node ended by itself with 0.
