@@ -18,8 +18,9 @@ struct rule {
     struct thread_properties properties;
     struct thread_counters counters;
     struct participant_row actor;
-    struct message message; /* the one an edit, a deletion or a receipt is about */
-    bool is_settled;        /* nothing is left to write: a duplicate, or no effect */
+    struct message message;           /* the one an edit, a deletion or a receipt is about */
+    struct participant_list everyone; /* whom a deletion of the thread concerns */
+    bool is_settled;                  /* nothing is left to write: a duplicate, or no effect */
 };
 
 static struct id_hash hash_of(const struct rule *rule, struct bytes raw_id) {
@@ -198,6 +199,8 @@ static int rule_check(struct rule *rule) {
     switch (rule->command->kind) {
     case COMMAND_THREAD_UPDATE:
         return update_check(rule);
+    case COMMAND_THREAD_DELETE:
+        return thread_participants_list(&rule->store, &rule->everyone);
     case COMMAND_MESSAGE_SEND:
         return earlier_send_find(rule);
     case COMMAND_MESSAGE_EDIT:
@@ -264,15 +267,15 @@ static void change_tell(struct rule *rule, const struct change *change) {
     outcome_add_change(rule->outcome, rule->context->arena, change);
 }
 
-static int membership_tell(struct rule *rule, enum membership membership, const struct outbox_user *users,
-                           size_t count) {
+/* `users` is kept as long as the outcome. */
+static int membership_tell(struct rule *rule, enum membership membership, struct outbox_user *users, size_t count) {
     for (size_t first = 0, part = 0; first < count; first += OUTBOX_USERS_PER_ROW, part++) {
         size_t left = count - first;
         struct outbox_row row = {.thread_id = rule->properties.id,
                                  .membership = membership,
                                  .offset = rule->counters.offset,
                                  .time_ms = (int64_t)rule->counters.version,
-                                 .users = (struct outbox_user *)(uintptr_t)(users + first),
+                                 .users = users + first,
                                  .users_count = left < OUTBOX_USERS_PER_ROW ? left : OUTBOX_USERS_PER_ROW};
         /* Who has left sees the thread in her list as it was when she left. */
         if (membership != MEMBERSHIP_JOINED) {
@@ -430,23 +433,21 @@ static int update_write(struct rule *rule) {
 }
 
 static int delete_write(struct rule *rule) {
-    struct participant_list everyone;
-    int rc = thread_participants_list(&rule->store, &everyone);
-    if (rc != STATUS_OK)
-        return rc;
+    const struct participant_list *everyone = &rule->everyone;
+    int rc;
     change_begin(rule);
     struct change change = change_of(rule, CHANGE_THREAD_DELETED);
     change.reason = rule->command->reason;
     change_tell(rule, &change);
     result_set(rule, 0);
 
-    struct outbox_user *users = ARENA_NEW_ARRAY(rule->context->arena, struct outbox_user, everyone.count);
-    for (size_t i = 0; i < everyone.count; i++)
-        users[i].hash = everyone.users[i];
+    struct outbox_user *users = ARENA_NEW_ARRAY(rule->context->arena, struct outbox_user, everyone->count);
+    for (size_t i = 0; i < everyone->count; i++)
+        users[i].hash = everyone->users[i];
     struct tombstone_row tombstone = {.deleted_ms = change.time_ms, .offset = rule->counters.offset};
     struct outbox_row purge = {.is_purge = true, .time_ms = change.time_ms};
     if ((rc = thread_tombstone_put(&rule->store, &tombstone)) != STATUS_OK ||
-        (rc = membership_tell(rule, MEMBERSHIP_DELETED, users, everyone.count)) != STATUS_OK ||
+        (rc = membership_tell(rule, MEMBERSHIP_DELETED, users, everyone->count)) != STATUS_OK ||
         (rc = outcome_add_follow_up(rule->outcome, rule->context, &rule->command->subject, OUTBOX_PURGE_NUMBER,
                                     &purge)) != STATUS_OK)
         return rc;
@@ -549,8 +550,9 @@ static int add_write(struct rule *rule) {
 
 static int remove_write(struct rule *rule) {
     struct participant_row row;
-    struct outbox_user user = {.hash = hash_of(rule, rule->command->user_id)};
-    int rc = thread_participant_get(&rule->store, &user.hash, &row);
+    struct outbox_user *user = ARENA_NEW(rule->context->arena, struct outbox_user);
+    user->hash = hash_of(rule, rule->command->user_id);
+    int rc = thread_participant_get(&rule->store, &user->hash, &row);
     if (rc != STATUS_OK)
         return rc;
     change_begin(rule);
@@ -565,11 +567,11 @@ static int remove_write(struct rule *rule) {
     change.message.participants = participants_for_message(rule, &change.participants);
     change_tell(rule, &change);
     result_set(rule, change.message.id);
-    if ((rc = thread_participant_put(&rule->store, &user.hash, &row)) != STATUS_OK ||
+    if ((rc = thread_participant_put(&rule->store, &user->hash, &row)) != STATUS_OK ||
         (rc = thread_message_put(&rule->store, &change.message)) != STATUS_OK ||
         (rc = thread_counters_put(&rule->store, &rule->counters)) != STATUS_OK)
         return rc;
-    return membership_tell(rule, MEMBERSHIP_LEFT, &user, 1);
+    return membership_tell(rule, MEMBERSHIP_LEFT, user, 1);
 }
 
 static int receipt_write(struct rule *rule) {

@@ -81,24 +81,27 @@ static int thread_apply_to_list(const struct apply_context *context, const struc
     return user_membership_put(store, &command->thread_hash, &row);
 }
 
-int user_apply(const struct apply_context *context, const struct command *command, struct outcome *outcome) {
+static int existing_user_apply(const struct apply_context *context, const struct command *command,
+                               struct outcome *outcome) {
     struct user_store store;
-    *outcome = (struct outcome){0};
-    if (command->kind == COMMAND_USER_CREATE)
-        return create_apply(context, command, outcome);
     int rc = user_store_open(&store, context->transaction, context->arena, context->master, &command->subject);
-    if (rc == STATUS_OK) {
-        if (command->kind == COMMAND_USER_DELETE)
-            rc = delete_apply(context, command, outcome);
-        else if (command->kind == COMMAND_USER_REVOKE)
-            rc = revoke_apply(context, command, &store, outcome);
-        else
-            rc = thread_apply_to_list(context, command, &store, outcome);
-    }
+    if (rc != STATUS_OK)
+        return rc == STATUS_STORE_MISSING ? STATUS_IDENTITY_NOT_OWNED : rc;
+    if (command->kind == COMMAND_USER_DELETE)
+        return delete_apply(context, command, outcome);
+    if (command->kind == COMMAND_USER_REVOKE)
+        return revoke_apply(context, command, &store, outcome);
+    return thread_apply_to_list(context, command, &store, outcome);
+}
+
+int user_apply(const struct apply_context *context, const struct command *command, struct outcome *outcome) {
+    *outcome = (struct outcome){0};
+    bool is_new = command->kind == COMMAND_USER_CREATE;
+    int rc = is_new ? create_apply(context, command, outcome) : existing_user_apply(context, command, outcome);
     if (rc == STATUS_STORAGE_FULL || rc == STATUS_STORAGE_FAILED)
         return rc;
     if (rc == STATUS_STORE_MISSING)
-        rc = STATUS_IDENTITY_NOT_OWNED;
+        rc = STATUS_IDENTITY_NOT_OWNED; /* a data key without a record */
     if (rc != STATUS_OK)
         outcome->result.rc = rc;
     return STATUS_OK;

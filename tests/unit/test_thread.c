@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "proto/limits.h"
+#include "storage/keys.h"
 #include "tests/lib/store_fixture.h"
 
 #define THREAD BYTES_LITERAL("19:acsV1_unit@thread.v2")
@@ -233,7 +234,10 @@ static void a_removed_participant_reads_what_was_before_and_nothing_later(void *
     (void)state;
     uint64_t before = send_as(ALICE, "before");
     assert_int_equal(change_member(COMMAND_PARTICIPANT_REMOVE, ALICE, BOB), STATUS_OK);
+    struct id_hash bob = fixture_hash(&fixture, BOB);
     assert_int_equal(fixture.outcome.follow_ups->row.membership, MEMBERSHIP_LEFT);
+    assert_int_equal(fixture.outcome.follow_ups->row.users_count, 1);
+    assert_true(id_hash_equal(&fixture.outcome.follow_ups->row.users[0].hash, &bob));
     send_as(ALICE, "after");
     assert_int_equal(act(ALICE, COMMAND_MESSAGE_EDIT, before, "edited after"), STATUS_OK);
     struct message_page page = seen_by(BOB, STATUS_OK);
@@ -321,6 +325,24 @@ static void a_deleted_thread_is_shredded_purged_and_never_comes_back(void **stat
     assert_int_equal(statistics.entries[STORE_STATE], 1); /* the tombstone */
 }
 
+/* A record that does not open is the author's answer; others of the same batch must not suffer from it. */
+static void a_damaged_participant_is_the_answer_and_no_failure_of_the_disk(void **state) {
+    static const enum command_kind kinds[] = {COMMAND_THREAD_DELETE, COMMAND_PARTICIPANT_REMOVE,
+                                              COMMAND_PARTICIPANTS_ADD};
+    struct id_hash thread = fixture_hash(&fixture, THREAD);
+    struct id_hash bob = fixture_hash(&fixture, BOB);
+    struct key key = key_of_row_hash(&thread, ROW_PARTICIPANT, &bob);
+    struct store_transaction *transaction = NULL;
+    (void)state;
+    assert_int_equal(store_begin_write(fixture.store, &transaction), 0);
+    assert_int_equal(store_put(transaction, STORE_STATE, key_bytes(&key), BYTES_LITERAL("damaged")), 0);
+    assert_int_equal(store_commit(transaction), 0);
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        assert_int_equal(change_member(kinds[i], ALICE, BOB), STATUS_RECORD_CORRUPT);
+    assert_int_equal(act(BOB, COMMAND_MESSAGE_SEND, 0, "x"), STATUS_RECORD_CORRUPT);
+    send_as(ALICE, "goes on");
+}
+
 static struct change *changes_from(struct bytes user_id, uint64_t offset, size_t *count, bool *is_complete,
                                    size_t changes_max) {
     struct thread_view view;
@@ -377,6 +399,7 @@ int main(void) {
         RULE(a_topic_makes_a_system_message_and_metadata_alone_none),
         RULE(a_read_receipt_never_moves_backwards),
         RULE(a_deleted_thread_is_shredded_purged_and_never_comes_back),
+        RULE(a_damaged_participant_is_the_answer_and_no_failure_of_the_disk),
         RULE(a_replay_tells_each_message_once_where_it_lies_now),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
