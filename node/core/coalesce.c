@@ -191,8 +191,13 @@ static void change_fill(struct gathering *gathering, struct arena *arena, struct
     change->version = (uint64_t)change->time_ms;
 }
 
+/* Also when the clock has been set back: what is due much later than a tick from now is due at once. */
+static bool gathering_is_due(const struct gathering *gathering, int64_t now_ms) {
+    return gathering->due_ms <= now_ms || gathering->due_ms > now_ms + LIMIT_COALESCE_TICK_MS;
+}
+
 bool coalescer_due(struct coalescer *self, int64_t now_ms, struct arena *arena, struct change *change) {
-    while (self->oldest != NULL && self->oldest->due_ms <= now_ms) {
+    while (self->oldest != NULL && gathering_is_due(self->oldest, now_ms)) {
         struct gathering *gathering = self->oldest;
         if (gathering->first == NULL) {
             gathering_free(self, gathering);

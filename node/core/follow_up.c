@@ -26,31 +26,43 @@ void follow_up_free(struct follow_up *self) {
     free(self);
 }
 
-struct entry *follow_up_user_entry(struct follow_up *self, size_t user, const struct id_hash *thread) {
-    struct entry *entry = entry_new(ENTRY_OF_FOLLOW_UP);
-    entry->follow_up = self;
-    entry->command = (struct command){.kind = COMMAND_USER_THREAD,
-                                      .subject = self->row.users[user].hash,
-                                      .thread_hash = *thread,
-                                      .thread_id = arena_copy(&entry->arena, self->row.thread_id),
-                                      .membership = self->row.membership,
-                                      .offset = self->row.offset,
-                                      .topic = arena_copy(&entry->arena, self->row.topic),
-                                      .last_message_ms = self->row.last_message_ms,
-                                      .number = user};
-    return entry;
+void follow_up_round_begin(struct follow_up *self) {
+    check(self->in_flight == 0);
+    bool is_telling = !self->row.is_purge && self->users_left > 0;
+    self->retry_ms = 0;
+    self->next_user = 0;
+    self->entries_ready = is_telling ? self->users_left : 1;
 }
 
-struct entry *follow_up_done_entry(struct follow_up *self) {
-    struct entry *entry = entry_new(ENTRY_OF_OUTBOX);
-    entry->follow_up = self;
-    entry->command = (struct command){.kind = COMMAND_OUTBOX_DONE, .subject = self->subject, .number = self->number};
-    return entry;
+static void user_fill(struct follow_up *self, struct command *command) {
+    while (self->users_done[self->next_user])
+        self->next_user++;
+    *command = (struct command){.kind = COMMAND_USER_THREAD,
+                                .subject = self->row.users[self->next_user].hash,
+                                .thread_hash = self->subject,
+                                .thread_id = self->row.thread_id,
+                                .membership = self->row.membership,
+                                .offset = self->row.offset,
+                                .topic = self->row.topic,
+                                .last_message_ms = self->row.last_message_ms,
+                                .number = self->next_user};
+    self->next_user++;
 }
 
-struct entry *follow_up_purge_entry(struct follow_up *self) {
-    struct entry *entry = entry_new(ENTRY_OF_PURGE);
+struct entry *follow_up_next_entry(struct follow_up *self) {
+    bool is_telling = self->users_left > 0;
+    struct entry *entry = entry_new(self->row.is_purge ? ENTRY_OF_PURGE
+                                    : is_telling       ? ENTRY_OF_FOLLOW_UP
+                                                       : ENTRY_OF_OUTBOX);
+    check(self->entries_ready > 0);
+    self->entries_ready--;
+    self->in_flight++;
     entry->follow_up = self;
-    entry->command = (struct command){.kind = COMMAND_THREAD_PURGE, .subject = self->subject};
+    if (entry->origin == ENTRY_OF_FOLLOW_UP)
+        user_fill(self, &entry->command);
+    else
+        entry->command = (struct command){.kind = self->row.is_purge ? COMMAND_THREAD_PURGE : COMMAND_OUTBOX_DONE,
+                                          .subject = self->subject,
+                                          .number = self->number};
     return entry;
 }

@@ -18,25 +18,37 @@ struct entry_queue {
     size_t count;
 };
 
+struct follow_up_queue {
+    struct follow_up *first;
+    struct follow_up *last;
+};
+
 struct node_core {
     struct node_core_options options;
     struct cluster_map map;
     struct range *ranges;
-    struct entry_queue waiting;
+    struct entry_queue waiting; /* of clients */
+    struct follow_up_queue queues[FOLLOW_UP_QUEUES];
+    size_t entries_ready;   /* what the ready ones have to give; an entry is made when a batch takes it */
     struct batch *lent;     /* the batch that is on disk, if any */
     struct batch *returned; /* what the last step's actions borrow */
     struct coalescer *coalescer;
     struct arena tick_arena;
     struct follow_up *follow_ups;
     size_t follow_ups_count;
+    size_t tellings; /* follow-ups that are no purges */
+    size_t retries;  /* follow-ups with a retry_ms */
     uint64_t applied;
     uint64_t batches;
 };
 
 /*          propose              ACTION_WRITE              EVENT_BATCH_DONE
- *  entry ───────────▶ waiting ───────────────▶ lent to disk ──────────────▶ answered, told, followed up
- *                                                  │ disk refused: places taken back
- *                                                  └────────────▶ author gets 503; follow-ups are tried again later
+ *  entry ───────────▶ waiting ───────────────▶ lent to disk ──────────────▶ answered, told, followed up ──┐
+ *                                  ▲               │ disk refused: places taken back                      │
+ *                     ready ───────┘               └────────▶ author gets 503                             │
+ *                       ▲ ▲                                   follow-up waits for a retry ──┐             │
+ *                       │ └────────────────────────── EVENT_TICK ───────────────────────────┘             │
+ *                       └─────────────────────────────────────────────────────────────────────────────────┘
  */
 
 static void queue_add(struct entry_queue *queue, struct entry *entry) {
@@ -54,6 +66,21 @@ static struct entry *queue_pop(struct entry_queue *queue) {
     queue->count--;
     entry->next = NULL;
     return entry;
+}
+
+static void follow_up_queue_add(struct node_core *core, enum follow_up_queue_kind kind, struct follow_up *follow_up) {
+    struct follow_up_queue *queue = &core->queues[kind];
+    follow_up->next_in[kind] = NULL;
+    if (queue->first == NULL)
+        queue->first = follow_up;
+    else
+        queue->last->next_in[kind] = follow_up;
+    queue->last = follow_up;
+}
+
+static void follow_up_queue_pop(struct node_core *core, enum follow_up_queue_kind kind) {
+    struct follow_up_queue *queue = &core->queues[kind];
+    queue->first = queue->first->next_in[kind];
 }
 
 struct node_core *node_core_new(const struct node_core_options *options) {
@@ -84,6 +111,13 @@ static void batch_entries_free(struct batch *batch) {
     batch_free(batch);
 }
 
+/* One change may have several follow-ups, which share who waits for them. True: this was the last. */
+static bool pending_answer_let_go(struct follow_up *follow_up) {
+    struct pending_answer *pending = follow_up->pending;
+    follow_up->pending = NULL;
+    return pending != NULL && --pending->follow_ups_left == 0;
+}
+
 void node_core_free(struct node_core *core) {
     while (core->waiting.first != NULL)
         entry_free(queue_pop(&core->waiting));
@@ -91,7 +125,9 @@ void node_core_free(struct node_core *core) {
     batch_entries_free(core->returned);
     while (core->follow_ups != NULL) {
         struct follow_up *next = core->follow_ups->next;
-        free(core->follow_ups->pending);
+        struct pending_answer *pending = core->follow_ups->pending;
+        if (pending_answer_let_go(core->follow_ups))
+            free(pending);
         follow_up_free(core->follow_ups);
         core->follow_ups = next;
     }
@@ -125,92 +161,120 @@ static void answer_refusal(struct action_list *actions, const struct entry *entr
     answer(actions, entry->reply_to, entry->worker, &result, 0);
 }
 
-static void propose(struct node_core *core, struct entry *entry, int64_t now_ms) {
-    range_stamp(range_of(core, &entry->command.subject), entry, now_ms);
-    queue_add(&core->waiting, entry);
+static size_t on_disk(const struct node_core *core) {
+    return core->lent == NULL ? 0 : core->lent->count;
 }
 
-static void on_propose(struct node_core *core, struct entry *entry, int64_t now_ms, struct action_list *actions) {
-    size_t on_disk = core->lent == NULL ? 0 : core->lent->count;
-    if (core->waiting.count + on_disk >= core->options.queue_max) {
+/* Follow-ups count one each, however many users they tell: a few large threads must not lock everybody out. */
+static bool is_overloaded(const struct node_core *core) {
+    return core->waiting.count + on_disk(core) >= core->options.queue_max || core->tellings >= core->options.queue_max;
+}
+
+static void on_propose(struct node_core *core, struct entry *entry, struct action_list *actions) {
+    if (is_overloaded(core)) {
         answer_refusal(actions, entry, STATUS_OVERLOADED);
         entry_free(entry);
         return;
     }
-    propose(core, entry, now_ms);
+    queue_add(&core->waiting, entry);
 }
 
-/* While the disk is busy the next batch gathers: group commit across all ranges. */
-static void write_next(struct node_core *core, struct action_list *actions) {
-    if (core->lent != NULL || core->waiting.count == 0)
+static struct entry *ready_pop(struct node_core *core) {
+    struct follow_up *follow_up = core->queues[FOLLOW_UPS_READY].first;
+    struct entry *entry = follow_up_next_entry(follow_up);
+    core->entries_ready--;
+    if (follow_up->entries_ready == 0)
+        follow_up_queue_pop(core, FOLLOW_UPS_READY);
+    return entry;
+}
+
+/* Its time is given here, where the order is: times rise within a range. */
+static void batch_add(struct node_core *core, struct batch *batch, struct entry *entry, int64_t now_ms) {
+    struct range *range = range_of(core, &entry->command.subject);
+    range_stamp(range, entry, now_ms);
+    range_place(range, entry);
+    batch->items[batch->count++] =
+        (struct batch_item){.entry = entry, .is_append = true, .is_apply = range_commits_alone(range)};
+}
+
+static size_t smaller(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+/* While the disk is busy the next batch gathers: group commit across all ranges. Follow-ups have half of a batch, or
+ * more if clients leave it: neither a storm of new threads nor a storm of messages makes the other wait for ever. */
+static void write_next(struct node_core *core, int64_t now_ms, struct action_list *actions) {
+    size_t count = smaller(core->waiting.count + core->entries_ready, LIMIT_DISK_BATCH_MAX);
+    if (core->lent != NULL || count == 0)
         return;
     struct batch *batch = calloc(1, sizeof(*batch));
     check(batch != NULL);
     arena_init(&batch->arena);
-    size_t count = core->waiting.count < LIMIT_DISK_BATCH_MAX ? core->waiting.count : LIMIT_DISK_BATCH_MAX;
     batch->items = ARENA_NEW_ARRAY(&batch->arena, struct batch_item, count);
-    for (; batch->count < count; batch->count++) {
-        struct entry *entry = queue_pop(&core->waiting);
-        struct range *range = range_of(core, &entry->command.subject);
-        range_place(range, entry);
-        batch->items[batch->count] =
-            (struct batch_item){.entry = entry, .is_append = true, .is_apply = range_commits_alone(range)};
-    }
+    size_t of_clients = count - smaller(core->entries_ready, count / 2);
+    while (core->waiting.count > 0 && batch->count < of_clients)
+        batch_add(core, batch, queue_pop(&core->waiting), now_ms);
+    while (core->entries_ready > 0 && batch->count < count)
+        batch_add(core, batch, ready_pop(core), now_ms);
     core->lent = batch;
     action_add(actions, ACTION_WRITE)->batch = batch;
 }
 
-static void follow_up_unlink(struct node_core *core, struct follow_up *follow_up) {
-    struct follow_up **link = &core->follow_ups;
-    while (*link != follow_up)
-        link = &(*link)->next;
-    *link = follow_up->next;
-    core->follow_ups_count--;
-}
-
-static void follow_up_entry_propose(struct node_core *core, struct entry *entry, int64_t now_ms) {
-    entry->follow_up->in_flight++;
-    propose(core, entry, now_ms);
-}
-
-static void follow_up_propose(struct node_core *core, struct follow_up *follow_up, int64_t now_ms) {
-    follow_up->retry_ms = 0;
-    if (follow_up->row.is_purge) {
-        follow_up_entry_propose(core, follow_up_purge_entry(follow_up), now_ms);
-        return;
-    }
-    for (size_t i = 0; i < follow_up->row.users_count; i++)
-        if (!follow_up->users_done[i])
-            follow_up_entry_propose(core, follow_up_user_entry(follow_up, i, &follow_up->subject), now_ms);
-    if (follow_up->users_left == 0)
-        follow_up_entry_propose(core, follow_up_done_entry(follow_up), now_ms);
+static void follow_up_make_ready(struct node_core *core, struct follow_up *follow_up) {
+    if (follow_up->retry_ms != 0)
+        core->retries--;
+    follow_up_round_begin(follow_up);
+    core->entries_ready += follow_up->entries_ready;
+    follow_up_queue_add(core, FOLLOW_UPS_READY, follow_up);
 }
 
 static struct follow_up *follow_up_start(struct node_core *core, const struct id_hash *subject, uint64_t number,
-                                         const struct outbox_row *row, int64_t now_ms) {
+                                         const struct outbox_row *row) {
     struct follow_up *follow_up = follow_up_new(subject, number, row);
     follow_up->next = core->follow_ups;
+    if (core->follow_ups != NULL)
+        core->follow_ups->previous = follow_up;
     core->follow_ups = follow_up;
     core->follow_ups_count++;
-    follow_up_propose(core, follow_up, now_ms);
+    core->tellings += row->is_purge ? 0 : 1;
+    if (row->is_purge)
+        follow_up_queue_add(core, FOLLOW_UPS_PURGE, follow_up);
+    /* Purges go one after the other, so that one transaction never removes the rows of many threads. */
+    if (!row->is_purge || core->queues[FOLLOW_UPS_PURGE].first == follow_up)
+        follow_up_make_ready(core, follow_up);
     return follow_up;
+}
+
+static void follow_up_end(struct node_core *core, struct follow_up *follow_up) {
+    bool is_purge = follow_up->row.is_purge;
+    if (follow_up->previous != NULL)
+        follow_up->previous->next = follow_up->next;
+    else
+        core->follow_ups = follow_up->next;
+    if (follow_up->next != NULL)
+        follow_up->next->previous = follow_up->previous;
+    core->follow_ups_count--;
+    core->tellings -= is_purge ? 0 : 1;
+    if (is_purge)
+        follow_up_queue_pop(core, FOLLOW_UPS_PURGE);
+    follow_up_free(follow_up);
+    if (is_purge && core->queues[FOLLOW_UPS_PURGE].first != NULL)
+        follow_up_make_ready(core, core->queues[FOLLOW_UPS_PURGE].first);
 }
 
 static void pending_answer_release(struct follow_up *follow_up, struct action_list *actions) {
     struct pending_answer *pending = follow_up->pending;
-    follow_up->pending = NULL;
-    if (pending == NULL || --pending->follow_ups_left > 0)
+    if (!pending_answer_let_go(follow_up))
         return;
     answer(actions, pending->reply_to, pending->worker, &pending->result, pending->copies);
     free(pending);
 }
 
-static void client_entry_done(struct node_core *core, struct entry *entry, int64_t now_ms,
-                              struct action_list *actions) {
+static void client_entry_done(struct node_core *core, struct entry *entry, struct action_list *actions) {
     struct pending_answer *pending = NULL;
     unsigned copies = range_of(core, &entry->command.subject)->copies;
     for (struct outcome_follow_up *wanted = entry->outcome.follow_ups; wanted != NULL; wanted = wanted->next) {
-        struct follow_up *follow_up = follow_up_start(core, &wanted->subject, wanted->number, &wanted->row, now_ms);
+        struct follow_up *follow_up = follow_up_start(core, &wanted->subject, wanted->number, &wanted->row);
         if (wanted->row.is_purge)
             continue; /* nobody waits for the sweeping */
         if (pending == NULL) {
@@ -243,37 +307,39 @@ static void entry_done(struct node_core *core, struct entry *entry, int64_t now_
         follow_up->in_flight--;
     switch (entry->origin) {
     case ENTRY_OF_CLIENT:
-        client_entry_done(core, entry, now_ms, actions);
+        client_entry_done(core, entry, actions);
         break;
     case ENTRY_OF_FOLLOW_UP:
         follow_up->users_done[entry->command.number] = true;
         if (--follow_up->users_left == 0) {
             pending_answer_release(follow_up, actions);
-            follow_up_entry_propose(core, follow_up_done_entry(follow_up), now_ms);
+            follow_up_make_ready(core, follow_up);
         }
         break;
     case ENTRY_OF_PURGE:
-        if (!entry->outcome.is_purge_done) {
-            follow_up_entry_propose(core, follow_up_purge_entry(follow_up), now_ms);
-            break;
-        }
-        /* fall through */
+        if (entry->outcome.is_purge_done)
+            follow_up_end(core, follow_up);
+        else
+            follow_up_make_ready(core, follow_up);
+        break;
     case ENTRY_OF_OUTBOX:
-        follow_up_unlink(core, follow_up);
-        follow_up_free(follow_up);
+        follow_up_end(core, follow_up);
         break;
     }
 }
 
-static void entry_refused(struct entry *entry, int rc, int64_t now_ms, struct action_list *actions) {
+static void entry_refused(struct node_core *core, struct entry *entry, int rc, int64_t now_ms,
+                          struct action_list *actions) {
+    struct follow_up *follow_up = entry->follow_up;
     if (entry->origin == ENTRY_OF_CLIENT) {
         answer_refusal(actions, entry, rc);
         return;
     }
     /* The change itself is committed, so its author waits no longer. */
-    pending_answer_release(entry->follow_up, actions);
-    entry->follow_up->in_flight--;
-    entry->follow_up->retry_ms = now_ms + FOLLOW_UP_RETRY_MS;
+    pending_answer_release(follow_up, actions);
+    follow_up->in_flight--;
+    core->retries += follow_up->retry_ms == 0 ? 1 : 0;
+    follow_up->retry_ms = now_ms + FOLLOW_UP_RETRY_MS;
 }
 
 static void on_batch_done(struct node_core *core, struct batch *batch, int64_t now_ms, struct action_list *actions) {
@@ -286,7 +352,7 @@ static void on_batch_done(struct node_core *core, struct batch *batch, int64_t n
         struct range *range = range_of(core, &entry->command.subject);
         if (batch->rc != STATUS_OK) {
             range_take_back(range, entry);
-            entry_refused(entry, batch->rc, now_ms, actions);
+            entry_refused(core, entry, batch->rc, now_ms, actions);
             continue;
         }
         range_applied(range, entry);
@@ -300,8 +366,15 @@ static void on_start(struct node_core *core, const struct event *event) {
         range_init(&core->ranges[i], i, &event->marks[i]);
     for (size_t i = 0; i < event->outbox_count; i++) {
         const struct start_outbox_row *found = &event->outbox[i];
-        follow_up_start(core, &found->subject, found->number, &found->row, event->now_ms);
+        follow_up_start(core, &found->subject, found->number, &found->row);
     }
+}
+
+/* Not before everything of its last round has come back; and at once when the clock has been set back. */
+static bool is_due_for_retry(const struct follow_up *follow_up, int64_t now_ms) {
+    bool is_idle = follow_up->in_flight == 0 && follow_up->entries_ready == 0;
+    bool is_time = follow_up->retry_ms <= now_ms || follow_up->retry_ms > now_ms + FOLLOW_UP_RETRY_MS;
+    return follow_up->retry_ms != 0 && is_idle && is_time;
 }
 
 static void on_tick(struct node_core *core, int64_t now_ms, struct action_list *actions) {
@@ -311,9 +384,10 @@ static void on_tick(struct node_core *core, int64_t now_ms, struct action_list *
         *kept = due;
         fan_out(actions, kept, 0);
     }
-    for (struct follow_up *follow_up = core->follow_ups; follow_up != NULL; follow_up = follow_up->next)
-        if (follow_up->in_flight == 0 && follow_up->retry_ms != 0 && follow_up->retry_ms <= now_ms)
-            follow_up_propose(core, follow_up, now_ms);
+    for (struct follow_up *follow_up = core->follow_ups; follow_up != NULL && core->retries > 0;
+         follow_up = follow_up->next)
+        if (is_due_for_retry(follow_up, now_ms))
+            follow_up_make_ready(core, follow_up);
 }
 
 void node_core_step(struct node_core *core, const struct event *event, struct action_list *actions) {
@@ -322,7 +396,7 @@ void node_core_step(struct node_core *core, const struct event *event, struct ac
         on_start(core, event);
         break;
     case EVENT_PROPOSE:
-        on_propose(core, event->entry, event->now_ms, actions);
+        on_propose(core, event->entry, actions);
         break;
     case EVENT_NOTICE:
         if (coalescer_offer(core->coalescer, event->notice, event->now_ms))
@@ -335,7 +409,7 @@ void node_core_step(struct node_core *core, const struct event *event, struct ac
         on_tick(core, event->now_ms, actions);
         break;
     }
-    write_next(core, actions);
+    write_next(core, event->now_ms, actions);
 }
 
 void node_core_done(struct node_core *core) {
@@ -345,8 +419,8 @@ void node_core_done(struct node_core *core) {
 }
 
 struct node_core_statistics node_core_statistics(const struct node_core *core) {
-    return (struct node_core_statistics){.waiting = core->waiting.count,
-                                         .on_disk = core->lent == NULL ? 0 : core->lent->count,
+    return (struct node_core_statistics){.waiting = core->waiting.count + core->entries_ready,
+                                         .on_disk = on_disk(core),
                                          .follow_ups = core->follow_ups_count,
                                          .applied = core->applied,
                                          .batches = core->batches};

@@ -9,7 +9,7 @@ struct node_core;
 
 struct node_core_options {
     uint32_t range_count;
-    size_t queue_max; /* proposals waiting or on disk; beyond it STATUS_OVERLOADED */
+    size_t queue_max; /* proposals waiting or on disk, and changes followed up; beyond it STATUS_OVERLOADED */
 };
 
 struct node_core_statistics {
