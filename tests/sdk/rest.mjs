@@ -182,6 +182,70 @@ test("identifiers that contradict themselves or have no form are refused with 40
     }
 });
 
+test("participants of other kinds are taken in a form the client reads, or reported, never confused", async () => {
+    const creator = await newUser();
+    const user = uuid();
+    const given = [
+        [{ phoneNumber: { value: "+15551234567" } }, "4:+15551234567", { kind: "phoneNumber", phoneNumber: "+15551234567" }],
+        [{ kind: "microsoftTeamsUser", rawId: `8:orgid:${user}`, microsoftTeamsUser: { userId: user, isAnonymous: false, cloud: "public" } }, `8:orgid:${user}`,
+            { kind: "microsoftTeamsUser", microsoftTeamsUserId: user, isAnonymous: false, cloud: "public" }],
+        [{ microsoftTeamsUser: { userId: user, isAnonymous: true } }, `8:teamsvisitor:${user}`, { kind: "microsoftTeamsUser", microsoftTeamsUserId: user, isAnonymous: true }],
+        [{ rawId: `8:gcch:${user}` }, `8:gcch:${user}`, { kind: "microsoftTeamsUser", microsoftTeamsUserId: user, cloud: "gcch" }],
+        [{ rawId: `28:orgid:${user}` }, `28:orgid:${user}`, { kind: "microsoftTeamsApp", teamsAppId: user, cloud: "public" }],
+    ];
+    for (const [communicationIdentifier, rawId, expected] of given) {
+        const body = { topic: "x", participants: [{ communicationIdentifier, displayName: "other" }] };
+        const answer = await chatCall("POST", "/chat/threads", { token: creator.token, body });
+        assert.equal(answer.status, 201, `${rawId}: ${answer.text}`);
+        const members = await collect(clientOf(creator).getChatThreadClient(answer.json.chatThread.id).listParticipants());
+        const [reported] = answer.json.invalidParticipants ?? [];
+        if (reported) {
+            assert.equal(reported.target, rawId);
+            assert.ok(["403", "404"].includes(reported.code));
+            assert.equal(members.length, 1);
+        } else {
+            const { id } = members.find((member) => member.displayName === "other");
+            for (const [name, value] of Object.entries(expected)) assert.equal(id[name], value, `${rawId}: ${name}`);
+            assert.equal(id.rawId, rawId);
+        }
+    }
+    for (const rawId of ["foo", "8:acs:a_b_c_d", "", "8:", ":", "x".repeat(300)]) {
+        const body = { topic: "x", participants: [{ communicationIdentifier: { rawId } }] };
+        refused(await chatCall("POST", "/chat/threads", { token: creator.token, body }), 400);
+    }
+});
+
+test("who is named twice is one participant", async () => {
+    const [creator, other] = await newUsers(2);
+    const participants = [participant(other.id, { displayName: "first" }), participant(other.id, { displayName: "last" }), participant(creator.id, { displayName: "me" })];
+    const answer = await chatCall("POST", "/chat/threads", { token: creator.token, body: { topic: "x", participants } });
+    assert.equal(answer.status, 201, answer.text);
+    const list = await chatCall("GET", `${threadPath(answer.json.chatThread.id)}/participants`, { token: creator.token });
+    const names = Object.fromEntries(list.json.value.map((member) => [member.communicationIdentifier.rawId, member.displayName]));
+    assert.equal(list.json.value.length, 2);
+    assert.equal(names[creator.id], "me");
+    assert.equal(names[other.id], "last");
+});
+
+test("creations with the same repeatability id at the same time make one thread", async () => {
+    const creator = await newUser();
+    const headers = { "repeatability-request-id": uuid() };
+    const answers = await Promise.all(Array.from({ length: 6 }, () => chatCall("POST", "/chat/threads", { token: creator.token, body: { topic: "once" }, headers })));
+    assert.deepEqual(answers.map((answer) => answer.status), Array(6).fill(201));
+    assert.equal(new Set(answers.map((answer) => answer.json.chatThread.id)).size, 1);
+    assert.equal((await allMessages(creator, answers[0].json.chatThread.id)).length, 2);
+});
+
+test("adding at the same time never exceeds 250 participants", async () => {
+    const creator = await newUser();
+    const id = await newThread(creator, await newUsers(199));
+    const late = await newUsers(100);
+    const answers = await Promise.all([0, 25, 50, 75].map((from) =>
+        chatCall("POST", `${threadPath(id)}/participants/:add`, { token: creator.token, body: { participants: late.slice(from, from + 25).map((user) => participant(user.id)) } })));
+    assert.deepEqual(answers.map((answer) => answer.status).sort(), [201, 201, 400, 400]);
+    assert.equal((await collect(clientOf(creator).getChatThreadClient(id).listParticipants())).length, 250);
+});
+
 test("getProperties, updateTopic and updateProperties go round", async () => {
     const { thread, creator } = await aThread(1);
     let properties = await thread.getProperties();
