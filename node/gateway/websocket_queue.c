@@ -21,12 +21,21 @@ static size_t chunk_cost(const struct websocket_chunk *chunk) {
 static void make_room(struct websocket_queue *queue, size_t count) {
     if (queue->capacity - queue->count >= count)
         return;
-    size_t capacity = queue->capacity == 0 ? CHUNKS_AT_FIRST : queue->capacity;
+    if (queue->count == 0 && count == 1) {
+        queue->chunks = &queue->own;
+        queue->capacity = 1;
+        return;
+    }
+    size_t capacity = queue->capacity < CHUNKS_AT_FIRST ? CHUNKS_AT_FIRST : queue->capacity;
     while (capacity - queue->count < count)
         capacity *= 2;
     check(capacity <= UINT32_MAX);
-    queue->chunks = realloc(queue->chunks, capacity * sizeof(*queue->chunks));
-    check(queue->chunks != NULL);
+    struct websocket_chunk *allocated = queue->chunks == &queue->own ? NULL : queue->chunks;
+    struct websocket_chunk *chunks = realloc(allocated, capacity * sizeof(*chunks));
+    check(chunks != NULL);
+    if (queue->chunks == &queue->own)
+        chunks[0] = queue->own;
+    queue->chunks = chunks;
     queue->capacity = (uint32_t)capacity;
 }
 
@@ -73,7 +82,8 @@ static void forget_first(struct websocket_queue *queue, size_t count) {
         memmove(queue->chunks, queue->chunks + count, queue->count * sizeof(*queue->chunks));
         return;
     }
-    free(queue->chunks);
+    if (queue->chunks != &queue->own)
+        free(queue->chunks);
     queue->chunks = NULL;
     queue->capacity = 0;
 }

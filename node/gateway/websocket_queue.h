@@ -14,12 +14,14 @@ struct websocket_chunk {
     bool is_frame_end;
 };
 
-/* Zeroed memory is an empty queue, and an empty queue holds no memory: most connections are idle. */
+/* Zeroed memory is an empty queue, and an empty queue holds no memory: most connections are idle. It must not move
+ * while it is not empty. */
 struct websocket_queue {
     struct websocket_chunk *chunks;
     uint32_t count;
     uint32_t capacity;
-    size_t cost; /* bytes to write and the chunks themselves */
+    size_t cost;                /* bytes to write and the chunks themselves */
+    struct websocket_chunk own; /* for the one chunk that a shared frame is, so that fan-out allocates nothing */
 };
 
 /* What queueing these would add to `cost`. */
