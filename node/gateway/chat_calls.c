@@ -9,6 +9,7 @@
 #include "storage/user_store.h"
 
 #define BODY_HASH_BYTES 16
+#define BOT_PREFIX "28:"
 
 /* Contract 2.4. */
 #define SCOPES_MANAGE TOKEN_SCOPE_CHAT
@@ -113,10 +114,9 @@ static int check_and_propose(const struct chat_call *call, const struct command 
  * take part. */
 static int participant_check(const struct chat_call *call, const struct gateway_read *read, struct bytes user_id) {
     const struct gateway *gateway = call->worker->gateway;
-    struct identifier identifier = identifier_parse(user_id);
-    if (identifier.kind == IDENTIFIER_TEAMS_APP)
+    if (bytes_starts_with(user_id, BOT_PREFIX))
         return STATUS_FORBIDDEN;
-    if (identifier.kind != IDENTIFIER_COMMUNICATION_USER)
+    if (identifier_parse(user_id).kind != IDENTIFIER_COMMUNICATION_USER)
         return 0;
     if (!user_id_is_of_resource(user_id, bytes_of_text(gateway->settings->resource_id)))
         return STATUS_FORBIDDEN;
