@@ -1,0 +1,209 @@
+/* The rules of a user, command by command, over a real store. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "storage/user_store.h"
+#include "tests/lib/store_fixture.h"
+
+#define ALICE BYTES_LITERAL("8:acs:r_alice")
+#define THREAD BYTES_LITERAL("19:t@thread.v2")
+
+static struct fixture fixture;
+
+static struct command command_of(enum command_kind kind) {
+    return (struct command){.kind = kind, .subject = fixture_hash(&fixture, ALICE)};
+}
+
+static int create(void) {
+    struct command command = command_of(COMMAND_USER_CREATE);
+    command.user_id = ALICE;
+    command.wrapped_key = fixture_key(&fixture, &command.subject);
+    return fixture_apply(&fixture, &command);
+}
+
+static int set_up(void **state) {
+    (void)state;
+    fixture_open(&fixture);
+    return create();
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    fixture_close(&fixture);
+    return 0;
+}
+
+static int user_read(struct user_row *row) {
+    struct store_transaction *transaction = fixture_read(&fixture);
+    struct user_store store;
+    struct id_hash alice = fixture_hash(&fixture, ALICE);
+    int rc = user_store_open(&store, transaction, &fixture.arena, &fixture.master, &alice);
+    if (rc == STATUS_OK)
+        rc = user_row_get(&store, row);
+    store_abort(transaction);
+    return rc;
+}
+
+static struct membership_row membership_read(void) {
+    struct store_transaction *transaction = fixture_read(&fixture);
+    struct user_store store;
+    struct membership_row row = {0};
+    struct id_hash alice = fixture_hash(&fixture, ALICE);
+    struct id_hash thread = fixture_hash(&fixture, THREAD);
+    check(user_store_open(&store, transaction, &fixture.arena, &fixture.master, &alice) == STATUS_OK);
+    int rc = user_membership_get(&store, &thread, &row);
+    check(rc == STATUS_OK || rc == STATUS_STORE_MISSING);
+    store_abort(transaction);
+    return row;
+}
+
+static const struct change *only_change(enum change_kind kind) {
+    assert_non_null(fixture.outcome.changes);
+    assert_null(fixture.outcome.changes->next);
+    assert_int_equal(fixture.outcome.changes->change.kind, kind);
+    return &fixture.outcome.changes->change;
+}
+
+static void a_user_is_created_once(void **state) {
+    struct user_row row;
+    (void)state;
+    assert_int_equal(user_read(&row), STATUS_OK);
+    assert_true(bytes_equal(row.user_id, ALICE));
+    assert_true(row.created_ms == fixture.now_ms);
+    assert_int_equal(row.valid_from_s, 0);
+    int64_t created_ms = row.created_ms;
+    assert_int_equal(create(), STATUS_CONFLICT);
+    assert_int_equal(user_read(&row), STATUS_OK);
+    assert_true(row.created_ms == created_ms);
+}
+
+static void nothing_happens_to_a_user_that_is_not_there(void **state) {
+    static const enum command_kind kinds[] = {COMMAND_USER_DELETE, COMMAND_USER_REVOKE, COMMAND_USER_THREAD};
+    struct store_lmdb_statistics before;
+    struct store_lmdb_statistics after;
+    (void)state;
+    store_lmdb_statistics(fixture.store, &before);
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        struct command command = command_of(kinds[i]);
+        command.subject = fixture_hash(&fixture, BYTES_LITERAL("8:acs:r_nobody"));
+        command.membership = MEMBERSHIP_JOINED;
+        assert_int_equal(fixture_apply(&fixture, &command), STATUS_IDENTITY_NOT_OWNED);
+        assert_null(fixture.outcome.changes);
+        assert_null(fixture.outcome.follow_ups);
+    }
+    store_lmdb_statistics(fixture.store, &after);
+    assert_memory_equal(before.entries, after.entries, sizeof(before.entries));
+}
+
+static void a_revocation_voids_older_tokens_and_never_goes_back(void **state) {
+    struct command command = command_of(COMMAND_USER_REVOKE);
+    struct user_row row;
+    (void)state;
+    command.valid_from_s = 1000;
+    assert_int_equal(fixture_apply(&fixture, &command), STATUS_OK);
+    assert_true(only_change(CHANGE_USER_REVOKED)->time_ms == 1000 * 1000);
+    assert_int_equal(user_read(&row), STATUS_OK);
+    assert_int_equal(row.valid_from_s, 1000);
+    command.valid_from_s = 500;
+    assert_int_equal(fixture_apply(&fixture, &command), STATUS_OK);
+    assert_int_equal(user_read(&row), STATUS_OK);
+    assert_true(row.valid_from_s > 1000);
+    assert_true(only_change(CHANGE_USER_REVOKED)->time_ms == row.valid_from_s * 1000);
+}
+
+static void a_deleted_user_is_shredded_and_may_be_made_anew(void **state) {
+    struct command command = command_of(COMMAND_USER_DELETE);
+    struct user_row row;
+    (void)state;
+    assert_int_equal(fixture_apply(&fixture, &command), STATUS_OK);
+    assert_true(only_change(CHANGE_USER_REVOKED)->time_ms > fixture.now_ms);
+    assert_non_null(fixture.outcome.follow_ups);
+    assert_true(fixture.outcome.follow_ups->row.is_purge);
+    assert_true(fixture.outcome.follow_ups->number == OUTBOX_PURGE_NUMBER);
+    assert_int_equal(user_read(&row), STATUS_STORE_MISSING);
+    assert_int_equal(fixture_apply(&fixture, &command), STATUS_IDENTITY_NOT_OWNED);
+    command = command_of(COMMAND_THREAD_PURGE);
+    assert_int_equal(fixture_apply(&fixture, &command), STATUS_OK);
+    assert_true(fixture.outcome.is_purge_done);
+    assert_int_equal(create(), STATUS_OK);
+    assert_int_equal(user_read(&row), STATUS_OK);
+}
+
+static int follow_up(enum membership membership, uint64_t offset, const char *topic) {
+    struct command command = command_of(COMMAND_USER_THREAD);
+    command.thread_hash = fixture_hash(&fixture, THREAD);
+    command.thread_id = THREAD;
+    command.membership = membership;
+    command.offset = offset;
+    command.topic = bytes_of_text(topic);
+    command.last_message_ms = (int64_t)offset * 10;
+    return fixture_apply(&fixture, &command);
+}
+
+static void joining_is_told_once_however_often_it_arrives(void **state) {
+    (void)state;
+    assert_int_equal(follow_up(MEMBERSHIP_JOINED, 2, NULL), STATUS_OK);
+    const struct change *change = only_change(CHANGE_USER_JOINED);
+    assert_int_equal(change->offset, 2);
+    assert_true(bytes_equal(change->thread_id, THREAD));
+    assert_int_equal(membership_read().membership, MEMBERSHIP_JOINED);
+    assert_int_equal(follow_up(MEMBERSHIP_JOINED, 2, NULL), STATUS_OK);
+    assert_null(fixture.outcome.changes);
+}
+
+struct arrival {
+    enum membership membership;
+    uint64_t offset;
+    const char *topic;
+};
+
+/* The newest change of the thread decides, in whatever order they arrive. */
+static void follow_ups_may_arrive_in_any_order(void **state) {
+    static const struct {
+        struct arrival arrivals[3];
+        struct arrival result;
+    } cases[] = {
+        {{{MEMBERSHIP_JOINED, 2, NULL}, {MEMBERSHIP_LEFT, 5, "five"}}, {MEMBERSHIP_LEFT, 5, "five"}},
+        {{{MEMBERSHIP_LEFT, 5, "five"}, {MEMBERSHIP_JOINED, 2, NULL}}, {MEMBERSHIP_LEFT, 5, "five"}},
+        {{{MEMBERSHIP_LEFT, 5, "five"}, {MEMBERSHIP_JOINED, 7, NULL}}, {MEMBERSHIP_JOINED, 7, NULL}},
+        {{{MEMBERSHIP_JOINED, 7, NULL}, {MEMBERSHIP_LEFT, 5, "five"}, {MEMBERSHIP_JOINED, 2, NULL}},
+         {MEMBERSHIP_JOINED, 7, NULL}},
+        {{{MEMBERSHIP_JOINED, 2, NULL}, {MEMBERSHIP_DELETED, 9, "nine"}}, {MEMBERSHIP_DELETED, 9, "nine"}},
+        /* Who had left keeps the topic she knew. */
+        {{{MEMBERSHIP_LEFT, 5, "five"}, {MEMBERSHIP_DELETED, 9, "nine"}}, {MEMBERSHIP_DELETED, 9, "five"}},
+        {{{MEMBERSHIP_DELETED, 9, "nine"}, {MEMBERSHIP_JOINED, 2, NULL}}, {MEMBERSHIP_DELETED, 9, "nine"}},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct arrival *result = &cases[i].result;
+        for (size_t j = 0; j < 3 && cases[i].arrivals[j].membership != 0; j++) {
+            const struct arrival *arrival = &cases[i].arrivals[j];
+            assert_int_equal(follow_up(arrival->membership, arrival->offset, arrival->topic), STATUS_OK);
+        }
+        struct membership_row row = membership_read();
+        assert_int_equal(row.membership, result->membership);
+        assert_int_equal(row.offset, result->offset);
+        assert_true(bytes_equal_text(row.topic, result->topic));
+        assert_int_equal(row.deleted_ms != 0, result->membership == MEMBERSHIP_DELETED);
+        fixture_close(&fixture);
+        fixture_open(&fixture);
+        assert_int_equal(create(), STATUS_OK);
+    }
+}
+
+int main(void) {
+#define RULE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        RULE(a_user_is_created_once),
+        RULE(nothing_happens_to_a_user_that_is_not_there),
+        RULE(a_revocation_voids_older_tokens_and_never_goes_back),
+        RULE(a_deleted_user_is_shredded_and_may_be_made_anew),
+        RULE(joining_is_told_once_however_often_it_arrives),
+        RULE(follow_ups_may_arrive_in_any_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
