@@ -16,10 +16,10 @@ int thread_view_open(struct thread_view *view, const struct apply_context *conte
     if (rc != STATUS_OK)
         return rc == STATUS_STORE_MISSING ? STATUS_RECORD_CORRUPT : rc;
     rc = thread_participant_get(&view->store, &user, &view->participant);
-    if (rc == STATUS_STORE_MISSING)
-        return STATUS_FORBIDDEN;
+    if (rc != STATUS_OK)
+        return rc == STATUS_STORE_MISSING ? STATUS_FORBIDDEN : rc;
     view->is_active = view->participant.removed_offset == 0;
-    return rc;
+    return STATUS_OK;
 }
 
 struct thread_properties thread_view_properties(const struct thread_view *view) {
