@@ -112,7 +112,8 @@ int core_loop_notice(void *context, const struct change *change) {
 
 /* Said once, not with every batch: a log on a full disk would only make it fuller. */
 static void storing_note(struct server *server, const struct batch *batch) {
-    if (batch->rc == server->storing_rc)
+    bool used_the_reserve = batch->is_removal && batch->rc == STATUS_OK; /* says nothing about the others */
+    if (batch->rc == server->storing_rc || used_the_reserve)
         return;
     server->storing_rc = batch->rc;
     if (batch->rc == STATUS_OK)

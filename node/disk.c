@@ -75,7 +75,8 @@ static int batch_write(struct disk *disk, struct batch *batch) {
     size_t appended_bytes = 0;
     size_t trimmed_bytes = 0;
     uint64_t number = disk->next_number;
-    int rc = store_begin_write(disk->options.store, &transaction);
+    int rc = batch->is_removal ? store_begin_remove(disk->options.store, &transaction)
+                               : store_begin_write(disk->options.store, &transaction);
     if (rc != STATUS_OK)
         return rc;
     context.transaction = transaction;
@@ -92,8 +93,8 @@ static int batch_write(struct disk *disk, struct batch *batch) {
     }
     if (rc == STATUS_OK)
         rc = marks_put(disk, transaction, touched, touched_count);
-    if (rc == STATUS_OK && disk->log_bytes + appended_bytes > LIMIT_LOG_BYTES_KEPT)
-        rc = range_log_trim(transaction, disk->log_bytes + appended_bytes - LIMIT_LOG_BYTES_KEPT,
+    if (rc == STATUS_OK && disk->log_bytes + appended_bytes > disk->options.log_bytes_kept)
+        rc = range_log_trim(transaction, disk->log_bytes + appended_bytes - disk->options.log_bytes_kept,
                             batch->count + TRIM_ENTRIES_BESIDE, &trimmed_bytes);
     if (rc != STATUS_OK && rc != STATUS_STORAGE_FULL) {
         store_abort(transaction);
@@ -158,6 +159,8 @@ int disk_start(const struct disk_options *options, struct disk **out) {
     struct disk *disk = calloc(1, sizeof(*disk));
     check(disk != NULL);
     disk->options = *options;
+    if (disk->options.log_bytes_kept == 0)
+        disk->options.log_bytes_kept = LIMIT_LOG_BYTES_KEPT;
     buffer_init(&disk->encoded);
     pthread_mutex_init(&disk->mutex, NULL);
     pthread_cond_init(&disk->wakeup, NULL);

@@ -9,6 +9,7 @@ struct disk_options {
     struct store *store; /* borrowed, as everything here */
     const struct seal_key *master;
     const uint8_t *hash_key;
+    size_t log_bytes_kept; /* applied entries beyond it are trimmed; 0: LIMIT_LOG_BYTES_KEPT */
     /* On the disk's thread, when a batch is done; `batch->rc` and the entries' outcomes are set. */
     void (*on_done)(void *context, struct batch *batch);
     void *context;

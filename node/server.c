@@ -7,7 +7,10 @@
 #include "node/ops/metrics.h"
 #include "node/server_parts.h"
 #include "proto/check.h"
+#include "proto/limits.h"
 #include "storage/range_log.h"
+
+#define LOG_SHARE_OF_STORE 8
 
 struct outbox_gathering {
     struct arena *arena;
@@ -65,10 +68,17 @@ close_arena:
     return rc;
 }
 
+/* In a small store the log must not be what fills it. */
+static size_t log_bytes_kept(const struct config *config) {
+    int64_t share = (config->storage_max_mb << 20) / LOG_SHARE_OF_STORE;
+    return config->storage_max_mb == 0 || share > LIMIT_LOG_BYTES_KEPT ? LIMIT_LOG_BYTES_KEPT : (size_t)share;
+}
+
 static int disk_open(struct server *server) {
     struct disk_options options = {.store = server->folder.store,
                                    .master = &server->folder.master,
                                    .hash_key = server->folder.settings.hash_key,
+                                   .log_bytes_kept = log_bytes_kept(&server->config),
                                    .on_done = core_loop_on_written,
                                    .context = server};
     int rc = disk_start(&options, &server->disk);

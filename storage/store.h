@@ -19,9 +19,15 @@ struct store;
 struct store_transaction;
 struct store_cursor;
 
+enum store_access {
+    STORE_READ,
+    STORE_WRITE,
+    STORE_REMOVE /* a write that leaves less than it found: may use the reserve that is kept from others */
+};
+
 /* The methods of a store. All return 0, STATUS_STORE_MISSING, STATUS_STORAGE_FULL, STATUS_STORAGE_FAILED. */
 struct store_methods {
-    int (*begin)(struct store *store, bool is_write, struct store_transaction **transaction);
+    int (*begin)(struct store *store, enum store_access access, struct store_transaction **transaction);
     /* Ends the transaction whatever it returns; on an error nothing of it is there. Durable when it returns 0.
      * STATUS_SERVICE_UNAVAILABLE: the store has made room meanwhile; the same transaction is to be tried again. */
     int (*commit)(struct store_transaction *transaction);
@@ -52,11 +58,15 @@ struct store_cursor {
 };
 
 static inline int store_begin_read(struct store *store, struct store_transaction **transaction) {
-    return store->methods->begin(store, false, transaction);
+    return store->methods->begin(store, STORE_READ, transaction);
 }
 /* One at a time; the caller sees to it that only the disk worker asks. */
 static inline int store_begin_write(struct store *store, struct store_transaction **transaction) {
-    return store->methods->begin(store, true, transaction);
+    return store->methods->begin(store, STORE_WRITE, transaction);
+}
+/* As store_begin_write, for transactions that only remove: they find room in a store that is full for others. */
+static inline int store_begin_remove(struct store *store, struct store_transaction **transaction) {
+    return store->methods->begin(store, STORE_REMOVE, transaction);
 }
 static inline int store_commit(struct store_transaction *transaction) {
     return transaction->methods->commit(transaction);

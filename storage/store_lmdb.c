@@ -115,10 +115,25 @@ static bool map_is_roomy(const struct store_lmdb *self) {
     return used < threshold && self->map_bytes - used > PAGES_FREE_MIN * self->page_bytes;
 }
 
-static int lmdb_begin(struct store *store, bool is_write, struct store_transaction **transaction) {
+/* With the reserve or without it. A map never gets smaller than what is in use. */
+static void map_bound(struct store_lmdb *self, enum store_access access) {
+    size_t reserve = access == STORE_REMOVE ? STORE_RESERVE_BYTES : 0;
+    bool is_at_bound = self->bytes_max != 0 && self->map_bytes >= self->bytes_max;
+    size_t used = used_bytes(self);
+    size_t wanted = self->bytes_max + reserve;
+    if (wanted < used)
+        wanted = used;
+    if (is_at_bound && wanted != self->map_bytes)
+        map_resize(self, wanted);
+}
+
+static int lmdb_begin(struct store *store, enum store_access access, struct store_transaction **transaction) {
     struct store_lmdb *self = (struct store_lmdb *)store;
+    bool is_write = access != STORE_READ;
     if (is_write && !map_is_roomy(self))
         map_grow(self);
+    if (is_write)
+        map_bound(self, access);
     struct lmdb_transaction *begun = calloc(1, sizeof(*begun));
     check(begun != NULL);
     begun->transaction.methods = store->methods;

@@ -6,10 +6,15 @@
 
 #define STORE_FORMAT_VERSION 1
 
+/* Removing copies the pages it touches before it gives any back; without a reserve a full store could not be emptied.
+ */
+#define STORE_RESERVE_BYTES (8 << 20)
+
 struct store_lmdb_options {
     const char *folder; /* must exist */
     size_t map_bytes;   /* to start with; rounded up to pages */
-    size_t bytes_max;   /* the map does not grow beyond; 0: only the disk bounds it */
+    size_t bytes_max; /* the map does not grow beyond, but by STORE_RESERVE_BYTES for removals; 0: only the disk bounds
+                         it */
     unsigned readers_max;
 };
 

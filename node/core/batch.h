@@ -12,6 +12,7 @@ struct batch_item {
 struct batch {
     struct batch_item *items;
     size_t count;
+    bool is_removal;    /* nothing in it adds to the store: it may use the store's reserve */
     struct arena arena; /* of the items array and of all outcomes */
     int rc; /* set by the disk worker: 0, STATUS_STORAGE_FULL, STATUS_STORAGE_FAILED: then nothing was done */
 };

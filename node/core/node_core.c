@@ -38,6 +38,7 @@ struct node_core {
     size_t follow_ups_count;
     size_t tellings; /* follow-ups that are no purges */
     size_t retries;  /* follow-ups with a retry_ms */
+    bool is_full;    /* the last batch that added something found no room */
     uint64_t applied;
     uint64_t batches;
 };
@@ -197,6 +198,37 @@ static void batch_add(struct node_core *core, struct batch *batch, struct entry 
         (struct batch_item){.entry = entry, .is_append = true, .is_apply = range_commits_alone(range)};
 }
 
+/* Commands after which the store holds less, or will when they are followed up. */
+static bool is_removal(const struct entry *entry) {
+    switch (entry->command.kind) {
+    case COMMAND_THREAD_DELETE:
+    case COMMAND_MESSAGE_DELETE:
+    case COMMAND_THREAD_PURGE:
+    case COMMAND_OUTBOX_DONE:
+    case COMMAND_USER_DELETE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Takes the removals out of those who wait; the order of the others stays. */
+static void removals_take(struct node_core *core, struct batch *batch, size_t count_max, int64_t now_ms) {
+    struct entry_queue waiting = core->waiting;
+    core->waiting = (struct entry_queue){.end = &core->waiting.first};
+    while (waiting.count > 0) {
+        struct entry *entry = queue_pop(&waiting);
+        if (batch->count < count_max && is_removal(entry))
+            batch_add(core, batch, entry, now_ms);
+        else
+            queue_add(&core->waiting, entry);
+    }
+    struct follow_up *purge = core->queues[FOLLOW_UPS_PURGE].first;
+    bool is_purge_next = purge != NULL && core->queues[FOLLOW_UPS_READY].first == purge;
+    if (is_purge_next && batch->count < count_max)
+        batch_add(core, batch, ready_pop(core), now_ms);
+}
+
 static size_t smaller(size_t a, size_t b) {
     return a < b ? a : b;
 }
@@ -211,6 +243,12 @@ static void write_next(struct node_core *core, int64_t now_ms, struct action_lis
     check(batch != NULL);
     arena_init(&batch->arena);
     batch->items = ARENA_NEW_ARRAY(&batch->arena, struct batch_item, count);
+    /* In a full store what removes goes alone, because it may use the reserve and the others may not. */
+    if (core->is_full)
+        removals_take(core, batch, count, now_ms);
+    batch->is_removal = batch->count > 0;
+    if (batch->is_removal)
+        count = batch->count;
     size_t of_clients = count - smaller(core->entries_ready, count / 2);
     while (core->waiting.count > 0 && batch->count < of_clients)
         batch_add(core, batch, queue_pop(&core->waiting), now_ms);
@@ -347,6 +385,10 @@ static void on_batch_done(struct node_core *core, struct batch *batch, int64_t n
     core->lent = NULL;
     core->returned = batch;
     core->batches++;
+    if (batch->rc == STATUS_STORAGE_FULL)
+        core->is_full = true;
+    else if (batch->rc == STATUS_OK && !batch->is_removal)
+        core->is_full = false;
     for (size_t i = 0; i < batch->count; i++) {
         struct entry *entry = batch->items[i].entry;
         struct range *range = range_of(core, &entry->command.subject);

@@ -455,6 +455,33 @@ static void a_full_disk_answers_by_name_tells_nobody_and_takes_the_places_back(v
     assert_int_equal(told_count(CHANGE_MESSAGE_RECEIVED), 3);
 }
 
+static void in_a_full_store_removals_go_alone_until_others_find_room_again(void **state) {
+    (void)state;
+    people_make(2, 2);
+    message_send(1, 0, 0);
+    assert_false(lent->is_removal);
+    batch_done(STATUS_STORAGE_FULL);
+    message_send(2, 0, 0); /* tried all the same: nobody else tells whether there is room */
+    assert_false(lent->is_removal);
+    message_send(3, 1, 0);
+    propose(act_entry(4, COMMAND_THREAD_DELETE, 0, 0));
+    batch_done(STATUS_STORAGE_FULL);
+    assert_true(lent->is_removal);
+    assert_int_equal(lent->count, 1);
+    assert_int_equal(lent->items[0].entry->command.kind, COMMAND_THREAD_DELETE);
+    batch_done(STATUS_OK);
+    assert_false(lent->is_removal);
+    batch_done(STATUS_OK); /* with the message that waited */
+    message_send(5, 1, 0);
+    assert_false(lent->is_removal);
+    settle();
+    expect_answer(1, STATUS_STORAGE_FULL);
+    expect_answer(2, STATUS_STORAGE_FULL);
+    expect_answer(3, STATUS_OK);
+    expect_answer(4, STATUS_OK);
+    expect_answer(5, STATUS_OK);
+}
+
 /* ---- follow-ups ---- */
 
 static void the_author_of_a_thread_waits_until_everyone_has_it_in_her_list(void **state) {
@@ -840,6 +867,7 @@ int main(void) {
         CORE(a_refusal_by_the_rules_is_the_authors_answer_and_nothing_more),
         CORE(what_is_too_much_is_refused_and_the_rest_goes_through),
         CORE(a_full_disk_answers_by_name_tells_nobody_and_takes_the_places_back),
+        CORE(in_a_full_store_removals_go_alone_until_others_find_room_again),
         CORE(the_author_of_a_thread_waits_until_everyone_has_it_in_her_list),
         CORE(follow_ups_to_users_that_do_not_exist_hold_nobody_up),
         CORE(a_user_whose_key_is_damaged_holds_nobody_up),

@@ -218,6 +218,25 @@ static void a_full_store_refuses_by_name_and_goes_on_after_rows_are_removed(void
     goes_on_when_there_is_room(count);
 }
 
+/* As a purge does it: thousands of rows in one transaction, when the last page has been given out. */
+static void a_removal_finds_room_in_a_store_that_is_full_for_others(void **state) {
+    struct store_transaction *transaction = NULL;
+    (void)state;
+    uint64_t count = fill();
+    check(store_begin_remove(fixture.store, &transaction) == STATUS_OK);
+    for (uint64_t number = count / 2; number < count; number++) {
+        struct key key = key_of_log(number);
+        assert_int_equal(store_remove(transaction, STORE_STATE, key_bytes(&key)), STATUS_OK);
+    }
+    assert_int_equal(store_commit(transaction), STATUS_OK);
+    assert_int_equal(rows_count(), count / 2);
+    assert_true(statistics().map_bytes <= 8 * MB + STORE_RESERVE_BYTES);
+    int rc = rows_put_again(count / 2, count / 4);
+    assert_true(rc == STATUS_OK || rc == STATUS_STORAGE_FULL);
+    if (rc == STATUS_STORAGE_FULL)
+        assert_int_equal(rows_put_again(count / 2, count / 4), STATUS_OK);
+}
+
 static void a_store_that_was_closed_full_opens_again(void **state) {
     (void)state;
     uint64_t count = fill();
@@ -390,6 +409,7 @@ int main(void) {
         SMALL(a_map_that_has_grown_opens_with_a_smaller_beginning),
         SMALL(the_map_grows_under_readers_in_other_threads),
         BOUNDED(a_full_store_refuses_by_name_and_goes_on_after_rows_are_removed),
+        BOUNDED(a_removal_finds_room_in_a_store_that_is_full_for_others),
         BOUNDED(a_store_that_was_closed_full_opens_again),
         cmocka_unit_test_setup_teardown(a_full_disk_refuses_by_name_and_goes_on_when_there_is_room, set_up_small_disk,
                                         tear_down_small_disk),
