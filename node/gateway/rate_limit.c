@@ -51,7 +51,7 @@ static const struct rate_rule rules[] = {
     {RATE_TOKEN_REVOKE, RATE_BY_RESOURCE, 30, 500},
 };
 #define RULES_COUNT (sizeof(rules) / sizeof(rules[0]))
-#define COUNTERS_MAX 200000 /* counters kept; windows that are over are swept when it is reached */
+#define COUNTERS_UNSWEPT_MAX 200000 /* counters kept before those whose windows are over are swept */
 
 struct counter_key {
     struct id_hash user;
@@ -71,6 +71,7 @@ struct counter {
 struct rate_limiter {
     pthread_mutex_t mutex;
     struct counter *counters;
+    unsigned sweep_count; /* how many counters there have to be for the next sweep */
     uint64_t multiplier;
 };
 
@@ -80,6 +81,7 @@ struct rate_limiter *rate_limiter_new(const struct config *config) {
     struct rate_limiter *limiter = calloc(1, sizeof(*limiter));
     check(limiter != NULL);
     limiter->multiplier = config->rate_limit_multiplier < 1 ? 1 : (uint64_t)config->rate_limit_multiplier;
+    limiter->sweep_count = COUNTERS_UNSWEPT_MAX;
     pthread_mutex_init(&limiter->mutex, NULL);
     return limiter;
 }
@@ -97,6 +99,8 @@ void rate_limiter_free(struct rate_limiter *limiter) {
     free(limiter);
 }
 
+/* When most are still needed, the next sweep waits until there are twice as many, so that each is looked at a few times
+ * only. */
 static void counters_sweep(struct rate_limiter *limiter, int64_t now_ms) {
     struct counter *counter;
     struct counter *next;
@@ -107,6 +111,8 @@ static void counters_sweep(struct rate_limiter *limiter, int64_t now_ms) {
             free(counter);
         }
     }
+    unsigned left = HASH_COUNT(limiter->counters);
+    limiter->sweep_count = left > COUNTERS_UNSWEPT_MAX / 2 ? left * 2 : COUNTERS_UNSWEPT_MAX;
 }
 
 static struct counter_key key_of(size_t rule, const struct id_hash *user, const struct id_hash *thread) {
@@ -126,7 +132,7 @@ static struct counter *counter_get(struct rate_limiter *limiter, const struct co
     int64_t window = now_ms / 1000 / rules[key->rule].window_s;
     HASH_FIND(hh, limiter->counters, key, sizeof(*key), counter);
     if (counter == NULL) {
-        if (HASH_COUNT(limiter->counters) >= COUNTERS_MAX)
+        if (HASH_COUNT(limiter->counters) >= limiter->sweep_count)
             counters_sweep(limiter, now_ms);
         counter = calloc(1, sizeof(*counter));
         check(counter != NULL);
