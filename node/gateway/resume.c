@@ -8,9 +8,13 @@
 #include "proto/check.h"
 #include "proto/limits.h"
 
+#define uthash_fatal(message) check_failed(message, __FILE__, __LINE__)
+#include <uthash.h>
+
 #define CHANGES_PER_READ 32
 
 struct resume_item {
+    UT_hash_handle hh;
     struct id_hash thread;
     uint64_t offset; /* everything up to here the client has */
     bool is_begun;
@@ -18,11 +22,9 @@ struct resume_item {
     uint8_t *id; /* NULL: the client did not name the thread, a gap was noticed here */
 };
 
+/* Found by their threads, walked in the order in which they were asked for. */
 struct resume {
     struct resume_item *items;
-    size_t count;
-    size_t capacity;
-    size_t next;
 };
 
 static enum realtime_format format_of(const struct realtime_session *self) {
@@ -39,30 +41,30 @@ static struct audience_table *audiences_of(const struct realtime_session *self) 
 
 /* ---- what is to be resumed ---- */
 
+static void first_item_free(struct resume *resume) {
+    struct resume_item *item = resume->items;
+    HASH_DEL(resume->items, item);
+    free(item->id);
+    free(item);
+}
+
 void resume_free(struct resume *resume) {
     if (resume == NULL)
         return;
-    for (size_t i = resume->next; i < resume->count; i++)
-        free(resume->items[i].id);
-    free(resume->items);
+    while (resume->items != NULL)
+        first_item_free(resume);
     free(resume);
 }
 
-static struct resume_item *item_find(struct resume *resume, const struct id_hash *thread) {
-    for (size_t i = resume->next; i < resume->count; i++)
-        if (id_hash_equal(&resume->items[i].thread, thread))
-            return &resume->items[i];
-    return NULL;
-}
-
-static struct resume_item *item_append(struct resume *resume) {
-    if (resume->count == resume->capacity) {
-        resume->capacity = resume->capacity == 0 ? 4 : resume->capacity * 2;
-        resume->items = reallocarray(resume->items, resume->capacity, sizeof(*resume->items));
-        check(resume->items != NULL);
-    }
-    struct resume_item *item = &resume->items[resume->count++];
-    *item = (struct resume_item){0};
+static struct resume_item *item_get(struct resume *resume, const struct id_hash *thread) {
+    struct resume_item *item;
+    HASH_FIND(hh, resume->items, thread, sizeof(*thread), item);
+    if (item != NULL)
+        return item;
+    item = calloc(1, sizeof(*item));
+    check(item != NULL);
+    item->thread = *thread;
+    HASH_ADD(hh, resume->items, thread, sizeof(item->thread), item);
     return item;
 }
 
@@ -84,15 +86,10 @@ static struct resume *resume_get(struct realtime_session *self) {
 }
 
 /* Live changes of the thread are held back from now on. */
-static void thread_add(struct realtime_session *self, const struct id_hash *thread, struct bytes id, uint64_t offset,
-                       bool may_be_there) {
-    struct resume *resume = resume_get(self);
-    struct resume_item *item = may_be_there ? item_find(resume, thread) : NULL;
+static void thread_add(struct realtime_session *self, const struct id_hash *thread, struct bytes id, uint64_t offset) {
+    struct resume_item *item = item_get(resume_get(self), thread);
     struct subscription *subscription = subscription_find(audiences_of(self), &self->session, thread);
-    if (item == NULL)
-        item = item_append(resume);
     item_id_set(item, id);
-    item->thread = *thread;
     item->offset = offset;
     item->is_begun = false;
     if (subscription != NULL)
@@ -217,30 +214,36 @@ static bool item_go_on(struct realtime_session *self, struct resume_item *item) 
 
 void resume_go_on(struct realtime_session *self) {
     struct resume *resume = self->resume;
-    while (resume != NULL && resume->next < resume->count && has_room(self)) {
-        struct resume_item *item = &resume->items[resume->next];
-        if (!item_go_on(self, item))
-            continue;
-        free(item->id);
-        resume->next++;
-    }
-    if (resume != NULL && resume->next == resume->count) {
+    while (resume != NULL && resume->items != NULL && has_room(self))
+        if (item_go_on(self, resume->items))
+            first_item_free(resume);
+    if (resume != NULL && resume->items == NULL) {
         resume_free(resume);
         self->resume = NULL;
     }
 }
 
+/* A client that reads nothing could otherwise ask for more and more. */
+static int room_check(struct realtime_session *self, size_t count) {
+    size_t waiting = self->resume == NULL ? 0 : HASH_COUNT(self->resume->items);
+    struct problem problem = {.rc = STATUS_OVERLOADED};
+    if (waiting + count <= LIMIT_RESUME_THREADS_MAX)
+        return 0;
+    realtime_refuse(self, BYTES_ABSENT, BYTES_ABSENT, &problem);
+    return problem.rc;
+}
+
 void resume_add(struct realtime_session *self, const struct realtime_position *positions, size_t count) {
-    /* One request names a thread once, so only what an earlier one left needs looking through. */
-    bool may_be_there = self->resume != NULL;
+    if (room_check(self, count) != 0)
+        return;
     for (size_t i = 0; i < count; i++) {
         struct id_hash thread = gateway_hash(self->worker->gateway, positions[i].thread_id);
-        thread_add(self, &thread, positions[i].thread_id, positions[i].offset, may_be_there);
+        thread_add(self, &thread, positions[i].thread_id, positions[i].offset);
     }
     resume_go_on(self);
 }
 
 void resume_gap(struct realtime_session *self, const struct id_hash *thread, uint64_t offset) {
-    thread_add(self, thread, BYTES_ABSENT, offset - 1, self->resume != NULL);
+    thread_add(self, thread, BYTES_ABSENT, offset - 1);
     resume_go_on(self);
 }
