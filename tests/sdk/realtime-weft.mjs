@@ -509,8 +509,14 @@ weft("both formats tell the same", async () => {
     const thread = await newThread(creator, [other]);
     const id = await newMessage(creator, thread, NASTY, { metadata: { a: NASTY } });
     await send(creator, "PATCH", `${threadPath(thread)}/messages/${id}`, { content: "x" });
+    // What passes, like typing, is heard only by sessions that have heard of the thread.
+    for (const opened of [json, msgpack]) await opened.next("messageEdited");
     await send(other, "POST", `${threadPath(thread)}/readReceipts`, { chatMessageId: id });
     await send(other, "POST", `${threadPath(thread)}/typing`, {});
+    for (const opened of [json, msgpack]) {
+        await opened.next("receipts");
+        await opened.next("typing");
+    }
     await send(creator, "DELETE", threadPath(thread));
     await json.next("threadDeleted");
     await msgpack.next("threadDeleted");
