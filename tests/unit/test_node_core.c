@@ -638,9 +638,9 @@ static void a_retry_does_not_wait_for_a_clock_that_was_set_back(void **state) {
  * nothing of it is on its way. */
 static void a_retry_waits_until_nothing_of_it_is_in_flight(void **state) {
     (void)state;
-    people_make(250, 0);
+    people_make(240, 0);
     for (unsigned i = 0; i < 12; i++)
-        propose(thread_create_entry(1 + i, i, 250));
+        propose(thread_create_entry(1 + i, i, 240));
     batch_done(STATUS_OK); /* the first thread */
     batch_done(STATUS_OK); /* the others, and her list rows */
     assert_int_equal(lent->count, LIMIT_DISK_BATCH_MAX);
@@ -654,10 +654,10 @@ static void a_retry_waits_until_nothing_of_it_is_in_flight(void **state) {
     tick(RETRY_MS);
     settle();
     for (unsigned i = 0; i < 12; i++) {
-        assert_int_equal(users_with_thread(250, i, MEMBERSHIP_JOINED), 250);
+        assert_int_equal(users_with_thread(240, i, MEMBERSHIP_JOINED), 240);
         expect_answer(1 + i, STATUS_OK);
     }
-    assert_int_equal(told_count(CHANGE_USER_JOINED), 12 * 250);
+    assert_int_equal(told_count(CHANGE_USER_JOINED), 12 * 240);
     assert_int_equal(outbox_count(), 0);
     assert_int_equal(node_core_statistics(core).follow_ups, 0);
 }
