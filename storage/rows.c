@@ -55,6 +55,10 @@ const struct codec_table MEMBERSHIP_ROW_TABLE = CODEC_TABLE(struct membership_ro
 static const struct codec_field tombstone_fields[] = {
     CODEC_MEMBER(1, CODEC_I64, struct tombstone_row, deleted_ms),
     CODEC_MEMBER(2, CODEC_U64, struct tombstone_row, offset),
+    CODEC_MEMBER(3, CODEC_BYTES, struct tombstone_row, thread_id),
+    CODEC_MEMBER(4, CODEC_BYTES, struct tombstone_row, actor_id),
+    CODEC_MEMBER(5, CODEC_BYTES, struct tombstone_row, actor_display_name),
+    CODEC_MEMBER(6, CODEC_BYTES, struct tombstone_row, reason),
 };
 const struct codec_table TOMBSTONE_ROW_TABLE = CODEC_TABLE(struct tombstone_row, tombstone_fields);
 

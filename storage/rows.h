@@ -58,10 +58,14 @@ struct membership_row {
     int64_t last_message_ms; /* left and deleted only */
 };
 
-/* ROW_TOMBSTONE */
+/* ROW_TOMBSTONE: what can still be told of a deleted thread, and that it must not come back. */
 struct tombstone_row {
     int64_t deleted_ms;
-    uint64_t offset;
+    uint64_t offset; /* of the deletion */
+    struct bytes thread_id;
+    struct bytes actor_id; /* absent: the system */
+    struct bytes actor_display_name;
+    struct bytes reason;
 };
 
 /* A row of STORE_OUTBOX: what still has to reach users' ranges. */

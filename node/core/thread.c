@@ -444,7 +444,12 @@ static int delete_write(struct rule *rule) {
     struct outbox_user *users = ARENA_NEW_ARRAY(rule->context->arena, struct outbox_user, everyone->count);
     for (size_t i = 0; i < everyone->count; i++)
         users[i].hash = everyone->users[i];
-    struct tombstone_row tombstone = {.deleted_ms = change.time_ms, .offset = rule->counters.offset};
+    struct tombstone_row tombstone = {.deleted_ms = change.time_ms,
+                                      .offset = change.offset,
+                                      .thread_id = change.thread_id,
+                                      .actor_id = change.actor_id,
+                                      .actor_display_name = change.actor_display_name,
+                                      .reason = change.reason};
     struct outbox_row purge = {.is_purge = true, .time_ms = change.time_ms};
     if ((rc = thread_tombstone_put(&rule->store, &tombstone)) != STATUS_OK ||
         (rc = membership_tell(rule, MEMBERSHIP_DELETED, users, everyone->count)) != STATUS_OK ||

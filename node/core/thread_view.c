@@ -196,3 +196,20 @@ int thread_view_changes(struct thread_view *view, uint64_t offset, size_t change
     *is_complete = walk.is_complete;
     return rc == STATUS_OK ? walk.rc : rc;
 }
+
+int thread_deletion_view(const struct apply_context *context, const struct id_hash *thread, struct change *change) {
+    struct tombstone_row row;
+    int rc = thread_tombstone_get(context->transaction, context->arena, context->master, thread, &row);
+    if (rc != STATUS_OK)
+        return rc;
+    *change = (struct change){.kind = CHANGE_THREAD_DELETED,
+                              .subject = *thread,
+                              .thread_id = row.thread_id,
+                              .offset = row.offset,
+                              .version = row.deleted_ms < 0 ? 0 : (uint64_t)row.deleted_ms,
+                              .time_ms = row.deleted_ms,
+                              .actor_id = row.actor_id,
+                              .actor_display_name = row.actor_display_name,
+                              .reason = row.reason};
+    return STATUS_OK;
+}

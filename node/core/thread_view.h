@@ -43,3 +43,7 @@ int thread_view_participants(struct thread_view *view, struct participant **item
  * whether that was all. A message that lay first below `offset` comes as an edit. */
 int thread_view_changes(struct thread_view *view, uint64_t offset, size_t changes_max, struct change **changes,
                         size_t *count, bool *is_complete);
+
+/* A thread that is gone, as the change by which it went. Whether the user may know is the caller's question.
+ * STATUS_STORE_MISSING: it was not deleted. */
+int thread_deletion_view(const struct apply_context *context, const struct id_hash *thread, struct change *change);

@@ -62,14 +62,27 @@ static int view_catch_up(struct session *session, struct thread_view *view, uint
     return offset > newest ? 0 : changes_tell(session, view, offset);
 }
 
+/* The deletion itself may still be on its way here, or have come by before the session listened: it is told from the
+ * store, once, because nobody listens afterwards. */
+static int deletion_tell(struct session *session, const struct gateway_read *read, const struct id_hash *thread) {
+    struct change change;
+    int rc = thread_deletion_view(&read->context, thread, &change);
+    listen_no_more(session, thread);
+    if (rc == 0)
+        change_tell(session, &change);
+    return rc == STATUS_STORE_MISSING ? 0 : rc;
+}
+
 static int thread_catch_up(struct session *session, const struct gateway_read *read, const struct id_hash *thread,
                            uint64_t offset, size_t changes_max) {
     struct thread_view view;
     int rc = thread_view_open(&view, &read->context, thread, session_user_id(session));
-    if (rc == STATUS_THREAD_NOT_FOUND || rc == STATUS_FORBIDDEN) {
+    if (rc == STATUS_FORBIDDEN) {
         listen_no_more(session, thread);
         return 0;
     }
+    if (rc == STATUS_THREAD_NOT_FOUND)
+        return deletion_tell(session, read, thread);
     return rc == 0 ? view_catch_up(session, &view, offset, changes_max) : rc;
 }
 
@@ -161,13 +174,17 @@ static int thread_join(struct session *session, const struct gateway_read *read,
                        uint64_t offset) {
     struct thread_view view;
     int rc = thread_view_open(&view, &read->context, thread, session_user_id(session));
-    if (rc == STATUS_THREAD_NOT_FOUND || rc == STATUS_FORBIDDEN || (rc == 0 && !view.is_active))
+    bool is_deleted = rc == STATUS_THREAD_NOT_FOUND;
+    if (rc == STATUS_FORBIDDEN)
         return 0;
-    if (rc != 0)
+    if (rc != 0 && !is_deleted)
         return rc;
     struct broadcast *joining = recent_join_find(audiences_of(session), thread, offset);
     if (joining != NULL)
         session->kind->tell(session, joining);
+    if (is_deleted)
+        return deletion_tell(session, read, thread);
+    /* Who has been removed again meanwhile is told up to her removal. */
     return view_catch_up(session, &view, joining == NULL ? offset : offset + 1, SIZE_MAX);
 }
 

@@ -7,6 +7,7 @@
 #include "node/log.h"
 #include "proto/check.h"
 #include "proto/limits.h"
+#include "storage/user_store.h"
 
 #define uthash_fatal(message) check_failed(message, __FILE__, __LINE__)
 #include <uthash.h>
@@ -193,6 +194,33 @@ static int view_go_on(struct realtime_session *self, struct resume_item *item, s
     return rc;
 }
 
+/* A thread that is gone: whoever had it in her list is told of its end, by the change that ended it. */
+static int deletion_go_on(struct realtime_session *self, const struct resume_item *item,
+                          const struct gateway_read *read) {
+    const struct apply_context *context = &read->context;
+    struct user_store store;
+    struct membership_row row;
+    struct change change;
+    struct buffer frame;
+    int rc = user_store_open(&store, context->transaction, context->arena, context->master,
+                             session_user_hash(&self->session));
+    if (rc == 0)
+        rc = user_membership_get(&store, &item->thread, &row);
+    if (rc == 0 && row.membership == MEMBERSHIP_LEFT)
+        rc = STATUS_STORE_MISSING;
+    if (rc == 0)
+        rc = thread_deletion_view(context, &item->thread, &change);
+    if (rc != 0)
+        return rc == STATUS_STORE_MISSING ? STATUS_THREAD_NOT_FOUND : rc;
+    struct broadcast *broadcast = broadcast_new(&change, 0, 0);
+    self->session.kind->tell(&self->session, broadcast);
+    broadcast_release(broadcast);
+    buffer_init(&frame);
+    realtime_complete_encode(format_of(self), change.thread_id, change.offset, &frame);
+    realtime_send_close(self, &frame);
+    return 0;
+}
+
 static bool item_go_on(struct realtime_session *self, struct resume_item *item) {
     struct gateway_read read;
     struct thread_view view;
@@ -204,6 +232,8 @@ static bool item_go_on(struct realtime_session *self, struct resume_item *item) 
         rc = thread_view_open(&view, &read.context, &item->thread, session_user_id(&self->session));
         if (rc == 0)
             rc = view_go_on(self, item, &view, &is_done);
+        else if (rc == STATUS_THREAD_NOT_FOUND)
+            rc = deletion_go_on(self, item, &read);
         gateway_read_end(&read);
     }
     if (rc != 0)

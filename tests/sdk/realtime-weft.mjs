@@ -299,6 +299,21 @@ for (const format of FORMATS) {
         if (!completed) await again.next("complete");
     });
 
+    weft(`${format}: a resume tells of a thread's deletion whoever had it, and nobody else`, async () => {
+        const [creator, other, stranger] = await newUsers(3);
+        const thread = await newThread(creator, [other]);
+        await newMessage(creator, thread, "gone");
+        await send(creator, "DELETE", threadPath(thread));
+        const opened = await session(format, other, { resume: { [thread]: 2 } });
+        const gone = await opened.next("threadDeleted");
+        assert.equal(gone.thread, thread);
+        assert.equal(gone.offset, 4);
+        assert.equal(gone.reason, "deletedByUser");
+        assert.equal((await opened.next("complete")).offset, 4);
+        const foreign = await session(format, stranger, { resume: { [thread]: 2 } });
+        assert.equal((await foreign.next("error")).code, "NotFound");
+    });
+
     weft(`${format}: receipts come with a resume`, async () => {
         const [creator, other] = await newUsers(2);
         const thread = await newThread(creator, [other]);

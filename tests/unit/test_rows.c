@@ -40,7 +40,12 @@ static const struct change_row CHANGE = {.message = {.id = 1,
 static const struct user_row USER = {BYTES_LITERAL("8:acs:r_1"), 2, 3};
 static const struct membership_row MEMBERSHIP = {
     BYTES_LITERAL("19:t@thread.v2"), MEMBERSHIP_DELETED, 3, BYTES_LITERAL("topic"), 5, 6};
-static const struct tombstone_row TOMBSTONE = {1, 2};
+static const struct tombstone_row TOMBSTONE = {1,
+                                               2,
+                                               BYTES_LITERAL("19:t@thread.v2"),
+                                               BYTES_LITERAL("8:acs:r_1"),
+                                               BYTES_LITERAL("Bo"),
+                                               BYTES_LITERAL("deletedByUser")};
 static const struct outbox_row OUTBOX = {.is_purge = true,
                                          .thread_id = BYTES_LITERAL("19:t@thread.v2"),
                                          .membership = MEMBERSHIP_LEFT,

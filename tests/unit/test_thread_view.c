@@ -274,6 +274,36 @@ static void a_replay_hides_what_the_page_hides(void **state) {
     expect_changes(CAROL, 1, 100, true, 2, seen);
 }
 
+static void a_deleted_thread_is_told_by_the_change_that_ended_it(void **state) {
+    struct change change;
+    struct id_hash thread = fixture_hash(&fixture, THREAD);
+    (void)state;
+    transaction = fixture_read(&fixture);
+    struct apply_context context = fixture_context(&fixture, transaction);
+    assert_int_equal(thread_deletion_view(&context, &thread, &change), STATUS_STORE_MISSING);
+    store_abort(transaction);
+
+    message_send(ALICE, "last");
+    struct command command = command_of(COMMAND_THREAD_DELETE, BOB);
+    command.reason = BYTES_LITERAL("deletedByUser");
+    assert_int_equal(fixture_apply(&fixture, &command), STATUS_OK);
+    struct change told = fixture.outcome.changes->change;
+
+    transaction = fixture_read(&fixture);
+    context = fixture_context(&fixture, transaction);
+    assert_int_equal(thread_deletion_view(&context, &thread, &change), STATUS_OK);
+    store_abort(transaction);
+    assert_int_equal(change.kind, CHANGE_THREAD_DELETED);
+    assert_int_equal(change.offset, 4);
+    assert_int_equal(change.offset, told.offset);
+    assert_int_equal(change.version, told.version);
+    assert_int_equal(change.time_ms, told.time_ms);
+    assert_true(bytes_equal(change.thread_id, THREAD));
+    assert_true(bytes_equal(change.actor_id, BOB));
+    assert_true(bytes_equal(change.actor_display_name, told.actor_display_name));
+    assert_true(bytes_equal_text(change.reason, "deletedByUser"));
+}
+
 static void a_damaged_row_is_named_and_nothing_of_it_given_out(void **state) {
     struct id_hash thread = fixture_hash(&fixture, THREAD);
     struct id_hash bob = fixture_hash(&fixture, BOB);
@@ -310,6 +340,7 @@ int main(void) {
         VIEW(only_active_participants_are_listed_in_join_order),
         VIEW(a_replay_tells_what_happened_after_an_offset),
         VIEW(a_replay_hides_what_the_page_hides),
+        VIEW(a_deleted_thread_is_told_by_the_change_that_ended_it),
         VIEW(a_damaged_row_is_named_and_nothing_of_it_given_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
