@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "node/gateway/authentication.h"
@@ -18,7 +19,8 @@
 #include "node/server_parts.h"
 #include "proto/check.h"
 
-#define STOP_MS 2000 /* how long a stopping worker waits for its clients */
+#define OPEN_FILES_BESIDES 256 /* database, listeners, event loops */
+#define STOP_MS 2000           /* how long a stopping worker waits for its clients */
 
 static void on_call(struct worker *worker, struct http_call *call) {
     const struct http_route_table tables[] = {chat_routes,     identity_routes, trouter_routes,
@@ -41,6 +43,22 @@ static void on_worker_stop(struct worker *worker) {
 static size_t workers_wanted(const struct config *config) {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     return config->workers > 0 ? (size_t)config->workers : cores > 0 ? (size_t)cores : 1;
+}
+
+/* Every connection is an open file. */
+static void open_files_raise(const struct config *config) {
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)config->connections_max + OPEN_FILES_BESIDES;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    rlim_t allowed = limit.rlim_max;
+    limit = (struct rlimit){.rlim_cur = wanted, .rlim_max = allowed > wanted ? allowed : wanted};
+    if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+        return;
+    limit = (struct rlimit){.rlim_cur = allowed, .rlim_max = allowed};
+    setrlimit(RLIMIT_NOFILE, &limit);
+    log_warning("connections_max is %lld, but the system allows only %llu open files",
+                (long long)config->connections_max, (unsigned long long)allowed);
 }
 
 static int workers_open(struct server *server) {
@@ -73,6 +91,7 @@ static int workers_open(struct server *server) {
             .addresses_count = addresses_count,
             .tls = server->tls,
             .connections_max = (size_t)config->connections_max,
+            .connections_total = &server->gateway.connections,
             .stop_ms = STOP_MS,
             .on_start = on_worker_start,
             .on_stop = on_worker_stop};
@@ -151,6 +170,7 @@ static void gateway_fill(struct server *server) {
 }
 
 int gateway_setup(struct server *server) {
+    open_files_raise(&server->config);
     gateway_fill(server);
     int rc = tls_open(server);
     return rc == STATUS_OK ? workers_open(server) : rc;

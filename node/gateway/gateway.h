@@ -25,7 +25,8 @@ struct gateway {
     atomic_bool is_draining; /* new real-time connections are refused with 503, tellers say goaway */
     struct gateway_worker *workers;
     size_t workers_count;
-    void *core; /* for the callbacks; any thread may call them */
+    atomic_size_t connections; /* of all workers */
+    void *core;                /* for the callbacks; any thread may call them */
     /* Takes the entry; its answer comes to the worker named in it. STATUS_SHUTTING_DOWN: not taken, still yours. */
     int (*propose)(void *core, struct entry *entry);
     /* Something to tell that is not stored (typing). The change is borrowed until return. */

@@ -21,7 +21,9 @@ struct connection_set {
     struct http_server *http;
     struct connection *first;
     size_t count;
-    size_t count_max;
+    atomic_size_t *total; /* of all workers */
+    atomic_size_t own_total;
+    size_t total_max;
     uint64_t refused;
 };
 
@@ -41,12 +43,14 @@ struct listener {
 
 /* ---- Connections ---- */
 
-struct connection_set *connection_set_new(uv_loop_t *loop, struct http_server *http, size_t connections_max) {
+struct connection_set *connection_set_new(uv_loop_t *loop, struct http_server *http, size_t connections_max,
+                                          atomic_size_t *total) {
     struct connection_set *set = calloc(1, sizeof(*set));
     check(set != NULL);
     set->loop = loop;
     set->http = http;
-    set->count_max = connections_max;
+    set->total = total == NULL ? &set->own_total : total;
+    set->total_max = connections_max;
     return set;
 }
 
@@ -85,6 +89,7 @@ static void on_connection_closed(uv_handle_t *handle) {
     if (connection->next != NULL)
         connection->next->link = connection->link;
     connection->set->count--;
+    atomic_fetch_sub(connection->set->total, 1);
     free(connection);
 }
 
@@ -99,6 +104,7 @@ static struct connection *connection_new(struct connection_set *set) {
         connection->next->link = &connection->next;
     set->first = connection;
     set->count++;
+    atomic_fetch_add(set->total, 1);
     return connection;
 }
 
@@ -129,7 +135,7 @@ static void on_connection(uv_stream_t *stream, int status) {
         set->refused++;
         return;
     }
-    bool is_full = set->count >= set->count_max;
+    bool is_full = atomic_load(set->total) >= set->total_max;
     struct connection *connection = connection_new(set);
     if (uv_accept(stream, (uv_stream_t *)&connection->tcp) != 0 || is_full) {
         set->refused++;
@@ -270,7 +276,7 @@ static void serve_backlog(struct listener *listener) {
     uv_os_fd_t listening;
     if (uv_fileno((uv_handle_t *)&listener->tcp, &listening) != 0)
         return;
-    while (listener->set->count < listener->set->count_max) {
+    while (atomic_load(listener->set->total) < listener->set->total_max) {
         int fd = accept(listening, NULL, NULL);
         if (fd < 0)
             return;

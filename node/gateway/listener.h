@@ -1,6 +1,7 @@
 #pragma once
 /* A listening socket of one worker and the connections it has accepted. Every worker listens on the same address
  * (SO_REUSEPORT); the kernel spreads connections among them. */
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,8 +19,10 @@ struct listen_address {
     bool is_exclusive;
 };
 
-/* The connections of one worker: counted, bounded, and reachable for closing. */
-struct connection_set *connection_set_new(uv_loop_t *loop, struct http_server *http, size_t connections_max);
+/* The connections of one worker: counted, bounded, and reachable for closing. `total` is counted for all workers
+ * together and is what `connections_max` bounds; borrowed as long as the set. NULL: this set is all there is. */
+struct connection_set *connection_set_new(uv_loop_t *loop, struct http_server *http, size_t connections_max,
+                                          atomic_size_t *total);
 size_t connection_set_count(const struct connection_set *set);
 /* Connections refused because of the bound or because no file descriptor was left. */
 uint64_t connection_set_refused(const struct connection_set *set);

@@ -292,7 +292,8 @@ int worker_init(struct worker *worker, const struct worker_options *options, cha
     machine->websockets = websocket_group_new(worker, &worker->wheel, &worker->loop);
     machine->http->websockets = machine->websockets;
     size_t connections_max = options->connections_max == 0 ? CONNECTIONS_MAX_DEFAULT : options->connections_max;
-    machine->connections = connection_set_new(&worker->loop, machine->http, connections_max);
+    machine->connections =
+        connection_set_new(&worker->loop, machine->http, connections_max, options->connections_total);
     int rc = listen_all(worker, options, error, error_size);
     if (rc != 0)
         worker_close(worker);

@@ -24,9 +24,11 @@ struct worker_options {
     struct http_options http;               /* its texts are borrowed as long as the worker lives */
     const struct listen_address *addresses; /* borrowed until return */
     size_t addresses_count;
-    SSL_CTX *tls;           /* borrowed as long as the worker lives; NULL if no address has TLS */
-    size_t connections_max; /* 0: 100,000 */
-    uint32_t stop_ms;       /* how long worker_stop waits for the clients; 0: 5 s */
+    SSL_CTX *tls;                     /* borrowed as long as the worker lives; NULL if no address has TLS */
+    size_t connections_max;           /* 0: 100,000 */
+    atomic_size_t *connections_total; /* shared by the workers that `connections_max` bounds together, borrowed as long
+                                         as the worker lives; NULL: bounds this one */
+    uint32_t stop_ms;                 /* how long worker_stop waits for the clients; 0: 5 s */
     /* On the worker's thread, before its first and after its last turn; may be NULL. */
     void (*on_start)(struct worker *worker);
     void (*on_stop)(struct worker *worker);

@@ -100,7 +100,7 @@ test("a node that is killed on a full disk has everything it acknowledged, and s
 }, { skip: noSmallDisk, deadlineMs: 120000 });
 
 test("storage_max_mb is a full disk too, and a larger value after a restart ends it", async () => {
-    const world = await (await World.make()).start({ config: `${CONFIG}storage_max_mb = 40\n` });
+    const world = await (await World.make({ parent: smallDisk })).start({ config: `${CONFIG}storage_max_mb = 40\n` });
     const users = await world.newUsers(2);
     const thread = await world.newThread(users);
     const acknowledged = [];
@@ -112,6 +112,25 @@ test("storage_max_mb is a full disk too, and a larger value after a restart ends
     await checkReads(world, users, thread, acknowledged);
     await world.newMessage(users[0], thread, "there is room");
     await finish(world);
+    world.node.remove();
+}, { deadlineMs: 120000 });
+
+test("a full database can be made smaller: threads can be deleted, and then there is room", async () => {
+    const world = await (await World.make({ parent: smallDisk })).start({ config: `${CONFIG}storage_max_mb = 40\n` });
+    const users = await world.newUsers(2);
+    const [full, kept] = [await world.newThread(users), await world.newThread(users)];
+    const acknowledged = [];
+    await fill(world, users[0], full, acknowledged);
+    const answer = await world.call(users[0], "DELETE", threadPath(full));
+    assert.equal(answer.status, 204, answer.text);
+    const deadline = performance.now() + 30000;
+    for (let sent = 0; sent < 20; ) {
+        const { status } = await world.call(users[0], "POST", `${threadPath(kept)}/messages`, { body: { content: text(sent) } });
+        if (status === 201) sent++;
+        assert.ok(performance.now() < deadline, "there is room within the deadline");
+    }
+    await finish(world);
+    world.node.remove();
 }, { deadlineMs: 120000 });
 
 await run("disk_full");
