@@ -6,6 +6,8 @@
 
 #include "proto/check.h"
 
+/* Most operations need little, and thousands of them may be waiting at a time. */
+#define ARENA_FIRST_CHUNK_BYTES 1024
 #define ARENA_CHUNK_BYTES 8192
 #define ARENA_ALIGNMENT 16
 
@@ -34,7 +36,7 @@ void arena_reset(struct arena *arena) {
         return;
     arena->chunks = kept->next;
     arena_close(arena);
-    if (kept->size == ARENA_CHUNK_BYTES) {
+    if (kept->size <= ARENA_CHUNK_BYTES) {
         kept->next = NULL;
         arena->chunks = kept;
     } else {
@@ -47,7 +49,8 @@ void *arena_alloc(struct arena *arena, size_t size) {
     check(size < SIZE_MAX / 2);
     size_t rounded = (size + ARENA_ALIGNMENT - 1) & ~(size_t)(ARENA_ALIGNMENT - 1);
     if (arena->chunks == NULL || arena->chunks->size - arena->used < rounded) {
-        size_t chunk_size = rounded > ARENA_CHUNK_BYTES ? rounded : ARENA_CHUNK_BYTES;
+        size_t usual = arena->chunks == NULL ? ARENA_FIRST_CHUNK_BYTES : ARENA_CHUNK_BYTES;
+        size_t chunk_size = rounded > usual ? rounded : usual;
         struct arena_chunk *chunk = malloc(sizeof(*chunk) + chunk_size);
         check(chunk != NULL);
         chunk->size = chunk_size;
