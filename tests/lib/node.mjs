@@ -6,9 +6,10 @@ import { existsSync, mkdirSync, openSync, closeSync, readFileSync, rmSync, statS
 import https from "node:https";
 import net from "node:net";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { setTimeout as pause } from "node:timers/promises";
 
-const root = path.resolve(import.meta.dirname, "../..");
+const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** The program under test: $WEFT_NODE, or the newest weft-node in a build folder of this tree. */
 export function nodeProgram() {

@@ -1,10 +1,11 @@
 // The line 1.5 of the chat client has its real time in files that only bundlers for browsers select (the "browser" field
 // of its package.json). This bundles it as an application would; the package itself stays as it is.
 
+import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 await build({
-    stdin: { contents: 'export { ChatClient } from "chat-1-5";', resolveDir: import.meta.dirname, loader: "js" },
+    stdin: { contents: 'export { ChatClient } from "chat-1-5";', resolveDir: fileURLToPath(new URL(".", import.meta.url)), loader: "js" },
     bundle: true,
     platform: "browser",
     format: "esm",
