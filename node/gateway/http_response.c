@@ -98,6 +98,15 @@ static uint64_t next_random(struct http_server *server) {
     return mixed ^ (mixed >> 31);
 }
 
+/* Tells the client how long an idle connection is kept, so that it does not send the next request into one that is
+ * being closed (RFC 2068, 19.7.1; pools of Node.js and browsers obey it). */
+static void add_keep_alive(struct http_server *server, h2o_req_t *request) {
+    char text[40];
+    int size = snprintf(text, sizeof(text), "timeout=%" PRIu64, (uint64_t)server->config.http1.req_timeout / 1000);
+    if (request->http1_is_persistent)
+        add_header(request, "keep-alive", bytes_of(text, (size_t)size));
+}
+
 static void add_correlation(struct http_server *server, h2o_req_t *request) {
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     char text[22 + 2];
@@ -143,6 +152,7 @@ static void add_common_headers(struct http_server *server, h2o_req_t *request, s
     bool is_identity = bytes_equal_text(path_start, "identities") || bytes_equal_text(path_start, "teamsUser");
     add_header_text(request, "api-supported-versions", is_identity ? identity_versions : chat_versions);
     add_correlation(server, request);
+    add_keep_alive(server, request);
     add_processing_time(request, started_ns);
     struct bytes request_id = find_request_header(request, "x-ms-client-request-id");
     if (is_made_of(request_id, "!#$%&'*+-.^_`|~", REQUEST_ID_BYTES_MAX))
