@@ -10,10 +10,10 @@ enum row_kind {
     ROW_KEY = 'K',            /* the subject's data key, wrapped by the master key */
     ROW_TOMBSTONE = 'X',      /* a thread that was deleted */
     ROW_THREAD = 'T',         /* properties of a thread */
-    ROW_COUNTERS = 'C',       /* what changes with every message of a thread */
     ROW_PARTICIPANT = 'P',    /* | user's hash */
     ROW_MESSAGE = 'M',        /* | offset */
     ROW_MESSAGE_OFFSET = 'I', /* | message id: where it lies now */
+    ROW_COUNTERS = 'J',       /* what changes with every message: behind the newest index row, so on the same page */
     ROW_CLIENT_ID = 'c',      /* | hash of author and client message id: the message it made */
     ROW_REQUEST_ID = 'D',     /* | bucket of time (8) | hash of author and request id */
     ROW_RECEIPT = 'R',        /* | user's hash */

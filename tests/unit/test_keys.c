@@ -36,10 +36,11 @@ static void numbers_keep_their_order_and_value(void **state) {
 
 static void rows_of_a_subject_lie_together_and_changes_in_the_order_of_their_offsets(void **state) {
     const struct key keys[] = {
-        key_of_row(&LOW, ROW_COUNTERS),
         key_of_request_id(&LOW, 1, &HIGH),
         key_of_request_id(&LOW, 2, &LOW),
         key_of_row_number(&LOW, ROW_MESSAGE_OFFSET, 7),
+        key_of_row_number(&LOW, ROW_MESSAGE_OFFSET, UINT64_MAX),
+        key_of_row(&LOW, ROW_COUNTERS),
         key_of_row(&LOW, ROW_KEY),
         key_of_row_number(&LOW, ROW_MESSAGE, 0),
         key_of_row_number(&LOW, ROW_MESSAGE, 255),
@@ -49,7 +50,7 @@ static void rows_of_a_subject_lie_together_and_changes_in_the_order_of_their_off
         key_of_row_hash(&LOW, ROW_PARTICIPANT, &HIGH),
         key_of_row(&LOW, ROW_TOMBSTONE),
         key_of_row_hash(&LOW, ROW_CLIENT_ID, &LOW),
-        key_of_row(&HIGH, ROW_COUNTERS),
+        key_of_request_id(&HIGH, 0, &LOW),
     };
     (void)state;
     for (size_t i = 0; i + 1 < COUNT(keys); i++)
