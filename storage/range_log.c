@@ -3,6 +3,7 @@
 #include "proto/check.h"
 #include "proto/status.h"
 #include "storage/keys.h"
+#include "storage/sealed_row.h"
 
 /* Stored form: flags (1) | range (8) | epoch (8) | index (8) | subject (16) | sealed command. */
 #define ENTRY_HEADER_BYTES 41
@@ -170,36 +171,22 @@ int range_log_trim(struct store_transaction *transaction, size_t bytes, size_t e
     return STATUS_OK;
 }
 
-static int master_row_put(struct store_transaction *transaction, const struct seal_key *master, enum store_table table,
-                          const struct key *key, const struct codec_table *codec, const void *row) {
-    struct buffer plain;
-    buffer_init(&plain);
-    codec_encode(codec, row, &plain);
-    int rc = sealed_put(transaction, master, table, key_bytes(key), buffer_bytes(&plain));
-    buffer_close(&plain);
-    return rc;
-}
-
 int range_marks_get(struct store_transaction *transaction, const struct seal_key *master, struct arena *arena,
                     uint32_t range, struct range_marks *marks) {
     struct key key = key_of_range_marks(range);
-    struct bytes plain;
-    int rc = sealed_get(transaction, master, STORE_META, key_bytes(&key), arena, &plain);
-    if (rc != STATUS_OK)
-        return rc;
-    return codec_decode(&RANGE_MARKS_TABLE, plain, arena, marks) == STATUS_OK ? STATUS_OK : STATUS_RECORD_CORRUPT;
+    return sealed_row_get(transaction, master, STORE_META, &key, &RANGE_MARKS_TABLE, arena, marks);
 }
 
 int range_marks_put(struct store_transaction *transaction, const struct seal_key *master, uint32_t range,
                     const struct range_marks *marks) {
     struct key key = key_of_range_marks(range);
-    return master_row_put(transaction, master, STORE_META, &key, &RANGE_MARKS_TABLE, marks);
+    return sealed_row_put(transaction, master, STORE_META, &key, &RANGE_MARKS_TABLE, marks);
 }
 
 int outbox_put(struct store_transaction *transaction, const struct seal_key *master, const struct id_hash *subject,
                uint64_t number, const struct outbox_row *row) {
     struct key key = key_of_outbox(subject, number);
-    return master_row_put(transaction, master, STORE_OUTBOX, &key, &OUTBOX_ROW_TABLE, row);
+    return sealed_row_put(transaction, master, STORE_OUTBOX, &key, &OUTBOX_ROW_TABLE, row);
 }
 
 int outbox_remove(struct store_transaction *transaction, const struct id_hash *subject, uint64_t number) {

@@ -5,33 +5,21 @@
 #include "proto/limits.h"
 #include "proto/status.h"
 #include "storage/keys.h"
+#include "storage/sealed_row.h"
 
 #define EXPIRED_REQUEST_IDS_PER_CALL 64
 
 static int row_get(struct thread_store *self, const struct key *key, const struct codec_table *table, void *row) {
-    struct bytes plain;
-    int rc = sealed_get(self->transaction, &self->key, STORE_STATE, key_bytes(key), self->arena, &plain);
-    if (rc != STATUS_OK)
-        return rc;
-    return codec_decode(table, plain, self->arena, row) == STATUS_OK ? STATUS_OK : STATUS_RECORD_CORRUPT;
+    return sealed_row_get(self->transaction, &self->key, STORE_STATE, key, table, self->arena, row);
 }
 
 static int row_open(struct thread_store *self, struct bytes key, struct bytes sealed, const struct codec_table *table,
                     void *row) {
-    struct bytes plain;
-    int rc = seal_open(&self->key, STORE_STATE, key, sealed, self->arena, &plain);
-    if (rc != STATUS_OK)
-        return rc;
-    return codec_decode(table, plain, self->arena, row) == STATUS_OK ? STATUS_OK : STATUS_RECORD_CORRUPT;
+    return sealed_row_open(&self->key, STORE_STATE, key, sealed, table, self->arena, row);
 }
 
 static int row_put(struct thread_store *self, const struct key *key, const struct codec_table *table, const void *row) {
-    struct buffer plain;
-    buffer_init(&plain);
-    codec_encode(table, row, &plain);
-    int rc = sealed_put(self->transaction, &self->key, STORE_STATE, key_bytes(key), buffer_bytes(&plain));
-    buffer_close(&plain);
-    return rc;
+    return sealed_row_put(self->transaction, &self->key, STORE_STATE, key, table, row);
 }
 
 int thread_store_open(struct thread_store *self, struct store_transaction *transaction, struct arena *arena,
@@ -375,21 +363,12 @@ int thread_request_ids_expire(struct thread_store *self, int64_t now_ms) {
 int thread_tombstone_get(struct store_transaction *transaction, struct arena *arena, const struct seal_key *master,
                          const struct id_hash *thread, struct tombstone_row *row) {
     struct key key = key_of_row(thread, ROW_TOMBSTONE);
-    struct bytes plain;
-    int rc = sealed_get(transaction, master, STORE_STATE, key_bytes(&key), arena, &plain);
-    if (rc != STATUS_OK)
-        return rc;
-    return codec_decode(&TOMBSTONE_ROW_TABLE, plain, arena, row) == STATUS_OK ? STATUS_OK : STATUS_RECORD_CORRUPT;
+    return sealed_row_get(transaction, master, STORE_STATE, &key, &TOMBSTONE_ROW_TABLE, arena, row);
 }
 
 int thread_tombstone_put(struct thread_store *self, const struct tombstone_row *row) {
     struct key key = key_of_row(&self->thread, ROW_TOMBSTONE);
-    struct buffer plain;
-    buffer_init(&plain);
-    codec_encode(&TOMBSTONE_ROW_TABLE, row, &plain);
-    int rc = sealed_put(self->transaction, self->master, STORE_STATE, key_bytes(&key), buffer_bytes(&plain));
-    buffer_close(&plain);
-    return rc;
+    return sealed_row_put(self->transaction, self->master, STORE_STATE, &key, &TOMBSTONE_ROW_TABLE, row);
 }
 
 static bool row_is_purgeable(const void *context, struct bytes key) {

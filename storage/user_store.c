@@ -2,24 +2,14 @@
 
 #include "proto/status.h"
 #include "storage/keys.h"
-
-static int row_decode(const struct codec_table *table, struct bytes plain, struct arena *arena, void *row) {
-    return codec_decode(table, plain, arena, row) == STATUS_OK ? STATUS_OK : STATUS_RECORD_CORRUPT;
-}
+#include "storage/sealed_row.h"
 
 static int row_get(struct user_store *self, const struct key *key, const struct codec_table *table, void *row) {
-    struct bytes plain;
-    int rc = sealed_get(self->transaction, &self->key, STORE_STATE, key_bytes(key), self->arena, &plain);
-    return rc == STATUS_OK ? row_decode(table, plain, self->arena, row) : rc;
+    return sealed_row_get(self->transaction, &self->key, STORE_STATE, key, table, self->arena, row);
 }
 
 static int row_put(struct user_store *self, const struct key *key, const struct codec_table *table, const void *row) {
-    struct buffer plain;
-    buffer_init(&plain);
-    codec_encode(table, row, &plain);
-    int rc = sealed_put(self->transaction, &self->key, STORE_STATE, key_bytes(key), buffer_bytes(&plain));
-    buffer_close(&plain);
-    return rc;
+    return sealed_row_put(self->transaction, &self->key, STORE_STATE, key, table, row);
 }
 
 int user_store_open(struct user_store *self, struct store_transaction *transaction, struct arena *arena,
@@ -65,11 +55,8 @@ int user_memberships_visit(struct user_store *self, user_membership_visitor visi
     rc = store_cursor_seek(cursor, key_bytes(&first), &key, &sealed);
     while (rc == STATUS_OK && key_is_of_row(key, &self->user, ROW_MEMBERSHIP)) {
         struct membership_row row;
-        struct bytes plain;
         struct id_hash thread = key_suffix_hash(key);
-        rc = seal_open(&self->key, STORE_STATE, key, sealed, self->arena, &plain);
-        if (rc == STATUS_OK)
-            rc = row_decode(&MEMBERSHIP_ROW_TABLE, plain, self->arena, &row);
+        rc = sealed_row_open(&self->key, STORE_STATE, key, sealed, &MEMBERSHIP_ROW_TABLE, self->arena, &row);
         if (rc != STATUS_OK || !visit(context, &thread, &row))
             break;
         rc = store_cursor_next(cursor, &key, &sealed);
