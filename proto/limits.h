@@ -27,6 +27,7 @@
 #define LIMIT_RESUME_CHANGES_MAX 10000     /* changes repeated per thread at a resume before a gap is declared */
 #define LIMIT_SESSION_QUEUE_BYTES_MAX (1024 * 1024) /* what a slow reader may have waiting; default, configurable */
 #define LIMIT_SESSION_UNANSWERED_MAX 256            /* pushes to an SDK endpoint kept until it answers */
+#define LIMIT_SESSIONS_PER_USER_MAX 100             /* of one worker; each costs memory for every thread of the user */
 #define LIMIT_SESSION_REQUESTS_MAX 1024             /* requests of one real-time client that wait for their answer */
 #define LIMIT_ENDPOINT_BUFFER_MS 60000              /* how long a lost SDK endpoint's events are kept */
 #define LIMIT_REQUESTS_IN_FLIGHT_MAX 20000          /* proposals waiting for the disk; beyond it 503 Overloaded */

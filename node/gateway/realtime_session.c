@@ -173,6 +173,12 @@ static void connect_perform(struct realtime_session *self, struct arena *arena,
         refuse_and_close(self, request->id, &problem);
         return;
     }
+    if (session_table_is_full_for(self->worker->sessions, &caller.hash)) {
+        problem = (struct problem){.rc = STATUS_TOO_MANY_REQUESTS};
+        realtime_refuse(self, request->id, BYTES_ABSENT, &problem);
+        websocket_close(self->websocket, REALTIME_CLOSE_TOO_MANY, "This user has too many connections.");
+        return;
+    }
     session_begin(&self->session, &realtime_kind, self->worker, &caller);
     self->state = REALTIME_OPEN;
     welcome(self);

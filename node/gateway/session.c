@@ -4,6 +4,7 @@
 
 #include "node/gateway/subscription.h"
 #include "proto/check.h"
+#include "proto/limits.h"
 
 #define uthash_fatal(message) check_failed(message, __FILE__, __LINE__)
 #include <uthash.h>
@@ -140,6 +141,13 @@ size_t session_table_count(const struct session_table *table) {
 struct session *session_table_find(struct session_table *table, const struct id_hash *user) {
     struct session_user *found = user_find(table, user);
     return found == NULL ? NULL : found->first;
+}
+
+bool session_table_is_full_for(struct session_table *table, const struct id_hash *user) {
+    size_t count = 0;
+    for (const struct session *session = session_table_find(table, user); session != NULL; session = session->next)
+        count++;
+    return count >= LIMIT_SESSIONS_PER_USER_MAX;
 }
 
 struct audience_table *session_table_audiences(struct session_table *table) {

@@ -64,6 +64,9 @@ size_t session_table_count(const struct session_table *table);
 /* The first of a user's sessions, the others by `next`; NULL: none. */
 struct session *session_table_find(struct session_table *table, const struct id_hash *user);
 
+/* Whether a user has as many sessions here as one may have. */
+bool session_table_is_full_for(struct session_table *table, const struct id_hash *user);
+
 /* Begins to drain: every session is told to move, spread over `spread_ms`. */
 void session_table_drain(struct gateway_worker *worker, uint32_t spread_ms);
 

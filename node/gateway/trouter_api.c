@@ -177,9 +177,12 @@ static int socket_check(struct gateway_worker *worker, struct http_call *call, s
         return rc;
     if (!websocket_is_requested(call))
         return problem_set(problem, &call->arena, STATUS_BAD_REQUEST, NULL, "This path is for WebSockets only.");
+    caller_of_ticket(worker->gateway, &ticket, &arrival->caller);
+    if (session_table_is_full_for(worker->sessions, &arrival->caller.hash))
+        return problem_set(problem, &call->arena, STATUS_TOO_MANY_REQUESTS, NULL,
+                           "This user has too many connections.");
     if (!ticket_use(worker->gateway->endpoints, ticket.nonce, now_ms, now_ms + SOCKET_TICKET_MS))
         return problem_set(problem, &call->arena, STATUS_UNAUTHORIZED, NULL, "The ticket has been used before.");
-    caller_of_ticket(worker->gateway, &ticket, &arrival->caller);
     arrival->endpoint_id = ticket.endpoint_id;
     return 0;
 }

@@ -8,7 +8,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { run, test } from "../sdk/lib/harness.mjs";
 import { chanceFrom } from "./lib/chance.mjs";
 import { Realtime } from "./lib/realtime.mjs";
-import { dial } from "./lib/websocket.mjs";
+import { Trouter } from "./lib/trouter.mjs";
+import { WebSocketClient, dial } from "./lib/websocket.mjs";
 import { World, participant, threadPath, until } from "./lib/world.mjs";
 
 const RACE_MS = Number(process.env.WEFT_RACE_SECONDS ?? 6) * 1000;
@@ -37,6 +38,30 @@ test("who reads nothing may not pile up resumes, and is told so", async () => {
     hostile.close();
     await world.node.stop();
 }, { deadlineMs: 90000 });
+
+test("one user's connections are bounded, and refused by name", async () => {
+    const world = await (await World.make({ plain: true })).start({ config: "workers = 1\n" });
+    const [user, other] = await world.newUsers(2);
+    const opened = [];
+    let refused;
+    while (!refused && opened.length < 1000) {
+        const frames = [];
+        const socket = await WebSocketClient.open(world.target, "/realtime", { protocol: "weft.v1.json" });
+        const session = new Realtime(socket, "json", (frame) => frames.push(frame));
+        session.send({ type: "connect", token: user.token });
+        const isConnected = await session.connected.then(() => true, () => false);
+        if (isConnected) opened.push(session);
+        else refused = { ...(await session.closed), error: frames.find(({ type }) => type === "error") };
+    }
+    assert.equal(refused?.code, 4429);
+    assert.equal(refused.error.code, "TooManyRequests");
+    assert.ok(opened.length >= 50, `${opened.length} connections are fewer than a user may need`);
+    await assert.rejects(Trouter.connect(world, user), (error) => error.status === 429);
+    await (await Realtime.connect(world.target, "json", other.token)).ask({ type: "ping", id: "others are not concerned" });
+    opened.pop().close();
+    await until("there is a place again", () => Realtime.connect(world.target, "msgpack", user.token).then(() => true, () => false), 10000);
+    await world.node.stop();
+}, { deadlineMs: 60000 });
 
 test("connections_max bounds all workers together, and places become free again", async () => {
     const world = await (await World.make({ plain: true })).start({ config: "workers = 2\nconnections_max = 40\n" });

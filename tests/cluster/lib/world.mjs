@@ -65,19 +65,19 @@ export class World {
             return await this.#exchangeOnce(method, target, options);
         } catch (error) {
             // The node may end a kept connection just when it is used again.
-            if (error.code === "ECONNRESET" && error.isReused) return this.#exchangeOnce(method, target, options);
+            if (error.code === "ECONNRESET" && error.isReused) return this.#exchangeOnce(method, target, { ...options, agent: false });
             throw error;
         }
     }
 
-    #exchangeOnce(method, target, { headers = {}, body, deadlineMs = 30000 }) {
+    #exchangeOnce(method, target, { headers = {}, body, deadlineMs = 30000, agent = this.agent }) {
         const payload = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
         const given = { ...headers };
         if (payload !== undefined) given["Content-Length"] = Buffer.byteLength(payload);
         if (payload !== undefined && !given["Content-Type"]) given["Content-Type"] = "application/json";
         const { port, ca } = this.target;
         return new Promise((resolve, reject) => {
-            const options = { agent: this.agent, method, host: "127.0.0.1", port, path: target, headers: given, timeout: deadlineMs, ca, servername: "" };
+            const options = { agent, method, host: "127.0.0.1", port, path: target, headers: given, timeout: deadlineMs, ca, servername: "" };
             const request = (ca ? https : http).request(options, (response) => {
                 const chunks = [];
                 response.on("data", (chunk) => chunks.push(chunk));
