@@ -1,5 +1,6 @@
 // A node is killed again and again while clients send over both interfaces. Everybody goes on as a client should: what was
-// not acknowledged is sent again under its id, and receivers resume from the last offset they have.
+// not acknowledged is sent again under its id, and receivers resume from the last offset they have. Threads are made, left
+// and deleted meanwhile.
 // WEFT_KILL_ROUNDS: how often (5). WEFT_SEED: of the moments.
 
 import assert from "node:assert/strict";
@@ -8,10 +9,10 @@ import { setTimeout as pause } from "node:timers/promises";
 import { run, test } from "../sdk/lib/harness.mjs";
 import { chanceFrom } from "./lib/chance.mjs";
 import { Realtime } from "./lib/realtime.mjs";
-import { World, threadPath, until } from "./lib/world.mjs";
+import { World, participant, threadPath, until } from "./lib/world.mjs";
 
 const ROUNDS = Number(process.env.WEFT_KILL_ROUNDS ?? 5);
-const ACKS_PER_ROUND = 15; // of every sender, before the next kill may come
+const ACKS_PER_ROUND = 12; // of every sender and of the maker of threads, before the next kill may come
 const WINDOW = 8; // sends that a real-time sender has under way
 const CREATION_OFFSET = 2; // the two system messages of a new thread are told as one change
 const PATIENCE_MS = 30000 + ROUNDS * 10000;
@@ -121,6 +122,69 @@ class RestSender {
     }
 }
 
+/** Makes threads, takes somebody out of each, and deletes every other; everything is repeated until it is answered. */
+class ThreadMaker {
+    constructor(world, users) {
+        Object.assign(this, { world, users, acknowledged: [], count: 0, isStopping: false });
+    }
+
+    /** Repeats until answered with one of the statuses; after a repetition the first try may have had its effect already. */
+    async #ask(method, path, options, statuses, statusesOfRepetition = []) {
+        for (let attempt = 0; !isEnded.value; attempt++) {
+            const answer = await this.world.call(this.users[0], method, path, { ...options, deadlineMs: 10000 }).catch(() => null);
+            if (statuses.includes(answer?.status) || (attempt > 0 && statusesOfRepetition.includes(answer?.status))) return answer;
+            if (answer && answer.status !== 503) complain(`${method} ${path}: ${answer.status} ${answer.text}`);
+            await pause(20);
+        }
+        return null;
+    }
+
+    async work() {
+        while (!isEnded.value && !this.isStopping) {
+            const number = this.count++;
+            const headers = { "Repeatability-Request-Id": randomUUID(), "Repeatability-First-Sent": new Date().toUTCString() };
+            const made = await this.#ask("POST", "/chat/threads", { body: { topic: `made ${number}`, participants: this.users.map(participant) }, headers }, [201]);
+            if (!made) return;
+            const thread = made.json.chatThread.id;
+            const gone = this.users[1 + (number % (this.users.length - 1))];
+            if (!(await this.#ask("POST", `${threadPath(thread)}/participants/:remove`, { body: participant(gone).communicationIdentifier }, [204], [404]))) return;
+            const isDeleted = number % 2 === 1;
+            if (isDeleted && !(await this.#ask("DELETE", threadPath(thread), {}, [204], [404]))) return;
+            this.acknowledged.push({ id: `thread ${number}`, thread, topic: `made ${number}`, gone, isDeleted });
+        }
+    }
+
+    /** What every user's list and every thread show of it. */
+    async check() {
+        for (const user of this.users) {
+            const listed = new Map();
+            let query = "maxPageSize=100";
+            while (query) {
+                const { json } = await this.world.expect(user, "GET", "/chat/threads", { query });
+                for (const item of json.value) {
+                    if (listed.has(item.id)) complain(`${user.name} has ${item.topic} twice`);
+                    listed.set(item.id, item);
+                }
+                query = json.nextLink ? new URL(json.nextLink).search.slice(1).replace(/&?api-version=[^&]*/, "") : null;
+            }
+            // Also who was taken out keeps it in the list, and may not see who is still in it.
+            for (const { thread, topic, gone, isDeleted } of this.acknowledged) {
+                const isThere = listed.has(thread) && !listed.get(thread).deletedOn;
+                if (isThere === isDeleted) complain(`${user.name} ${isThere ? "has" : "has not"} ${topic}, ${isDeleted ? "deleted" : "kept"}`);
+                if (user !== gone || isDeleted) continue;
+                const { status } = await this.world.call(user, "GET", `${threadPath(thread)}/participants`);
+                if (status !== 403) complain(`${user.name}, taken out of ${topic}, is answered ${status}`);
+            }
+            const topics = [...listed.values()].filter(({ deletedOn }) => !deletedOn).map(({ topic }) => topic);
+            if (new Set(topics).size !== topics.length) complain(`a thread of ${user.name} was made twice`);
+        }
+        for (const { thread, topic, isDeleted } of this.acknowledged) {
+            const { status } = await this.world.call(this.users[0], "GET", threadPath(thread));
+            if (status !== (isDeleted ? 404 : 200)) complain(`${topic} is answered ${status}`);
+        }
+    }
+}
+
 /** Listens over /realtime and resumes from the last offset of each thread. */
 class Receiver {
     constructor(world, user, format, threads) {
@@ -183,6 +247,7 @@ async function play() {
         new RealtimeSender(world, users[2], "json", [plain[0]]),
         new RestSender(world, users[3], threads),
         new RestSender(world, users[4], [edited], { edits: true }),
+        new ThreadMaker(world, users.slice(3)),
     ];
     const receivers = [new Receiver(world, users[5], "json", threads), new Receiver(world, users[6], "msgpack", threads), new Receiver(world, users[0], "json", threads)];
     const working = [...senders, ...receivers].map((client) => client.work());
@@ -200,12 +265,13 @@ async function play() {
     await until("every receiver has everything", () => receivers.every((receiver) => threads.every((thread) => receiver.last.get(thread) >= ends.get(thread))), 60000);
     const stored = new Map();
     for (const thread of threads) stored.set(thread, (await world.allMessages(users[7], thread)).reverse());
+    await senders.at(-1).check();
     isEnded.value = true;
     for (const receiver of receivers) receiver.session.close();
     await Promise.all(working);
     await world.node.stop();
     fscks.push(world.fsck());
-    const acknowledged = senders.flatMap((sender) => sender.acknowledged);
+    const acknowledged = senders.slice(0, -1).flatMap((sender) => sender.acknowledged);
     console.log(`# ${acknowledged.length} acknowledged; receivers connected ${receivers.map(({ connections }) => connections).join(", ")} times`);
     return { threads, plain, senders, receivers, fscks, ends, stored, acknowledged };
 }
@@ -232,10 +298,14 @@ afterwards("every acknowledged message is there exactly once, as it was acknowle
 
 afterwards("every sender's messages are in the order in which they were sent", ({ stored, senders, plain }) => {
     for (const thread of plain)
-        for (const { user } of senders) {
+        for (const { user } of senders.slice(0, -1)) {
             const numbers = stored.get(thread).map((message) => message.content?.message?.split(" ")[0]).filter((text) => text?.startsWith(`${user.name}-`)).map((text) => Number(text.split("-")[1]));
             for (let index = 1; index < numbers.length; index++) assert.ok(numbers[index] > numbers[index - 1], `${user.name} ${numbers[index - 1]} before ${numbers[index]}`);
         }
+});
+
+afterwards("threads that were made, left or deleted are so in every list", () => {
+    assert.deepEqual(problems, []);
 });
 
 afterwards("every receiver saw every change, in order, with contiguous offsets, and no gap", ({ receivers, threads, plain, ends, stored, acknowledged }) => {
