@@ -16,7 +16,7 @@ import { World, participant, threadPath } from "./lib/world.mjs";
 const TOTAL = Number(process.env.WEFT_MALFORMED ?? 10000);
 const LANES = 16;
 const LOOK_EVERY = 500;
-const CONFIG = "request_timeout_ms = 1000\nheartbeat_ms = 5000\nlog_level = warning\n";
+const CONFIG = "request_timeout_ms = 1000\nheartbeat_ms = 5000\nlog_level = warning\nfeature_participants_max = 250\n";
 const chance = chanceFrom(process.env.WEFT_SEED);
 console.log(`# seed ${chance.seed}, ${TOTAL} requests and frames`);
 
@@ -27,10 +27,12 @@ let started;
 async function start() {
     const world = await World.make({ plain: true });
     await world.start({ config: CONFIG, env: { ASAN_OPTIONS: "detect_leaks=1:abort_on_error=0", UBSAN_OPTIONS: "print_stacktrace=1" } });
+    // One user may not have very many connections, and those that broke are kept a moment.
     const users = await world.newUsers(3);
-    const thread = await world.newThread(users);
+    const many = await world.newUsers(TOTAL / 50);
+    const thread = await world.newThread([...users, ...many.slice(0, 240)]);
     const { id } = await world.newMessage(users[0], thread, "a message");
-    return { world, users, thread, message: id };
+    return { world, users, many, thread, message: id };
 }
 
 async function isAlive(world) {
@@ -208,6 +210,9 @@ async function requests(context, count) {
 
 // ---- frames ----
 
+/** What may look like the beginning of a frame is followed by more than such a frame can have. */
+const garbage = () => Buffer.concat([chance.bytes(1 + chance.below(60)), Buffer.alloc(70000)]);
+
 const wrongFrames = [
     () => frame(3 + chance.below(5), chance.bytes(5)), () => frame(11 + chance.below(5), Buffer.alloc(0)), () => frame(OPCODE.text, Buffer.from("x"), { reserved: 1 + chance.below(7) }),
     () => frame(OPCODE.text, Buffer.from("{}"), { isMasked: false }), () => frame(OPCODE.text, chance.bytes(3), { length: chance.pick([2 ** 31, 2 ** 32, 2 ** 53, 300000, -1]), lengthBytes: 8 }),
@@ -217,7 +222,7 @@ const wrongFrames = [
     () => Buffer.concat([frame(OPCODE.text, Buffer.from("a"), { isFinal: false }), frame(OPCODE.text, Buffer.from("b"))]),
     () => Buffer.concat([frame(OPCODE.text, Buffer.from("{\"type\":"), { isFinal: false }), frame(OPCODE.ping, Buffer.from("between")), frame(OPCODE.continuation, Buffer.from("\"ping\"}"))]),
     () => Buffer.concat(Array.from({ length: 200 }, (_, index) => frame(index ? OPCODE.continuation : OPCODE.text, Buffer.from("["), { isFinal: index === 199 }))),
-    () => frame(OPCODE.text, Buffer.alloc(262145, 0x20)), () => chance.bytes(1 + chance.below(60)), () => frame(OPCODE.binary, chance.bytes(chance.below(300))), () => frame(OPCODE.text, chance.bytes(chance.below(300))),
+    () => frame(OPCODE.text, Buffer.alloc(262145, 0x20)), garbage, () => frame(OPCODE.binary, chance.bytes(chance.below(300))), () => frame(OPCODE.text, chance.bytes(chance.below(300))),
 ];
 
 const rightFrames = ({ users, thread, message }) => [
@@ -243,12 +248,12 @@ async function outcome(socket, answered) {
 
 /** Each lane keeps its session as long as the node does. */
 async function realtimeFrames(context, count) {
-    const { world, users } = context;
+    const { world, many } = context;
     const right = rightFrames(context);
     const idle = [];
     const open = async () => {
         const format = chance.pick(["json", "msgpack"]);
-        if (!chance.isOneIn(4)) return Realtime.connect(world.target, format, users[0].token, { onFrame: checkRealtimeFrame });
+        if (!chance.isOneIn(4)) return Realtime.connect(world.target, format, chance.pick(many).token, { onFrame: checkRealtimeFrame });
         return new Realtime(await WebSocketClient.open(world.target, "/realtime", { protocol: `weft.v1.${format}` }), format, checkRealtimeFrame);
     };
     const wrong = (format) => {
@@ -281,7 +286,7 @@ async function wrongTicket(world, user) {
     assert.ok(!(refused?.status >= 500 && refused.status !== 503), String(refused));
 }
 
-async function trouterPackets({ world, users }, count) {
+async function trouterPackets({ world, many }, count) {
     const idle = [];
     const open = async (user) => {
         const { sid, query } = await allocate(world, user);
@@ -290,8 +295,8 @@ async function trouterPackets({ world, users }, count) {
         return socket;
     };
     await inLanes(world, count, async (number) => {
-        if (chance.isOneIn(20)) await wrongTicket(world, users[number % users.length]);
-        const socket = idle.pop() ?? (await open(users[number % users.length]));
+        if (chance.isOneIn(20)) await wrongTicket(world, many[number % many.length]);
+        const socket = idle.pop() ?? (await open(many[number % many.length]));
         const answered = new Promise((resolve) => (socket.onAck = (text) => text.startsWith(`6:::${number + 1000}+`) && resolve()));
         socket.sendRaw(chance.isOneIn(12) ? chance.pick(wrongFrames)() : frame(OPCODE.text, mutateBytes(chance, Buffer.from(chance.pick(PACKETS)))));
         socket.sendText(`5:${number + 1000}+::{"name":"user.activity","args":[]}`);
