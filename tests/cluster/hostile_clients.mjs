@@ -36,7 +36,7 @@ test("who reads nothing may not pile up resumes, and is told so", async () => {
     const refusal = await until("it is told", () => frames.find((frame) => frame.type === "error" && frame.code === "Overloaded"), 20000);
     assert.ok(refusal.retryAfterMs > 0);
     hostile.close();
-    await world.node.stop();
+    await world.end();
 }, { deadlineMs: 90000 });
 
 test("one user's connections are bounded, and refused by name", async () => {
@@ -60,7 +60,7 @@ test("one user's connections are bounded, and refused by name", async () => {
     await (await Realtime.connect(world.target, "json", other.token)).ask({ type: "ping", id: "others are not concerned" });
     opened.pop().close();
     await until("there is a place again", () => Realtime.connect(world.target, "msgpack", user.token).then(() => true, () => false), 10000);
-    await world.node.stop();
+    await world.end();
 }, { deadlineMs: 60000 });
 
 test("connections_max bounds all workers together, and places become free again", async () => {
@@ -78,14 +78,14 @@ test("connections_max bounds all workers together, and places become free again"
         await until("places are free again", async () => (await world.exchange("GET", "/health/live").catch(() => null))?.status === 200, 10000);
         world.agent.destroy();
     }
-    await world.node.stop();
+    await world.end();
 }, { deadlineMs: 60000 });
 
 test("the limit of open files is raised to connections_max, or the log says that it cannot be", async () => {
     const world = await (await World.make()).start({ config: "connections_max = 30000\n" });
     const openFiles = Number(/^Max open files\s+(\d+)/m.exec(readFileSync(`/proc/${world.node.pid}/limits`, "utf8"))[1]);
     assert.ok(openFiles >= 30000 || /only \d+ open files/.test(world.node.log), `${openFiles} open files, and the log says nothing of it`);
-    await world.node.stop();
+    await world.end();
 });
 
 test("requests and handshakes that never come to an end are cut, and others are served meanwhile", async () => {
@@ -104,7 +104,7 @@ test("requests and handshakes that never come to an end are cut, and others are 
         for (const socket of open) socket.write("a");
         await pause(100);
     }
-    await world.node.stop();
+    await world.end();
 }, { deadlineMs: 30000 });
 
 test("creations, additions, removals, edits and deletions at once: named answers, one order, a clean store", async () => {
@@ -182,7 +182,7 @@ test("creations, additions, removals, edits and deletions at once: named answers
         }
     }
     for (const watcher of watchers) watcher.close();
-    await world.node.stop();
+    await world.end();
     const fsck = world.fsck();
     assert.ok(fsck.isClean, fsck.text);
 }, { deadlineMs: 60000 + RACE_MS });

@@ -51,7 +51,7 @@ test(`an idle /realtime connection costs at most ${KB_PER_CONNECTION_MAX} KB at 
     assert.ok(sessions.every((session) => !session.socket.isClosed), "all are still connected");
     for (const session of sessions) session.close();
     await until("they are gone", async () => (await world.metric("weft_websockets")) === 0, 20000);
-    await world.node.stop();
+    await world.end();
 }, { skip: tooFewFiles, deadlineMs: 180000 });
 
 await run("idle_memory");

@@ -269,7 +269,7 @@ async function play() {
     isEnded.value = true;
     for (const receiver of receivers) receiver.session.close();
     await Promise.all(working);
-    await world.node.stop();
+    await world.end();
     fscks.push(world.fsck());
     const acknowledged = senders.slice(0, -1).flatMap((sender) => sender.acknowledged);
     console.log(`# ${acknowledged.length} acknowledged; receivers connected ${receivers.map(({ connections }) => connections).join(", ")} times`);

@@ -108,7 +108,7 @@ for (const { name, act, isDeletion } of races)
             heard.close();
             witnessed.close();
         }
-        await world.node.stop();
+        await world.end();
     }, { deadlineMs: 180000 });
 
 await run("removal_is_final");
