@@ -164,7 +164,7 @@ int core_loop_open(struct server *server) {
 
 static void close_once(uv_handle_t *handle, void *context) {
     struct server *server = context;
-    bool is_ours = handle != (uv_handle_t *)&server->mailbox.async;
+    bool is_ours = handle != (uv_handle_t *)&server->mailbox.poll;
     if (is_ours && !uv_is_closing(handle))
         uv_close(handle, NULL);
 }

@@ -14,7 +14,8 @@ struct parcel {
 };
 
 struct mailbox {
-    uv_async_t async;
+    uv_poll_t poll; /* of the wakeup's descriptor */
+    int wakeup;
     pthread_mutex_t mutex;
     struct parcel *first;
     struct parcel **end;

@@ -75,6 +75,18 @@ struct websocket {
     bool is_upgrading : 1; /* h2o still holds the connection and will call back */
 };
 
+/* One vector for one plain socket, which is what fan-out makes: sent together with others (websocket_group_flush). */
+struct plain_write {
+    struct websocket *websocket;
+    int descriptor;
+    const void *data;
+    size_t size;
+    ssize_t written; /* -1: refused, for `error` */
+    int error;
+};
+
+#define PLAIN_WRITES_MAX 256
+
 struct websocket_group {
     struct worker *worker;
     struct timer_wheel *wheel;
@@ -84,6 +96,8 @@ struct websocket_group {
     struct websocket *dirty;
     struct frame_parser *spare;
     struct iovec vectors[VECTORS_MAX];
+    struct plain_write plain_writes[PLAIN_WRITES_MAX];
+    size_t plain_writes_count;
     uint8_t *scratch; /* TLS_WRITE_BYTES_MAX, or the largest frame so far */
     size_t scratch_size;
     struct websocket_totals totals;
@@ -433,28 +447,10 @@ static void write_rest(struct websocket *websocket) {
     h2o_socket_write(websocket->socket, (h2o_iovec_t *)group->vectors, websocket->in_flight.count, on_written);
 }
 
-/* What the system takes at once; -1 with errno as from sendmsg. Most often there is one vector, for which send is the
- * cheaper call. */
-static ssize_t send_vectors(int descriptor, struct iovec *vectors, size_t count) {
-    struct msghdr message = {.msg_iov = vectors, .msg_iovlen = count};
-    ssize_t written;
-    do {
-        if (count == 1)
-            written = send(descriptor, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
-        else
-            written = sendmsg(descriptor, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    } while (written < 0 && errno == EINTR);
-    return written;
-}
-
-/* Straight to the system first: nearly always it takes everything, and then there is no request to keep and no
- * completion to wait for. Only what it does not take goes through h2o. */
-static void write_plain(struct websocket *websocket) {
-    struct websocket_group *group = websocket->group;
-    size_t bytes;
-    size_t count = websocket_queue_vectors(&websocket->pending, group->vectors, VECTORS_MAX, SIZE_MAX, &bytes);
-    ssize_t written = send_vectors(websocket->descriptor, group->vectors, count);
-    if (written < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
+/* Nearly always the system takes everything, and then there is no request to keep and no completion to wait for. Only
+ * what it does not take goes through h2o. */
+static void plain_written(struct websocket *websocket, size_t count, size_t bytes, ssize_t written, int error) {
+    if (written < 0 && error != EAGAIN && error != EWOULDBLOCK) {
         end(websocket);
         return;
     }
@@ -471,10 +467,26 @@ static void write_plain(struct websocket *websocket) {
         mark_dirty(websocket);
 }
 
-static void write_pending(struct websocket *websocket) {
+static void write_plain(struct websocket *websocket) {
+    struct websocket_group *group = websocket->group;
+    size_t bytes;
+    size_t count = websocket_queue_vectors(&websocket->pending, group->vectors, VECTORS_MAX, SIZE_MAX, &bytes);
+    struct msghdr message = {.msg_iov = group->vectors, .msg_iovlen = count};
+    ssize_t written;
+    do
+        written = sendmsg(websocket->descriptor, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (written < 0 && errno == EINTR);
+    plain_written(websocket, count, bytes, written, errno);
+}
+
+static void write_count(struct websocket *websocket) {
     struct websocket_totals *totals = &websocket->group->totals;
     totals->writes++;
     totals->bytes_out += websocket->pending.cost - websocket->pending.count * sizeof(struct websocket_chunk);
+}
+
+static void write_pending(struct websocket *websocket) {
+    write_count(websocket);
     if (websocket->socket->ssl != NULL)
         write_tls(websocket);
     else
@@ -511,10 +523,11 @@ static void finish_ending(struct websocket *websocket) {
     }
 }
 
-static void flush(struct websocket *websocket) {
-    bool can_write = websocket->socket != NULL && !websocket->is_writing;
-    if (can_write && websocket->pending.count > 0)
-        write_pending(websocket);
+static bool can_write(const struct websocket *websocket) {
+    return websocket->socket != NULL && !websocket->is_writing && websocket->pending.count > 0;
+}
+
+static void after_write(struct websocket *websocket) {
     bool is_idle = websocket->socket != NULL && !websocket->is_writing && websocket->pending.count == 0;
     if (websocket->state == WEBSOCKET_ENDING && is_idle)
         finish_ending(websocket);
@@ -525,6 +538,60 @@ static void flush(struct websocket *websocket) {
     }
 }
 
+/* Nothing but the calls in the first loop: what a call leaves of the processor's caches is not lost on bookkeeping in
+ * between. Bookkeeping calls nobody; what may call sessions comes last, when no write is half done. */
+static void plain_writes_perform(struct websocket_group *group) {
+    size_t count = group->plain_writes_count;
+    for (size_t i = 0; i < count; i++) {
+        struct plain_write *write = &group->plain_writes[i];
+        do
+            write->written = send(write->descriptor, write->data, write->size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        while (write->written < 0 && errno == EINTR);
+        write->error = errno;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct plain_write *write = &group->plain_writes[i];
+        write_count(write->websocket);
+        plain_written(write->websocket, 1, write->size, write->written, write->error);
+    }
+    group->plain_writes_count = 0;
+    for (size_t i = 0; i < count; i++)
+        if (group->plain_writes[i].websocket->state != WEBSOCKET_ENDED)
+            after_write(group->plain_writes[i].websocket);
+}
+
+static bool is_plain_write(const struct websocket *websocket) {
+    return can_write(websocket) && websocket->socket->ssl == NULL && websocket->pending.count == 1;
+}
+
+static void plain_write_add(struct websocket *websocket) {
+    struct websocket_group *group = websocket->group;
+    const struct websocket_chunk *chunk = &websocket->pending.chunks[0];
+    group->plain_writes[group->plain_writes_count++] = (struct plain_write){
+        .websocket = websocket, .descriptor = websocket->descriptor, .data = chunk->data, .size = chunk->size};
+}
+
+static void flush(struct websocket *websocket) {
+    if (can_write(websocket))
+        write_pending(websocket);
+    after_write(websocket);
+}
+
+/* Whatever may call a session may end any websocket, so what has been gathered is written before. */
+static void flush_or_gather(struct websocket_group *group, struct websocket *websocket) {
+    bool is_ended = websocket->state == WEBSOCKET_ENDED;
+    if (is_ended || !is_plain_write(websocket) || group->plain_writes_count == PLAIN_WRITES_MAX)
+        plain_writes_perform(group);
+    if (websocket->is_dirty)
+        return; /* one of those sessions has used it: it comes with the next flush */
+    if (!is_ended && is_plain_write(websocket))
+        plain_write_add(websocket);
+    else if (!is_ended)
+        flush(websocket);
+    else if (!websocket->is_upgrading)
+        reap(websocket);
+}
+
 bool websocket_group_flush(struct websocket_group *group) {
     struct websocket *dirty = group->dirty;
     group->dirty = NULL;
@@ -533,11 +600,9 @@ bool websocket_group_flush(struct websocket_group *group) {
         dirty = websocket->next_dirty;
         websocket->is_dirty = false;
         websocket->next_dirty = NULL;
-        if (websocket->state != WEBSOCKET_ENDED)
-            flush(websocket);
-        else if (!websocket->is_upgrading)
-            reap(websocket);
+        flush_or_gather(group, websocket);
     }
+    plain_writes_perform(group);
     return group->dirty != NULL;
 }
 
