@@ -1,3 +1,4 @@
+#include <signal.h>
 #include <stdlib.h>
 
 #include "node/gateway/fanout.h"
@@ -173,5 +174,8 @@ void core_loop_end(struct server *server) {
     if (uv_is_closing((uv_handle_t *)&server->tick))
         return;
     uv_walk(&server->loop, close_once, server);
+    /* The loop no longer catches them; one that comes so late must not make an orderly end look like a crash. */
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
     mailbox_close(&server->mailbox, NULL);
 }

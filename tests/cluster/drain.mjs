@@ -112,7 +112,7 @@ test("clients that do not go do not keep the node from ending", async () => {
     await world.node.stop();
 }, { deadlineMs: 90000 });
 
-test("a second SIGTERM ends the node at once, with 0 and nothing lost", async () => {
+test("more SIGTERMs end the node at once, with 0 and nothing lost", async () => {
     const world = await (await World.make({ plain: true })).start();
     const users = await world.newUsers(2);
     const thread = await world.newThread(users);
@@ -121,9 +121,9 @@ test("a second SIGTERM ends the node at once, with 0 and nothing lost", async ()
     const sending = Array.from({ length: 50 }, (_, number) =>
         session.ask({ type: "send", id: `${number}`, thread, content: `${number}` }).then((ack) => acknowledged.push(ack.messageId), () => {}));
     await until("some are acknowledged", () => acknowledged.length > 0, 10000);
-    world.node.signal("SIGTERM");
-    world.node.signal("SIGTERM");
-    assert.deepEqual(await world.node.waitEnd(DRAIN_DEADLINE_MS), { status: 0, signal: null });
+    const ending = world.node.waitEnd(DRAIN_DEADLINE_MS);
+    const insisting = setInterval(() => world.node.isRunning && world.node.signal("SIGTERM"), 5);
+    assert.deepEqual(await ending.finally(() => clearInterval(insisting)), { status: 0, signal: null });
     await Promise.all(sending);
     await world.start();
     const found = new Set((await world.allMessages(users[1], thread)).map(({ id }) => id));
