@@ -143,11 +143,19 @@ struct session *session_table_find(struct session_table *table, const struct id_
     return found == NULL ? NULL : found->first;
 }
 
-bool session_table_is_full_for(struct session_table *table, const struct id_hash *user) {
+static size_t sessions_of(struct session_table *table, const struct id_hash *user) {
     size_t count = 0;
     for (const struct session *session = session_table_find(table, user); session != NULL; session = session->next)
         count++;
-    return count >= LIMIT_SESSIONS_PER_USER_MAX;
+    return count;
+}
+
+bool session_table_is_full_for(struct session_table *table, const struct id_hash *user) {
+    return sessions_of(table, user) >= LIMIT_SESSIONS_PER_USER_MAX;
+}
+
+bool session_table_is_crowded_for(struct session_table *table, const struct id_hash *user) {
+    return sessions_of(table, user) >= 2 * LIMIT_SESSIONS_PER_USER_MAX;
 }
 
 struct audience_table *session_table_audiences(struct session_table *table) {

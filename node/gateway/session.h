@@ -66,6 +66,9 @@ struct session *session_table_find(struct session_table *table, const struct id_
 
 /* Whether a user has as many sessions here as one may have. */
 bool session_table_is_full_for(struct session_table *table, const struct id_hash *user);
+/* Twice as many: a client that was let in before the bound was reached is not turned away (real-time protocol, section
+ * 8), but nobody gets in without end on tickets saved up. */
+bool session_table_is_crowded_for(struct session_table *table, const struct id_hash *user);
 
 /* Begins to drain: every session is told to move, spread over `spread_ms`. */
 void session_table_drain(struct gateway_worker *worker, uint32_t spread_ms);

@@ -76,6 +76,14 @@ static int brake_check(struct gateway_worker *worker, struct http_call *call, co
                        ALLOCATIONS_WINDOW_MS / 1000);
 }
 
+/* Said here and at the handshake: refusing the socket itself makes the SDK start over without a pause. */
+static int room_check(struct gateway_worker *worker, struct http_call *call, const struct caller *caller,
+                      struct problem *problem) {
+    if (!session_table_is_full_for(worker->sessions, &caller->hash))
+        return 0;
+    return problem_set(problem, &call->arena, STATUS_TOO_MANY_REQUESTS, NULL, "This user has too many connections.");
+}
+
 static int allocate_check(struct gateway_worker *worker, struct http_call *call, struct caller *caller,
                           struct bytes *endpoint_id, struct problem *problem) {
     int rc = draining_check(worker, problem);
@@ -83,6 +91,8 @@ static int allocate_check(struct gateway_worker *worker, struct http_call *call,
         rc = chat_caller(worker, call, "x-skypetoken", caller, problem);
     if (rc == 0)
         rc = endpoint_id_read(call, endpoint_id, problem);
+    if (rc == 0)
+        rc = room_check(worker, call, caller, problem);
     return rc == 0 ? brake_check(worker, call, caller, *endpoint_id, problem) : rc;
 }
 
@@ -131,6 +141,8 @@ static int handshake_check(struct gateway_worker *worker, struct http_call *call
         rc = chat_caller(worker, call, "x-skypetoken", caller, problem);
     if (rc == 0)
         rc = endpoint_id_read(call, endpoint_id, problem);
+    if (rc == 0)
+        rc = room_check(worker, call, caller, problem);
     return rc == 0 ? own_ticket_check(worker, call, caller, *endpoint_id, problem) : rc;
 }
 
@@ -178,7 +190,7 @@ static int socket_check(struct gateway_worker *worker, struct http_call *call, s
     if (!websocket_is_requested(call))
         return problem_set(problem, &call->arena, STATUS_BAD_REQUEST, NULL, "This path is for WebSockets only.");
     caller_of_ticket(worker->gateway, &ticket, &arrival->caller);
-    if (session_table_is_full_for(worker->sessions, &arrival->caller.hash))
+    if (session_table_is_crowded_for(worker->sessions, &arrival->caller.hash))
         return problem_set(problem, &call->arena, STATUS_TOO_MANY_REQUESTS, NULL,
                            "This user has too many connections.");
     if (!ticket_use(worker->gateway->endpoints, ticket.nonce, now_ms, now_ms + SOCKET_TICKET_MS))
