@@ -97,8 +97,9 @@ const struct config_key config_keys[] = {
          "Size of the database map at start. It grows by itself; a larger start avoids the growing."),
      .min = 16, .max = 1048576, .unit = "MB"},
     {KEY(storage_max_mb, STORAGE, CONFIG_NUMBER, "0",
-         "Where the database stops growing: from there on writes are refused with StorageFull. 0: when the disk is "
-         "full."),
+         "Where the database stops growing: from there on writes are refused with StorageFull, and only removals may "
+         "use "
+         "8 MB more, so that it can be emptied. 0: when the disk is full."),
      .min = 0, .max = 16777216, .unit = "MB"},
     {KEY(range_count, STORAGE, CONFIG_NUMBER, "64",
          "Number of hash ranges that threads and users are divided into. Fixed when the cluster is created; later "
