@@ -34,7 +34,7 @@ struct store_methods {
     void (*abort)(struct store_transaction *transaction);
     int (*get)(struct store_transaction *transaction, enum store_table table, struct bytes key, struct bytes *value);
     int (*put)(struct store_transaction *transaction, enum store_table table, struct bytes key, struct bytes value);
-    /* The key must be greater than every key of the table. */
+    /* STORE_LOG only; the key must be greater than every key of the table. */
     int (*append)(struct store_transaction *transaction, enum store_table table, struct bytes key, struct bytes value);
     int (*remove)(struct store_transaction *transaction, enum store_table table, struct bytes key);
     int (*cursor_open)(struct store_transaction *transaction, enum store_table table, struct store_cursor **cursor);

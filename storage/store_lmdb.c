@@ -22,7 +22,7 @@
 struct store_lmdb {
     struct store store;
     MDB_env *environment;
-    MDB_dbi tables[STORE_TABLES];
+    MDB_dbi tree;             /* all tables, see tree_key */
     _Atomic size_t map_bytes; /* changed by the writer, read by whoever asks for statistics */
     size_t bytes_max;
     size_t page_bytes;
@@ -42,13 +42,23 @@ struct lmdb_transaction {
 
 struct lmdb_cursor {
     struct store_cursor cursor;
+    enum store_table table;
     MDB_cursor *cursor_handle;
+};
+
+/* All tables are one B-tree, told apart by the first byte of the key. A commit rewrites every page on the way to what
+ * it touches, and these pages are most of its cost: with a tree for each table and LMDB's table of tables above them,
+ * the commit of one message rewrote four pages more. The log is last, so that MDB_APPEND works for it. */
+struct tree_key {
+    uint8_t data[1 + STORE_KEY_BYTES_MAX];
+    size_t size;
 };
 
 static const uint8_t format_version = STORE_FORMAT_VERSION;
 #define FORMAT_KEY BYTES_LITERAL("format")
 
-static const char *const table_names[STORE_TABLES] = {"state", "log", "outbox", "meta"};
+static const uint8_t table_bytes[STORE_TABLES] = {
+    [STORE_META] = 'a', [STORE_OUTBOX] = 'b', [STORE_STATE] = 'c', [STORE_LOG] = 'd'};
 
 static int status_of(int error) {
     switch (error) {
@@ -72,6 +82,19 @@ static MDB_val value_of(struct bytes b) {
 
 static struct bytes bytes_of_value(MDB_val value) {
     return bytes_of(value.mv_data, value.mv_size);
+}
+
+static struct tree_key tree_key(enum store_table table, struct bytes key) {
+    struct tree_key tree_key = {.size = 1 + key.size};
+    check(key.size <= STORE_KEY_BYTES_MAX);
+    tree_key.data[0] = table_bytes[table];
+    if (key.size > 0)
+        memcpy(tree_key.data + 1, key.data, key.size);
+    return tree_key;
+}
+
+static MDB_val value_of_key(struct tree_key *key) {
+    return (MDB_val){.mv_size = key->size, .mv_data = key->data};
 }
 
 static size_t used_bytes(const struct store_lmdb *self) {
@@ -176,11 +199,12 @@ static int commit_error(const struct store_lmdb *self, int error) {
  * finds the room that a removal made, each refusal is followed by the smallest of all commits. */
 static void turn(struct store_lmdb *self) {
     MDB_txn *txn = NULL;
-    MDB_val key = value_of(FORMAT_KEY);
+    struct tree_key format = tree_key(STORE_META, FORMAT_KEY);
+    MDB_val key = value_of_key(&format);
     MDB_val value = value_of(bytes_of(&format_version, sizeof(format_version)));
     if (mdb_txn_begin(self->environment, NULL, 0, &txn) != 0)
         return;
-    if (mdb_put(txn, self->tables[STORE_META], &key, &value, 0) == 0)
+    if (mdb_put(txn, self->tree, &key, &value, 0) == 0)
         mdb_txn_commit(txn);
     else
         mdb_txn_abort(txn);
@@ -211,9 +235,10 @@ static int write_failed(struct lmdb_transaction *self, int error) {
 static int lmdb_get(struct store_transaction *transaction, enum store_table table, struct bytes key,
                     struct bytes *value) {
     struct lmdb_transaction *self = (struct lmdb_transaction *)transaction;
-    MDB_val k = value_of(key);
+    struct tree_key tree = tree_key(table, key);
+    MDB_val k = value_of_key(&tree);
     MDB_val v = {0};
-    int error = mdb_get(self->txn, self->store->tables[table], &k, &v);
+    int error = mdb_get(self->txn, self->store->tree, &k, &v);
     if (error == 0)
         *value = bytes_of_value(v);
     return status_of(error);
@@ -222,10 +247,11 @@ static int lmdb_get(struct store_transaction *transaction, enum store_table tabl
 static int put_with(struct store_transaction *transaction, enum store_table table, struct bytes key, struct bytes value,
                     unsigned flags) {
     struct lmdb_transaction *self = (struct lmdb_transaction *)transaction;
-    check(key.size > 0 && key.size <= STORE_KEY_BYTES_MAX);
-    MDB_val k = value_of(key);
+    check(key.size > 0);
+    struct tree_key tree = tree_key(table, key);
+    MDB_val k = value_of_key(&tree);
     MDB_val v = value_of(value);
-    return write_failed(self, mdb_put(self->txn, self->store->tables[table], &k, &v, flags));
+    return write_failed(self, mdb_put(self->txn, self->store->tree, &k, &v, flags));
 }
 
 static int lmdb_put(struct store_transaction *transaction, enum store_table table, struct bytes key,
@@ -235,13 +261,15 @@ static int lmdb_put(struct store_transaction *transaction, enum store_table tabl
 
 static int lmdb_append(struct store_transaction *transaction, enum store_table table, struct bytes key,
                        struct bytes value) {
+    check(table == STORE_LOG);
     return put_with(transaction, table, key, value, MDB_APPEND);
 }
 
 static int lmdb_remove(struct store_transaction *transaction, enum store_table table, struct bytes key) {
     struct lmdb_transaction *self = (struct lmdb_transaction *)transaction;
-    MDB_val k = value_of(key);
-    return write_failed(self, mdb_del(self->txn, self->store->tables[table], &k, NULL));
+    struct tree_key tree = tree_key(table, key);
+    MDB_val k = value_of_key(&tree);
+    return write_failed(self, mdb_del(self->txn, self->store->tree, &k, NULL));
 }
 
 static int lmdb_cursor_open(struct store_transaction *transaction, enum store_table table,
@@ -250,7 +278,8 @@ static int lmdb_cursor_open(struct store_transaction *transaction, enum store_ta
     struct lmdb_cursor *opened = calloc(1, sizeof(*opened));
     check(opened != NULL);
     opened->cursor.methods = transaction->methods;
-    int error = mdb_cursor_open(self->txn, self->store->tables[table], &opened->cursor_handle);
+    opened->table = table;
+    int error = mdb_cursor_open(self->txn, self->store->tree, &opened->cursor_handle);
     if (error != 0) {
         free(opened);
         return status_of(error);
@@ -265,33 +294,44 @@ static void lmdb_cursor_close(struct store_cursor *cursor) {
     free(self);
 }
 
-static int cursor_move(struct store_cursor *cursor, MDB_cursor_op operation, struct bytes key, struct bytes *found,
+/* Beyond the first or last key of a table lies another table. */
+static int cursor_move(struct lmdb_cursor *self, MDB_cursor_op operation, MDB_val k, struct bytes *found,
                        struct bytes *value) {
-    struct lmdb_cursor *self = (struct lmdb_cursor *)cursor;
-    MDB_val k = value_of(key);
     MDB_val v = {0};
     int error = mdb_cursor_get(self->cursor_handle, &k, &v, operation);
-    if (error == 0) {
-        *found = bytes_of_value(k);
-        *value = bytes_of_value(v);
-    }
-    return status_of(error);
+    if (error != 0)
+        return status_of(error);
+    struct bytes key = bytes_of_value(k);
+    if (key.data[0] != table_bytes[self->table])
+        return STATUS_STORE_MISSING;
+    *found = bytes_of(key.data + 1, key.size - 1);
+    *value = bytes_of_value(v);
+    return STATUS_OK;
 }
 
 static int lmdb_cursor_seek(struct store_cursor *cursor, struct bytes key, struct bytes *found, struct bytes *value) {
-    return cursor_move(cursor, MDB_SET_RANGE, key, found, value);
+    struct lmdb_cursor *self = (struct lmdb_cursor *)cursor;
+    struct tree_key tree = tree_key(self->table, key);
+    return cursor_move(self, MDB_SET_RANGE, value_of_key(&tree), found, value);
 }
 
 static int lmdb_cursor_next(struct store_cursor *cursor, struct bytes *found, struct bytes *value) {
-    return cursor_move(cursor, MDB_NEXT, BYTES_ABSENT, found, value);
+    return cursor_move((struct lmdb_cursor *)cursor, MDB_NEXT, (MDB_val){0}, found, value);
 }
 
 static int lmdb_cursor_previous(struct store_cursor *cursor, struct bytes *found, struct bytes *value) {
-    return cursor_move(cursor, MDB_PREV, BYTES_ABSENT, found, value);
+    return cursor_move((struct lmdb_cursor *)cursor, MDB_PREV, (MDB_val){0}, found, value);
 }
 
 static int lmdb_cursor_last(struct store_cursor *cursor, struct bytes *found, struct bytes *value) {
-    return cursor_move(cursor, MDB_LAST, BYTES_ABSENT, found, value);
+    struct lmdb_cursor *self = (struct lmdb_cursor *)cursor;
+    uint8_t above = (uint8_t)(table_bytes[self->table] + 1);
+    MDB_val k = {.mv_size = 1, .mv_data = &above};
+    MDB_val v = {0};
+    int error = mdb_cursor_get(self->cursor_handle, &k, &v, MDB_SET_RANGE);
+    if (error != 0 && error != MDB_NOTFOUND)
+        return status_of(error);
+    return cursor_move(self, error == 0 ? MDB_PREV : MDB_LAST, (MDB_val){0}, found, value);
 }
 
 static const struct store_methods lmdb_methods = {
@@ -324,18 +364,20 @@ static int folder_lock(const char *folder) {
     return fd;
 }
 
-static int version_check(struct store *store, const char **reason) {
+static int version_check(struct store_lmdb *self, const char **reason) {
     struct store_transaction *transaction = NULL;
-    int rc = store_begin_write(store, &transaction);
+    int rc = store_begin_write(&self->store, &transaction);
     if (rc != STATUS_OK)
         return rc;
+    MDB_stat stat;
     struct bytes value;
+    check(mdb_stat(((struct lmdb_transaction *)transaction)->txn, self->tree, &stat) == 0);
     rc = store_get(transaction, STORE_META, FORMAT_KEY, &value);
-    if (rc == STATUS_STORE_MISSING) {
+    if (rc == STATUS_STORE_MISSING && stat.ms_entries == 0) {
         rc = store_put(transaction, STORE_META, FORMAT_KEY, bytes_of(&format_version, 1));
         return rc == STATUS_OK ? store_commit(transaction) : (store_abort(transaction), rc);
     }
-    if (rc == STATUS_OK && (value.size != 1 || value.data[0] != format_version)) {
+    if (rc == STATUS_STORE_MISSING || (rc == STATUS_OK && (value.size != 1 || value.data[0] != format_version))) {
         *reason = "the data folder has another format version";
         rc = STATUS_CONFLICT;
     }
@@ -343,17 +385,15 @@ static int version_check(struct store *store, const char **reason) {
     return rc;
 }
 
-static int tables_open(struct store_lmdb *self) {
+static int tree_open(struct store_lmdb *self) {
     MDB_txn *txn = NULL;
     int error = mdb_txn_begin(self->environment, NULL, 0, &txn);
     if (error != 0)
         return error;
-    for (int i = 0; i < STORE_TABLES; i++) {
-        error = mdb_dbi_open(txn, table_names[i], MDB_CREATE, &self->tables[i]);
-        if (error != 0) {
-            mdb_txn_abort(txn);
-            return error;
-        }
+    error = mdb_dbi_open(txn, NULL, 0, &self->tree);
+    if (error != 0) {
+        mdb_txn_abort(txn);
+        return error;
     }
     return mdb_txn_commit(txn);
 }
@@ -384,7 +424,6 @@ int store_lmdb_open(const struct store_lmdb_options *options, struct store **sto
     }
     int error = mdb_env_create(&self->environment);
     check(error == 0);
-    mdb_env_set_maxdbs(self->environment, STORE_TABLES);
     mdb_env_set_maxreaders(self->environment, options->readers_max);
     mdb_env_set_mapsize(self->environment, self->map_bytes);
     /* NOTLS: a read transaction belongs to its struct, not to the thread that began it. NORDAHEAD: rows are read here
@@ -395,14 +434,14 @@ int store_lmdb_open(const struct store_lmdb_options *options, struct store **sto
         mdb_env_info(self->environment, &info);
         if (info.me_mapsize > self->map_bytes)
             self->map_bytes = info.me_mapsize;
-        error = tables_open(self);
+        error = tree_open(self);
     }
     if (error != 0) {
         *reason = mdb_strerror(error);
         rc = STATUS_STORAGE_FAILED;
         goto close_environment;
     }
-    rc = version_check(&self->store, reason);
+    rc = version_check(self, reason);
     if (rc != STATUS_OK)
         goto close_environment;
     *store = &self->store;
@@ -432,10 +471,8 @@ void store_lmdb_statistics(struct store *store, struct store_lmdb_statistics *st
     if (store_begin_read(store, &transaction) != STATUS_OK)
         return;
     statistics->used_bytes = used_bytes(self); /* reads the map, which must not grow meanwhile */
-    for (int i = 0; i < STORE_TABLES; i++) {
-        MDB_stat stat;
-        if (mdb_stat(((struct lmdb_transaction *)transaction)->txn, self->tables[i], &stat) == 0)
-            statistics->entries[i] = stat.ms_entries;
-    }
+    MDB_stat stat;
+    if (mdb_stat(((struct lmdb_transaction *)transaction)->txn, self->tree, &stat) == 0)
+        statistics->records = stat.ms_entries;
     store_abort(transaction);
 }

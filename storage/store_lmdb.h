@@ -4,7 +4,7 @@
  * new ones wait for it: a thread that has one open must not begin another. */
 #include "storage/store.h"
 
-#define STORE_FORMAT_VERSION 1
+#define STORE_FORMAT_VERSION 2
 
 /* Removing copies the pages it touches before it gives any back; without a reserve a full store could not be emptied.
  */
@@ -21,7 +21,7 @@ struct store_lmdb_options {
 struct store_lmdb_statistics {
     size_t map_bytes;
     size_t used_bytes;
-    uint64_t entries[STORE_TABLES];
+    uint64_t records; /* of all tables */
 };
 
 /* STATUS_STORAGE_FAILED, STATUS_CONFLICT (another process has it, or another format version); `reason` says what, in

@@ -79,15 +79,12 @@ static void core_write(struct buffer *out) {
 }
 
 static void store_write(struct buffer *out, struct store *store) {
-    static const char *const names[STORE_TABLES] = {"state", "log", "outbox", "meta"};
     struct store_lmdb_statistics statistics;
     store_lmdb_statistics(store, &statistics);
     number(out, "store_map_bytes", "gauge", "Size of the database map.", statistics.map_bytes);
     number(out, "store_used_bytes", "gauge", "Bytes of the database file in use or free for reuse.",
            statistics.used_bytes);
-    family(out, "store_records", "gauge", "Records of a table.");
-    for (int i = 0; i < STORE_TABLES; i++)
-        buffer_printf(out, "weft_store_records{table=\"%s\"} %" PRIu64 "\n", names[i], statistics.entries[i]);
+    number(out, "store_records", "gauge", "Records of all tables.", statistics.records);
 }
 
 static void metrics_get(struct worker *self, struct http_call *call) {

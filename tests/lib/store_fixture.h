@@ -94,6 +94,21 @@ static inline struct store_transaction *fixture_read(struct fixture *fixture) {
     return transaction;
 }
 
+static inline uint64_t fixture_rows(struct fixture *fixture, enum store_table table) {
+    struct store_transaction *transaction = fixture_read(fixture);
+    struct store_cursor *cursor = NULL;
+    struct bytes key;
+    struct bytes value;
+    uint64_t count = 0;
+    check(store_cursor_open(transaction, table, &cursor) == STATUS_OK);
+    for (int rc = store_cursor_seek(cursor, BYTES_LITERAL("\0"), &key, &value); rc == STATUS_OK;
+         rc = store_cursor_next(cursor, &key, &value))
+        count++;
+    store_cursor_close(cursor);
+    store_abort(transaction);
+    return count;
+}
+
 /* A wrapped data key for a thread or user that is about to be made. */
 static inline struct bytes fixture_key(struct fixture *fixture, const struct id_hash *subject) {
     uint8_t *wrapped = arena_alloc(&fixture->arena, WRAPPED_KEY_BYTES);

@@ -241,13 +241,15 @@ static void a_replica_that_applies_the_log_has_the_same_state(void **state) {
     fixture_close(&replica);
 }
 
+static uint64_t rows_of(enum store_table table) {
+    return fixture_rows(&fixture, table);
+}
+
 static void an_unknown_kind_of_command_is_refused_and_changes_nothing(void **state) {
     struct command command = {.kind = (enum command_kind)99};
-    struct store_lmdb_statistics statistics;
     (void)state;
     assert_int_equal(fixture_apply(&fixture, &command), STATUS_MALFORMED);
-    store_lmdb_statistics(fixture.store, &statistics);
-    assert_int_equal(statistics.entries[STORE_STATE], 0);
+    assert_int_equal(rows_of(STORE_STATE), 0);
 }
 
 static int thread_create(void) {
@@ -255,12 +257,6 @@ static int thread_create(void) {
     command.properties.id = thread_id(1);
     command.wrapped_key = fixture_key(&fixture, &command.subject);
     return fixture_apply(&fixture, &command);
-}
-
-static uint64_t rows_of(enum store_table table) {
-    struct store_lmdb_statistics statistics;
-    store_lmdb_statistics(fixture.store, &statistics);
-    return statistics.entries[table];
 }
 
 static void a_purge_never_touches_what_is_in_use(void **state) {

@@ -143,9 +143,7 @@ static int tear_down(void **state) {
 }
 
 static uint64_t rows_of(enum store_table table) {
-    struct store_lmdb_statistics statistics;
-    store_lmdb_statistics(fixture.store, &statistics);
-    return statistics.entries[table];
+    return fixture_rows(&fixture, table);
 }
 
 static struct range_marks marks_read(void) {

@@ -694,9 +694,7 @@ static void thread_delete(uintptr_t who, unsigned thread) {
 }
 
 static uint64_t state_rows(void) {
-    struct store_lmdb_statistics statistics;
-    store_lmdb_statistics(fixture.store, &statistics);
-    return statistics.entries[STORE_STATE];
+    return fixture_rows(&fixture, STORE_STATE);
 }
 
 static void a_purge_goes_on_until_nothing_is_left_and_nobody_waits_for_it(void **state) {

@@ -96,7 +96,7 @@ static void nothing_happens_to_a_user_that_is_not_there(void **state) {
         assert_null(fixture.outcome.follow_ups);
     }
     store_lmdb_statistics(fixture.store, &after);
-    assert_memory_equal(before.entries, after.entries, sizeof(before.entries));
+    assert_int_equal(before.records, after.records);
 }
 
 static void a_revocation_voids_older_tokens_and_never_goes_back(void **state) {
