@@ -57,7 +57,12 @@ int data_folder_open_existing(const struct config *config, struct data_folder *f
         *reason = "there is no database in it";
         return STATUS_STORE_MISSING;
     }
-    return store_open(config, folder, reason);
+    int rc = store_open(config, folder, reason);
+    if (rc != STATUS_OK)
+        return rc;
+    folder->coordinator = coordinator_local_new(folder->store, &folder->master);
+    folder->settings.range_count = settings_range_count(folder->coordinator);
+    return STATUS_OK;
 }
 
 int data_folder_open(const struct config *config, struct data_folder *folder, const char **reason) {

@@ -18,7 +18,8 @@ struct data_folder {
 int data_folder_open(const struct config *config, struct data_folder *folder, const char **reason);
 void data_folder_close(struct data_folder *folder);
 
-/* Opens the store only, of a folder that exists: for fsck. */
+/* Opens the store only, of a folder that exists: for fsck. Of the settings only `range_count` is filled, with 0 when
+ * they are missing or damaged. */
 int data_folder_open_existing(const struct config *config, struct data_folder *folder, const char **reason);
 
 /* Writes `connection-string` and `admin-token`, both 0600. `port` is the one really bound. */

@@ -11,7 +11,10 @@
 #include "storage/range_log.h"
 
 /* Beyond as many as a batch adds, so that a log that grew too large shrinks, but no batch waits for long. */
-#define TRIM_ENTRIES_BESIDE 500
+#define TRIM_RECORDS_BESIDE 500
+/* A trim takes this share more than it must: it writes a row for each range whose marks it takes, so small batches had
+ * better not trim each time. */
+#define TRIM_SHARE_BESIDE 64
 
 struct disk {
     struct disk_options options;
@@ -24,12 +27,6 @@ struct disk {
     size_t log_bytes;
     struct buffer encoded;
     struct disk_statistics statistics;
-};
-
-/* The highest index of each range that a batch applies, to be written as marks once. */
-struct touched_range {
-    uint32_t range;
-    struct range_marks marks;
 };
 
 static int64_t monotonic_us(void) {
@@ -46,33 +43,36 @@ static int entry_append(struct disk *disk, struct store_transaction *transaction
                             entry->command.wrapped_key, buffer_bytes(&disk->encoded), bytes);
 }
 
-static void touch(struct touched_range *touched, size_t *count, const struct log_place *place) {
+/* The highest index of each range that a batch applies, to be written as marks once. */
+static void touch(struct range_marks_of *touched, size_t *count, const struct log_place *place) {
     size_t i = 0;
     while (i < *count && touched[i].range != place->range)
         i++;
     if (i == *count)
-        touched[(*count)++].range = place->range;
-    touched[i].marks = (struct range_marks){.epoch = place->epoch, .applied = place->index};
+        (*count)++;
+    touched[i] = (struct range_marks_of){.range = place->range, .epoch = place->epoch, .applied = place->index};
 }
 
-static int marks_put(struct disk *disk, struct store_transaction *transaction, const struct touched_range *touched,
-                     size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        int rc = range_marks_put(transaction, disk->options.master, touched[i].range, &touched[i].marks);
-        if (rc != STATUS_OK)
-            return rc;
-    }
-    return STATUS_OK;
+/* `log_bytes`: with what the batch has appended. */
+static int log_trim(const struct disk *disk, struct store_transaction *transaction, size_t log_bytes,
+                    size_t records_appended, size_t *trimmed_bytes) {
+    size_t kept = disk->options.log_bytes_kept;
+    *trimmed_bytes = 0;
+    if (log_bytes <= kept)
+        return STATUS_OK;
+    return range_log_trim(transaction, disk->options.master, log_bytes - kept + kept / TRIM_SHARE_BESIDE,
+                          records_appended + TRIM_RECORDS_BESIDE, trimmed_bytes);
 }
 
 /* All of the batch in one transaction, or nothing of it. */
 static int batch_write(struct disk *disk, struct batch *batch) {
     struct store_transaction *transaction = NULL;
-    struct touched_range *touched = ARENA_NEW_ARRAY(&batch->arena, struct touched_range, batch->count);
+    struct range_marks_of *touched = ARENA_NEW_ARRAY(&batch->arena, struct range_marks_of, batch->count);
     struct apply_context context = {
         .arena = &batch->arena, .master = disk->options.master, .hash_key = disk->options.hash_key};
     size_t touched_count = 0;
     size_t appended_bytes = 0;
+    size_t marks_bytes = 0;
     size_t trimmed_bytes = 0;
     uint64_t number = disk->next_number;
     int rc = batch->is_removal ? store_begin_remove(disk->options.store, &transaction)
@@ -92,10 +92,10 @@ static int batch_write(struct disk *disk, struct batch *batch) {
         }
     }
     if (rc == STATUS_OK)
-        rc = marks_put(disk, transaction, touched, touched_count);
-    if (rc == STATUS_OK && disk->log_bytes + appended_bytes > disk->options.log_bytes_kept)
-        rc = range_log_trim(transaction, disk->log_bytes + appended_bytes - disk->options.log_bytes_kept,
-                            batch->count + TRIM_ENTRIES_BESIDE, &trimmed_bytes);
+        rc = range_log_append_marks(transaction, disk->options.master, &number, touched, touched_count, &marks_bytes);
+    appended_bytes += marks_bytes;
+    if (rc == STATUS_OK)
+        rc = log_trim(disk, transaction, disk->log_bytes + appended_bytes, number - disk->next_number, &trimmed_bytes);
     if (rc != STATUS_OK && rc != STATUS_STORAGE_FULL) {
         store_abort(transaction);
         return STATUS_STORAGE_FAILED;

@@ -45,11 +45,7 @@ static int core_start(struct server *server) {
     int rc = store_begin_read(folder->store, &transaction);
     if (rc != STATUS_OK)
         goto close_arena;
-    for (uint32_t i = 0; i < count && rc == STATUS_OK; i++) {
-        rc = range_marks_get(transaction, &folder->master, &arena, i, &marks[i]);
-        if (rc == STATUS_STORE_MISSING)
-            rc = STATUS_OK;
-    }
+    rc = range_marks_load(transaction, &folder->master, marks, count);
     if (rc == STATUS_OK)
         rc = outbox_visit(transaction, &folder->master, &arena, outbox_gather, &outbox);
     store_abort(transaction);

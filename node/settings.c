@@ -145,3 +145,13 @@ int settings_load(struct coordinator *coordinator, const struct settings_wishes 
     }
     return settings_fill(settings, &row);
 }
+
+uint32_t settings_range_count(struct coordinator *coordinator) {
+    struct settings_row row;
+    struct arena arena;
+    uint64_t version;
+    arena_init(&arena);
+    uint32_t count = row_load(coordinator, &arena, &row, &version) == STATUS_OK ? row.range_count : 0;
+    arena_close(&arena);
+    return count;
+}

@@ -30,3 +30,6 @@ struct settings_wishes {
  * `reason`: another resource id than the stored one is wished. */
 int settings_load(struct coordinator *coordinator, const struct settings_wishes *wishes, struct arena *arena,
                   struct settings *settings, const char **reason);
+
+/* The stored number of ranges; 0 when no settings are stored or they do not open. Makes nothing. */
+uint32_t settings_range_count(struct coordinator *coordinator);

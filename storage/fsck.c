@@ -1,5 +1,8 @@
 #include "storage/fsck.h"
 
+#include <stdlib.h>
+
+#include "proto/check.h"
 #include "proto/status.h"
 #include "storage/keys.h"
 #include "storage/range_log.h"
@@ -16,6 +19,8 @@ struct fsck {
     int subject_rc;
     bool has_subject;
     bool is_purge_due; /* the subject was deleted and its rows are still to go */
+    uint32_t range_count;
+    uint64_t *applied; /* of each range, as the marks so far say */
 };
 
 static const char *const table_names[STORE_TABLES] = {"state", "log", "outbox", "meta"};
@@ -164,16 +169,35 @@ static void state_check(struct fsck *fsck, struct bytes key, struct bytes sealed
         message_check(fsck, key, &row.change);
 }
 
+static void marks_check(struct fsck *fsck, enum store_table table, struct bytes key, uint64_t range, uint64_t applied) {
+    if (fsck->range_count == 0)
+        return;
+    if (range >= fsck->range_count)
+        corrupt(fsck, table, key, "has marks of a range that does not exist");
+    else if (applied < fsck->applied[range])
+        corrupt(fsck, table, key, "has marks behind older ones of the same range");
+    else
+        fsck->applied[range] = applied;
+}
+
+static void marks_row_check(struct fsck *fsck, struct bytes key, struct bytes plain) {
+    struct range_marks marks;
+    if (codec_decode(&RANGE_MARKS_TABLE, plain, &fsck->arena, &marks) != STATUS_OK)
+        corrupt(fsck, STORE_META, key, "opens, but does not decode");
+    else if (key.size != key_of_range_marks(0).size)
+        corrupt(fsck, STORE_META, key, "a key that is too short or too long");
+    else
+        marks_check(fsck, STORE_META, key, key_suffix_number(key), marks.applied);
+}
+
 static void meta_check(struct fsck *fsck, struct bytes key, struct bytes sealed) {
     struct bytes plain;
-    struct range_marks marks;
     if (bytes_equal_text(key, "format"))
         return;
     if (seal_open(fsck->master, STORE_META, key, sealed, &fsck->arena, &plain) != STATUS_OK)
         corrupt(fsck, STORE_META, key, "does not open with the master key");
-    else if (bytes_starts_with(key, "range") &&
-             codec_decode(&RANGE_MARKS_TABLE, plain, &fsck->arena, &marks) != STATUS_OK)
-        corrupt(fsck, STORE_META, key, "opens, but does not decode");
+    else if (bytes_starts_with(key, "range"))
+        marks_row_check(fsck, key, plain);
 }
 
 static void outbox_check(struct fsck *fsck, struct bytes key, struct bytes sealed) {
@@ -185,11 +209,18 @@ static void outbox_check(struct fsck *fsck, struct bytes key, struct bytes seale
         corrupt(fsck, STORE_OUTBOX, key, "opens, but does not decode");
 }
 
+static void marks_record_check(struct fsck *fsck, struct bytes key, const struct log_entry *record) {
+    for (size_t i = 0; i < record->marks_count; i++)
+        marks_check(fsck, STORE_LOG, key, record->marks[i].range, record->marks[i].applied);
+}
+
 static void log_check(struct fsck *fsck, struct bytes key, struct bytes stored) {
     struct log_entry entry;
     struct command command;
     if (range_log_open(fsck->transaction, fsck->master, &fsck->arena, key, stored, &entry) != STATUS_OK)
         corrupt(fsck, STORE_LOG, key, "does not open with its key");
+    else if (entry.marks_count > 0)
+        marks_record_check(fsck, key, &entry);
     else if (!bytes_is_present(entry.command))
         fsck->report->shredded++;
     else if (command_decode(entry.command, &fsck->arena, &command) != STATUS_OK)
@@ -215,20 +246,25 @@ static int table_check(struct fsck *fsck, enum store_table table,
     return rc == STATUS_STORE_MISSING ? STATUS_OK : rc;
 }
 
-int store_fsck(struct store *store, const struct seal_key *master, struct fsck_report *report, struct buffer *lines) {
-    struct fsck fsck = {.master = master, .report = report, .lines = lines};
+int store_fsck(struct store *store, const struct seal_key *master, uint32_t range_count, struct fsck_report *report,
+               struct buffer *lines) {
+    struct fsck fsck = {.master = master, .report = report, .lines = lines, .range_count = range_count};
     *report = (struct fsck_report){0};
     int rc = store_begin_read(store, &fsck.transaction);
     if (rc != STATUS_OK)
         return rc;
     arena_init(&fsck.arena);
+    fsck.applied = calloc(range_count, sizeof(*fsck.applied));
+    check(fsck.applied != NULL || range_count == 0);
     rc = table_check(&fsck, STORE_STATE, state_check);
+    /* Marks that were trimmed from the log are older than those in it. */
+    if (rc == STATUS_OK)
+        rc = table_check(&fsck, STORE_META, meta_check);
     if (rc == STATUS_OK)
         rc = table_check(&fsck, STORE_LOG, log_check);
     if (rc == STATUS_OK)
         rc = table_check(&fsck, STORE_OUTBOX, outbox_check);
-    if (rc == STATUS_OK)
-        rc = table_check(&fsck, STORE_META, meta_check);
+    free(fsck.applied);
     arena_close(&fsck.arena);
     store_abort(fsck.transaction);
     return rc;

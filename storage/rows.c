@@ -84,3 +84,15 @@ static const struct codec_field marks_fields[] = {
     CODEC_MEMBER(2, CODEC_U64, struct range_marks, applied),
 };
 const struct codec_table RANGE_MARKS_TABLE = CODEC_TABLE(struct range_marks, marks_fields);
+
+static const struct codec_field marks_of_fields[] = {
+    CODEC_MEMBER(1, CODEC_U32, struct range_marks_of, range),
+    CODEC_MEMBER(2, CODEC_U64, struct range_marks_of, epoch),
+    CODEC_MEMBER(3, CODEC_U64, struct range_marks_of, applied),
+};
+static const struct codec_table MARKS_OF_TABLE = CODEC_TABLE(struct range_marks_of, marks_of_fields);
+
+static const struct codec_field marks_record_fields[] = {
+    CODEC_MEMBER_LIST(1, struct marks_record, marks, marks_count, &MARKS_OF_TABLE),
+};
+const struct codec_table MARKS_RECORD_TABLE = CODEC_TABLE(struct marks_record, marks_record_fields);

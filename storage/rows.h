@@ -84,10 +84,21 @@ struct outbox_row {
     size_t users_count;
 };
 
-/* Marks of a range in STORE_META. */
 struct range_marks {
+    uint64_t epoch;   /* of the last applied entry */
+    uint64_t applied; /* its index */
+};
+
+struct range_marks_of {
+    uint32_t range;
     uint64_t epoch;
-    uint64_t applied; /* index of the last applied entry */
+    uint64_t applied;
+};
+
+/* Marks in the log: of the ranges of which a batch applied something. */
+struct marks_record {
+    struct range_marks_of *marks;
+    size_t marks_count;
 };
 
 extern const struct codec_table THREAD_COUNTERS_TABLE;
@@ -99,3 +110,4 @@ extern const struct codec_table MEMBERSHIP_ROW_TABLE;
 extern const struct codec_table TOMBSTONE_ROW_TABLE;
 extern const struct codec_table OUTBOX_ROW_TABLE;
 extern const struct codec_table RANGE_MARKS_TABLE;
+extern const struct codec_table MARKS_RECORD_TABLE;

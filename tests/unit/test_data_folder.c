@@ -100,10 +100,13 @@ static void fsck_opens_only_what_is_there(void **state) {
     (void)state;
     assert_int_equal(data_folder_open_existing(&config, &folder, &reason), STATUS_STORE_MISSING);
     assert_int_not_equal(access(config.data, F_OK), 0);
+    config.range_count = 17;
     assert_int_equal(data_folder_open(&config, &folder, &reason), STATUS_OK);
     data_folder_close(&folder);
+    config.range_count = 18;
     assert_int_equal(data_folder_open_existing(&config, &folder, &reason), STATUS_OK);
     assert_non_null(folder.store);
+    assert_int_equal(folder.settings.range_count, 17);
     data_folder_close(&folder);
 }
 

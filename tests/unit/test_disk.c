@@ -17,10 +17,12 @@
 #define THREAD BYTES_LITERAL("19:t@thread.v2")
 #define ALICE BYTES_LITERAL("8:acs:r_alice")
 #define DEADLINE_S 120 /* far beyond what any batch takes */
+#define RANGES 200
 
 static struct fixture fixture;
 static struct disk *disk;
 static uint64_t next_index;
+static size_t log_bytes_kept;
 
 /* What the disk's thread hands back. */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -40,6 +42,7 @@ static void disk_open(void) {
     struct disk_options options = {.store = fixture.store,
                                    .master = &fixture.master,
                                    .hash_key = fixture.hash_key,
+                                   .log_bytes_kept = log_bytes_kept,
                                    .on_done = on_done,
                                    .context = &fixture};
     check(disk_start(&options, &disk) == STATUS_OK);
@@ -131,6 +134,7 @@ static void start_with(size_t map_bytes, size_t bytes_max) {
 
 static int set_up(void **state) {
     (void)state;
+    log_bytes_kept = 0;
     start_with(16 * MB, 0);
     return 0;
 }
@@ -146,12 +150,31 @@ static uint64_t rows_of(enum store_table table) {
     return fixture_rows(&fixture, table);
 }
 
-static struct range_marks marks_read(void) {
-    struct range_marks marks = {0};
+static struct range_marks marks_of(uint32_t range) {
+    static struct range_marks marks[RANGES];
     struct store_transaction *transaction = fixture_read(&fixture);
-    check(range_marks_get(transaction, &fixture.master, &fixture.arena, 3, &marks) == STATUS_OK);
+    check(range < RANGES && range_marks_load(transaction, &fixture.master, marks, RANGES) == STATUS_OK);
     store_abort(transaction);
-    return marks;
+    return marks[range];
+}
+
+static struct range_marks marks_read(void) {
+    return marks_of(3);
+}
+
+static void reopen(void) {
+    disk_stop(disk);
+    store_lmdb_close(fixture.store);
+    fixture_store_open(&fixture, 16 * MB, 0);
+    disk_open();
+}
+
+static size_t log_size(void) {
+    size_t size;
+    struct store_transaction *transaction = fixture_read(&fixture);
+    check(range_log_size(transaction, &size) == STATUS_OK);
+    store_abort(transaction);
+    return size;
 }
 
 static void a_batch_is_appended_applied_and_marked(void **state) {
@@ -165,7 +188,8 @@ static void a_batch_is_appended_applied_and_marked(void **state) {
     assert_int_equal(batch->items[1].entry->outcome.result.rc, STATUS_FORBIDDEN);
     assert_int_equal(batch->items[2].entry->outcome.result.offset, 4);
     assert_int_equal(batch->items[2].entry->outcome.changes->change.kind, CHANGE_MESSAGE_RECEIVED);
-    assert_int_equal(rows_of(STORE_LOG), 4);
+    assert_int_equal(rows_of(STORE_LOG), 4 + 2); /* entries, and the marks of two batches */
+    assert_int_equal(rows_of(STORE_META), 1);    /* the format */
     assert_int_equal(marks_read().applied, 4);
     assert_int_equal(marks_read().epoch, 1);
     struct disk_statistics statistics = disk_statistics(disk);
@@ -175,31 +199,142 @@ static void a_batch_is_appended_applied_and_marked(void **state) {
     batch_free(batch);
 }
 
-static bool entries_see(void *context, const struct log_entry *entry, size_t stored_bytes) {
-    uint64_t *expected = context;
+struct log_seen {
+    uint64_t records;
+    uint64_t entries;
+    uint64_t marks;
+};
+
+static bool records_see(void *context, const struct log_entry *entry, size_t stored_bytes) {
+    struct log_seen *seen = context;
     (void)stored_bytes;
-    assert_int_equal(entry->number, *expected);
-    assert_int_equal(entry->place.index, *expected);
-    (*expected)++;
+    assert_int_equal(entry->number, ++seen->records);
+    if (entry->marks_count > 0) {
+        assert_int_equal(entry->marks_count, 1);
+        assert_int_equal(entry->marks[0].applied, seen->entries);
+        seen->marks++;
+    } else {
+        assert_int_equal(entry->place.index, ++seen->entries);
+    }
     return true;
 }
 
 static void the_log_goes_on_where_it_ended_after_a_restart(void **state) {
-    uint64_t expected = 1;
+    struct log_seen seen = {0};
     (void)state;
     assert_int_equal(send_many(10, 10), STATUS_OK);
     size_t log_bytes = disk_statistics(disk).log_bytes;
-    disk_stop(disk);
-    store_lmdb_close(fixture.store);
-    fixture_store_open(&fixture, 16 * MB, 0);
-    disk_open();
+    reopen();
     assert_int_equal(send_many(5, 10), STATUS_OK);
     assert_true(disk_statistics(disk).log_bytes > log_bytes);
     struct store_transaction *transaction = fixture_read(&fixture);
-    assert_int_equal(range_log_visit(transaction, &fixture.master, &fixture.arena, 0, entries_see, &expected),
-                     STATUS_OK);
+    assert_int_equal(range_log_visit(transaction, &fixture.master, &fixture.arena, 0, records_see, &seen), STATUS_OK);
     store_abort(transaction);
-    assert_int_equal(expected, 17);
+    assert_int_equal(seen.entries, 16);
+    assert_int_equal(seen.marks, 3);
+}
+
+/* With other replicas an entry is appended in one batch and applied in a later one. */
+static void what_is_applied_later_than_it_is_appended_is_marked_when_it_is_applied(void **state) {
+    struct batch *batch = batch_new(2);
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        batch_add_send(batch, 10);
+        batch->items[i].is_apply = false;
+    }
+    assert_int_equal(batch_write_and_wait(batch), STATUS_OK);
+    assert_int_equal(rows_of(STORE_LOG), 2 + 2);
+    assert_int_equal(disk_statistics(disk).log_bytes, log_size());
+    reopen();
+    assert_int_equal(marks_read().applied, 1);
+    for (int i = 0; i < 2; i++)
+        batch->items[i] = (struct batch_item){.entry = batch->items[i].entry, .is_apply = true};
+    disk_write(disk, batch);
+    assert_ptr_equal(batch_wait(), batch);
+    assert_int_equal(batch->rc, STATUS_OK);
+    assert_int_equal(rows_of(STORE_LOG), 2 + 2 + 1);
+    assert_int_equal(disk_statistics(disk).log_bytes, log_size());
+    batch_free(batch);
+    reopen();
+    assert_int_equal(marks_read().applied, 3);
+    assert_int_equal(send_many(1, 10), STATUS_OK);
+    assert_int_equal(marks_read().applied, 4);
+}
+
+/* More ranges than one record of marks holds. */
+static void a_batch_marks_every_range_that_it_applies_to(void **state) {
+    struct batch *batch = batch_new(2 * RANGES);
+    (void)state;
+    for (uint32_t i = 0; i < 2 * RANGES; i++) {
+        batch_add_send(batch, 10);
+        batch->items[i].entry->place = (struct log_place){.range = i % RANGES, .epoch = 2, .index = 10 + i};
+    }
+    assert_int_equal(batch_write_and_wait(batch), STATUS_OK);
+    assert_int_equal(rows_of(STORE_LOG),
+                     2 + 2 * RANGES + (RANGES + RANGE_MARKS_PER_RECORD - 1) / RANGE_MARKS_PER_RECORD);
+    assert_int_equal(disk_statistics(disk).log_bytes, log_size());
+    batch_free(batch);
+    reopen();
+    for (uint32_t range = 0; range < RANGES; range++) {
+        assert_int_equal(marks_of(range).epoch, 2);
+        assert_int_equal(marks_of(range).applied, 10 + RANGES + range);
+    }
+}
+
+/* A range that goes quiet is marked only in records that are trimmed one day. */
+static void marks_outlive_the_part_of_the_log_that_held_them(void **state) {
+    (void)state;
+    log_bytes_kept = MB / 8;
+    reopen();
+    struct batch *batch = batch_new(1);
+    batch_add_send(batch, 10);
+    batch->items[0].entry->place = (struct log_place){.range = 7, .epoch = 5, .index = 70};
+    assert_int_equal(batch_write_and_wait(batch), STATUS_OK);
+    batch_free(batch);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(send_many(3, 1000), STATUS_OK);
+        assert_true(disk_statistics(disk).log_bytes <= log_bytes_kept);
+        assert_int_equal(marks_of(7).applied, 70);
+        assert_int_equal(marks_read().applied, next_index - 1);
+        if (i % 10 != 0)
+            continue;
+        reopen();
+        assert_int_equal(marks_of(7).applied, 70);
+        assert_int_equal(marks_read().applied, next_index - 1);
+    }
+    assert_int_equal(disk_statistics(disk).log_bytes, log_size());
+    assert_true(rows_of(STORE_LOG) < 200);
+    assert_int_equal(rows_of(STORE_META), 1 + 2);
+    assert_int_equal(marks_of(7).epoch, 5);
+}
+
+/* Each trim writes rows of marks. */
+static void small_batches_do_not_trim_each_time(void **state) {
+    int trims = 0;
+    (void)state;
+    log_bytes_kept = MB;
+    reopen();
+    while (disk_statistics(disk).log_bytes + 2000 < log_bytes_kept)
+        assert_int_equal(send_many(1, 1000), STATUS_OK);
+    for (int i = 0; i < 60; i++) {
+        size_t before = disk_statistics(disk).log_bytes;
+        assert_int_equal(send_many(1, 1000), STATUS_OK);
+        trims += disk_statistics(disk).log_bytes < before;
+    }
+    assert_in_range(trims, 2, 6);
+}
+
+/* The bound is smaller than one batch: the marks of that very batch are trimmed with it. */
+static void marks_outlive_a_log_that_is_trimmed_to_nothing(void **state) {
+    (void)state;
+    log_bytes_kept = 1;
+    reopen();
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(send_many(3, 1000), STATUS_OK);
+        assert_int_equal(rows_of(STORE_LOG), 0);
+        reopen();
+        assert_int_equal(marks_read().applied, next_index - 1);
+    }
 }
 
 static void a_batch_far_larger_than_the_map_is_written(void **state) {
@@ -208,7 +343,7 @@ static void a_batch_far_larger_than_the_map_is_written(void **state) {
     fixture_close(&fixture);
     start_with(MB, 0);
     assert_int_equal(send_many(600, LIMIT_MESSAGE_BYTES_MAX), STATUS_OK);
-    assert_int_equal(rows_of(STORE_LOG), 601);
+    assert_int_equal(rows_of(STORE_LOG), 601 + 2);
     assert_int_equal(disk_statistics(disk).failures, 0);
 }
 
@@ -226,7 +361,7 @@ static void a_batch_for_which_there_is_no_room_leaves_nothing_and_smaller_ones_g
     assert_int_equal(marks_read().applied, 1);
     assert_int_equal(disk_statistics(disk).failures, 1);
     assert_int_equal(send_many(100, LIMIT_MESSAGE_BYTES_MAX), STATUS_OK);
-    assert_int_equal(rows_of(STORE_LOG), log_rows + 100);
+    assert_int_equal(rows_of(STORE_LOG), log_rows + 100 + 1);
     assert_int_equal(marks_read().applied, 101);
     assert_true(disk_statistics(disk).log_bytes > log_bytes + 100 * LIMIT_MESSAGE_BYTES_MAX);
 }
@@ -238,7 +373,7 @@ static void the_log_does_not_outgrow_its_bound_whatever_the_size_of_batches(void
     static uint8_t command[1000];
     (void)state;
     disk_stop(disk);
-    for (uint64_t number = 2, bytes = 0; bytes < (uint64_t)LIMIT_LOG_BYTES_KEPT; number++) {
+    for (uint64_t number = 3, bytes = 0; bytes < (uint64_t)LIMIT_LOG_BYTES_KEPT; number++) {
         struct log_place place = {.range = 1, .epoch = 1, .index = number};
         size_t stored;
         if (transaction == NULL)
@@ -257,11 +392,7 @@ static void the_log_does_not_outgrow_its_bound_whatever_the_size_of_batches(void
         assert_int_equal(send_many(LIMIT_DISK_BATCH_MAX, sizeof(command)), STATUS_OK);
         assert_true(disk_statistics(disk).log_bytes <= (size_t)LIMIT_LOG_BYTES_KEPT);
     }
-    size_t size;
-    transaction = fixture_read(&fixture);
-    check(range_log_size(transaction, &size) == STATUS_OK);
-    store_abort(transaction);
-    assert_int_equal(size, disk_statistics(disk).log_bytes);
+    assert_int_equal(log_size(), disk_statistics(disk).log_bytes);
 }
 
 static void stopping_finishes_the_batch_that_was_given(void **state) {
@@ -273,7 +404,7 @@ static void stopping_finishes_the_batch_that_was_given(void **state) {
     disk_stop(disk);
     assert_ptr_equal(batch_wait(), batch);
     assert_int_equal(batch->rc, STATUS_OK);
-    assert_int_equal(rows_of(STORE_LOG), 51);
+    assert_int_equal(rows_of(STORE_LOG), 51 + 2);
     batch_free(batch);
     disk_open();
 }
@@ -329,6 +460,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         WRITTEN(a_batch_is_appended_applied_and_marked),
         WRITTEN(the_log_goes_on_where_it_ended_after_a_restart),
+        WRITTEN(what_is_applied_later_than_it_is_appended_is_marked_when_it_is_applied),
+        WRITTEN(a_batch_marks_every_range_that_it_applies_to),
+        WRITTEN(marks_outlive_the_part_of_the_log_that_held_them),
+        WRITTEN(small_batches_do_not_trim_each_time),
+        WRITTEN(marks_outlive_a_log_that_is_trimmed_to_nothing),
         WRITTEN(a_batch_far_larger_than_the_map_is_written),
         WRITTEN(a_batch_for_which_there_is_no_room_leaves_nothing_and_smaller_ones_go_on),
         WRITTEN(the_log_does_not_outgrow_its_bound_whatever_the_size_of_batches),

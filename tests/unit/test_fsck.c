@@ -8,16 +8,20 @@
 
 #include "storage/fsck.h"
 #include "storage/keys.h"
+#include "storage/sealed_row.h"
 #include "storage/thread_store.h"
 #include "storage/user_store.h"
 #include "tests/lib/store_fixture.h"
 
 static struct fixture fixture;
 static struct fsck_report report;
+static uint32_t range_count;
 static struct buffer lines;
 static struct id_hash THREAD = {{0x10}};
 static struct id_hash OTHER = {{0x20}};
 static struct id_hash USER = {{0x30}};
+
+#define RANGES 8
 
 static struct store_transaction *begin_write(void) {
     struct store_transaction *transaction = NULL;
@@ -61,6 +65,18 @@ static void user_fill(struct store_transaction *transaction) {
     check(user_membership_put(&store, &THREAD, &membership) == STATUS_OK);
 }
 
+static void marks_append(struct store_transaction *transaction, uint64_t number, uint32_t range, uint64_t applied) {
+    struct range_marks_of marks = {.range = range, .epoch = 1, .applied = applied};
+    size_t bytes;
+    check(range_log_append_marks(transaction, &fixture.master, &number, &marks, 1, &bytes) == STATUS_OK);
+}
+
+static void marks_row_put(struct store_transaction *transaction, uint32_t range, uint64_t applied) {
+    struct range_marks marks = {.epoch = 1, .applied = applied};
+    struct key key = key_of_range_marks(range);
+    check(sealed_row_put(transaction, &fixture.master, STORE_META, &key, &RANGE_MARKS_TABLE, &marks) == STATUS_OK);
+}
+
 static void log_fill(struct store_transaction *transaction) {
     struct command command = {.kind = COMMAND_MESSAGE_SEND, .subject = THREAD, .content = BYTES_LITERAL("x")};
     struct buffer encoded;
@@ -73,22 +89,23 @@ static void log_fill(struct store_transaction *transaction) {
                                BYTES_ABSENT, buffer_bytes(&encoded), &bytes) == STATUS_OK);
     }
     buffer_close(&encoded);
+    marks_append(transaction, 4, 1, 3);
 }
 
-/* 12 rows of each thread, 3 of the user, 3 log entries, an outbox row, marks and the format. */
+/* 12 rows of each thread, 3 of the user, 3 log entries and their marks, an outbox row, trimmed marks and the format. */
 static int set_up(void **state) {
     (void)state;
     fixture_open(&fixture);
     buffer_init(&lines);
+    range_count = RANGES;
     struct store_transaction *transaction = begin_write();
     struct outbox_row row = {.thread_id = BYTES_LITERAL("19:t@thread.v2")};
-    struct range_marks marks = {.epoch = 1, .applied = 3};
     thread_fill(transaction, &THREAD);
     thread_fill(transaction, &OTHER);
     user_fill(transaction);
     log_fill(transaction);
     check(outbox_put(transaction, &fixture.master, &THREAD, 1, &row) == STATUS_OK);
-    check(range_marks_put(transaction, &fixture.master, 1, &marks) == STATUS_OK);
+    marks_row_put(transaction, 1, 2);
     commit(transaction);
     return 0;
 }
@@ -102,7 +119,7 @@ static int tear_down(void **state) {
 
 static void run_fsck(void) {
     lines.size = 0;
-    assert_int_equal(store_fsck(fixture.store, &fixture.master, &report, &lines), STATUS_OK);
+    assert_int_equal(store_fsck(fixture.store, &fixture.master, range_count, &report, &lines), STATUS_OK);
 }
 
 static void expect(uint64_t corrupt, uint64_t misindexed) {
@@ -146,7 +163,7 @@ static void a_sound_store_has_no_damage(void **state) {
     (void)state;
     expect(0, 0);
     assert_int_equal(report.records[STORE_STATE], 27);
-    assert_int_equal(report.records[STORE_LOG], 3);
+    assert_int_equal(report.records[STORE_LOG], 4);
     assert_int_equal(report.records[STORE_OUTBOX], 1);
     assert_int_equal(report.records[STORE_META], 2);
     assert_int_equal(report.leftovers, 0);
@@ -184,14 +201,15 @@ static void a_flipped_byte_is_found_wherever_it_is(void **state) {
     struct record records[64];
     (void)state;
     size_t count = records_list(records, 64);
-    assert_int_equal(count, 33);
+    assert_int_equal(count, 34);
     for (size_t i = 0; i < count; i++) {
         struct bytes sound = stored_copy(records[i].table, records[i].key);
         if (is_format(&records[i]))
             continue;
         for (size_t place = 0; place < sound.size; place += 13) {
             struct bytes damaged = arena_copy(&fixture.arena, sound);
-            bool is_log_subject = records[i].table == STORE_LOG && place >= 25 && place < 41;
+            bool is_entry = records[i].table == STORE_LOG && sound.data[0] != 'M';
+            bool is_log_subject = is_entry && place >= 25 && place < 41;
             ((uint8_t *)(uintptr_t)damaged.data)[place] ^= 0x40;
             store(records[i].table, records[i].key, damaged);
             run_fsck();
@@ -305,7 +323,83 @@ static void a_damaged_data_key_makes_all_rows_of_its_subject_unreadable(void **s
 static void another_master_key_opens_nothing(void **state) {
     (void)state;
     fixture.master.bytes[0] ^= 1;
-    expect(32, 0);
+    expect(33, 0);
+}
+
+static void marks_that_are_right(void) {
+    struct store_transaction *transaction = begin_write();
+    marks_append(transaction, 5, RANGES - 1, 9);
+    marks_append(transaction, 6, 1, 3); /* the same again is not backwards */
+    marks_append(transaction, 7, 1, 4);
+    commit(transaction);
+    expect(0, 0);
+    assert_int_equal(report.shredded, 0);
+}
+
+static void marks_of_a_range_that_does_not_exist_are_found(void **state) {
+    (void)state;
+    marks_that_are_right();
+    struct store_transaction *transaction = begin_write();
+    marks_append(transaction, 8, RANGES, 1);
+    commit(transaction);
+    expect(1, 0);
+    assert_true(lines_say("a range that does not exist"));
+    transaction = begin_write();
+    marks_row_put(transaction, UINT32_MAX, 1);
+    commit(transaction);
+    expect(2, 0);
+}
+
+static void marks_are_only_opened_where_the_number_of_ranges_is_not_known(void **state) {
+    struct key key = key_of_log(9);
+    (void)state;
+    range_count = 0;
+    marks_that_are_right();
+    struct store_transaction *transaction = begin_write();
+    marks_append(transaction, 8, RANGES, 1);
+    commit(transaction);
+    expect(0, 0);
+    store(STORE_LOG, key_bytes(&key), BYTES_LITERAL("M damaged"));
+    expect(1, 0);
+}
+
+static void marks_that_go_backwards_are_found(void **state) {
+    (void)state;
+    marks_that_are_right();
+    struct store_transaction *transaction = begin_write();
+    marks_append(transaction, 8, 1, 3);
+    marks_append(transaction, 9, RANGES - 1, 10);
+    commit(transaction);
+    expect(1, 0);
+    assert_true(lines_say("behind older ones"));
+    transaction = begin_write();
+    marks_row_put(transaction, RANGES - 1, 10);
+    commit(transaction);
+    expect(2, 0);
+}
+
+static void marks_that_open_but_make_no_sense_are_found(void **state) {
+    struct key key = key_of_log(5);
+    struct key row = key_of_range_marks(2);
+    struct key associated = key_of_log(5);
+    struct bytes senseless[] = {BYTES_LITERAL("\x80"), BYTES_LITERAL("text")}; /* no marks at all; no map */
+    struct buffer stored;
+    (void)state;
+    associated.data[associated.size++] = 'M';
+    for (int i = 0; i < 2; i++) {
+        buffer_init(&stored);
+        buffer_append_text(&stored, "M");
+        seal_record(&fixture.master, STORE_LOG, key_bytes(&associated), senseless[i], &stored);
+        store(STORE_LOG, key_bytes(&key), buffer_bytes(&stored));
+        expect(1, 0);
+        buffer_close(&stored);
+    }
+    struct store_transaction *transaction = begin_write();
+    check(sealed_put(transaction, &fixture.master, STORE_META, key_bytes(&row), BYTES_LITERAL("text")) == STATUS_OK);
+    check(sealed_put(transaction, &fixture.master, STORE_META, BYTES_LITERAL("range"), BYTES_LITERAL("\x80")) ==
+          STATUS_OK);
+    commit(transaction);
+    expect(3, 0);
 }
 
 static void rows_of_a_deleted_subject_are_leftovers_while_their_purge_is_due(void **state) {
@@ -355,6 +449,10 @@ int main(void) {
         CHECKED(a_row_that_opens_but_makes_no_sense_is_found),
         CHECKED(a_damaged_data_key_makes_all_rows_of_its_subject_unreadable),
         CHECKED(another_master_key_opens_nothing),
+        CHECKED(marks_of_a_range_that_does_not_exist_are_found),
+        CHECKED(marks_are_only_opened_where_the_number_of_ranges_is_not_known),
+        CHECKED(marks_that_go_backwards_are_found),
+        CHECKED(marks_that_open_but_make_no_sense_are_found),
         CHECKED(rows_of_a_deleted_subject_are_leftovers_while_their_purge_is_due),
         CHECKED(only_the_first_lines_are_kept_and_all_are_counted),
     };

@@ -93,7 +93,8 @@ static void batch_store(struct batch *batch) {
     context.transaction = transaction;
     for (size_t i = 0; i < batch->count; i++) {
         struct entry *entry = batch->items[i].entry;
-        struct range_marks marks = {.epoch = entry->place.epoch, .applied = entry->place.index};
+        struct range_marks_of marks = {
+            .range = entry->place.range, .epoch = entry->place.epoch, .applied = entry->place.index};
         struct buffer encoded;
         size_t bytes;
         buffer_init(&encoded);
@@ -103,7 +104,7 @@ static void batch_store(struct batch *batch) {
                                entry->command.wrapped_key, buffer_bytes(&encoded), &bytes) == STATUS_OK);
         buffer_close(&encoded);
         check(command_apply(&context, &entry->command, &entry->outcome) == STATUS_OK);
-        check(range_marks_put(transaction, &fixture.master, entry->place.range, &marks) == STATUS_OK);
+        check(range_log_append_marks(transaction, &fixture.master, &next_number, &marks, 1, &bytes) == STATUS_OK);
     }
     check(store_commit(transaction) == STATUS_OK);
 }
@@ -150,10 +151,9 @@ static size_t outbox_count(void) {
 static void core_start(void) {
     static struct outbox_gathering gathering;
     struct node_core_options options = {.range_count = RANGES, .queue_max = QUEUE_MAX};
-    struct range_marks marks[RANGES] = {{0, 0}};
+    struct range_marks marks[RANGES];
     struct store_transaction *transaction = fixture_read(&fixture);
-    for (uint32_t i = 0; i < RANGES; i++)
-        range_marks_get(transaction, &fixture.master, &fixture.arena, i, &marks[i]);
+    check(range_marks_load(transaction, &fixture.master, marks, RANGES) == STATUS_OK);
     check(range_log_next_number(transaction, &next_number) == STATUS_OK);
     store_abort(transaction);
     outbox_read(&gathering);

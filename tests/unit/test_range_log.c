@@ -10,6 +10,7 @@
 #include "tests/lib/store_fixture.h"
 
 #define ENTRY_OVERHEAD_BYTES (41 + SEAL_OVERHEAD_BYTES)
+#define RANGES 100
 
 static struct fixture fixture;
 static const struct id_hash ALICE = {{1}};
@@ -196,7 +197,7 @@ static void damage_anywhere_in_an_entry_is_noticed(void **state) {
 static size_t trim(size_t bytes, size_t entries_max) {
     struct store_transaction *transaction = begin_write();
     size_t trimmed = 99;
-    assert_int_equal(range_log_trim(transaction, bytes, entries_max, &trimmed), 0);
+    assert_int_equal(range_log_trim(transaction, &fixture.master, bytes, entries_max, &trimmed), 0);
     assert_int_equal(store_commit(transaction), 0);
     return trimmed;
 }
@@ -227,22 +228,205 @@ static void trimming_takes_as_many_as_it_is_allowed_to(void **state) {
     assert_int_equal(log_size(), 0);
 }
 
-static void marks_of_ranges_are_kept_apart(void **state) {
-    struct range_marks marks = {.epoch = 3, .applied = 44};
+/* Appends marks of one range in a transaction of their own, at the end of the log. */
+static size_t mark(uint32_t range, uint64_t epoch, uint64_t applied) {
+    struct range_marks_of marks = {.range = range, .epoch = epoch, .applied = applied};
+    uint64_t number = next_number();
+    uint64_t expected = number + 1;
+    size_t bytes = 0;
     struct store_transaction *transaction = begin_write();
-    (void)state;
-    assert_int_equal(range_marks_get(transaction, &fixture.master, &fixture.arena, 7, &marks), STATUS_STORE_MISSING);
-    assert_int_equal(range_marks_put(transaction, &fixture.master, 7, &marks), 0);
-    marks.applied = 45;
-    assert_int_equal(range_marks_put(transaction, &fixture.master, 8, &marks), 0);
-    marks = (struct range_marks){0};
-    assert_int_equal(range_marks_get(transaction, &fixture.master, &fixture.arena, 7, &marks), 0);
-    assert_int_equal(marks.epoch, 3);
-    assert_int_equal(marks.applied, 44);
-    struct key key = key_of_range_marks(7);
-    assert_int_equal(store_put(transaction, STORE_META, key_bytes(&key), BYTES_LITERAL("damaged")), 0);
-    assert_int_equal(range_marks_get(transaction, &fixture.master, &fixture.arena, 7, &marks), STATUS_RECORD_CORRUPT);
+    assert_int_equal(range_log_append_marks(transaction, &fixture.master, &number, &marks, 1, &bytes), 0);
+    assert_int_equal(number, expected);
+    assert_int_equal(store_commit(transaction), 0);
+    return bytes;
+}
+
+static int load(struct range_marks marks[RANGES]) {
+    struct store_transaction *transaction = fixture_read(&fixture);
+    int rc = range_marks_load(transaction, &fixture.master, marks, RANGES);
     store_abort(transaction);
+    return rc;
+}
+
+static void reopen(void) {
+    store_lmdb_close(fixture.store);
+    fixture_store_open(&fixture, 16 << 20, 0);
+}
+
+static void expect_marks(uint32_t range, uint64_t epoch, uint64_t applied) {
+    struct range_marks marks[RANGES];
+    reopen();
+    assert_int_equal(load(marks), 0);
+    assert_int_equal(marks[range].epoch, epoch);
+    assert_int_equal(marks[range].applied, applied);
+}
+
+static bool has_row_of(uint32_t range) {
+    struct store_transaction *transaction = fixture_read(&fixture);
+    struct key key = key_of_range_marks(range);
+    struct bytes sealed;
+    int rc = store_get(transaction, STORE_META, key_bytes(&key), &sealed);
+    store_abort(transaction);
+    assert_true(rc == STATUS_OK || rc == STATUS_STORE_MISSING);
+    return rc == STATUS_OK;
+}
+
+static void the_newest_marks_of_each_range_count(void **state) {
+    (void)state;
+    expect_marks(0, 0, 0);
+    mark(7, 3, 44);
+    mark(RANGES - 1, 1, 5);
+    append_all(3, 5);
+    expect_marks(7, 3, 44);
+    mark(7, 4, 45);
+    expect_marks(7, 4, 45);
+    expect_marks(RANGES - 1, 1, 5);
+    expect_marks(8, 0, 0);
+    struct visited visited = visit_from(0, 16, 0);
+    assert_int_equal(visited.count, 6);
+    assert_int_equal(visited.entries[0].marks_count, 1);
+    assert_int_equal(visited.entries[0].marks[0].range, 7);
+    assert_int_equal(visited.entries[2].marks_count, 0);
+    assert_int_equal(visited.entries[5].marks[0].applied, 45);
+    assert_int_equal(visited.entries[5].number, 6);
+    assert_int_equal(visited.bytes, log_size());
+}
+
+static void marks_of_many_ranges_take_as_few_records_as_hold_them(void **state) {
+    struct range_marks_of marks[3 * RANGE_MARKS_PER_RECORD + 1];
+    struct range_marks loaded[3 * RANGE_MARKS_PER_RECORD + 1];
+    size_t counts[] = {0, 1, RANGE_MARKS_PER_RECORD, RANGE_MARKS_PER_RECORD + 1, 3 * RANGE_MARKS_PER_RECORD + 1};
+    uint64_t records[] = {0, 1, 1, 2, 4};
+    (void)state;
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        uint64_t first = next_number();
+        uint64_t number = first;
+        size_t bytes = 99;
+        size_t before = log_size();
+        for (size_t j = 0; j < counts[i]; j++)
+            marks[j] = (struct range_marks_of){.range = (uint32_t)j, .epoch = UINT64_MAX, .applied = UINT64_MAX - i};
+        struct store_transaction *transaction = begin_write();
+        assert_int_equal(range_log_append_marks(transaction, &fixture.master, &number, marks, counts[i], &bytes), 0);
+        assert_int_equal(store_commit(transaction), 0);
+        assert_int_equal(number - first, records[i]);
+        assert_int_equal(next_number(), number);
+        assert_int_equal(log_size() - before, bytes);
+        assert_true(bytes <= records[i] * 2000);
+        transaction = fixture_read(&fixture);
+        assert_int_equal(range_marks_load(transaction, &fixture.master, loaded, 3 * RANGE_MARKS_PER_RECORD + 1), 0);
+        store_abort(transaction);
+        for (size_t j = 0; j < counts[i]; j++)
+            assert_true(loaded[j].epoch == UINT64_MAX && loaded[j].applied == UINT64_MAX - i);
+    }
+}
+
+static void marks_survive_the_trimming_of_their_record(void **state) {
+    (void)state;
+    mark(7, 3, 44);
+    mark(8, 1, 10);
+    mark(7, 3, 46);
+    append_all(4, 6);
+    assert_int_equal(log_size(), visit_from(0, 16, 0).bytes);
+    trim(SIZE_MAX, 1); /* newer ones of 7 are left in the log */
+    expect_marks(7, 3, 46);
+    expect_marks(8, 1, 10);
+    trim(SIZE_MAX, 1); /* the only ones of 8 */
+    assert_true(has_row_of(8));
+    expect_marks(7, 3, 46);
+    expect_marks(8, 1, 10);
+    trim(SIZE_MAX, SIZE_MAX);
+    assert_int_equal(log_size(), 0);
+    expect_marks(7, 3, 46);
+    expect_marks(8, 1, 10);
+    mark(7, 4, 47); /* what is in the log is newer than any row */
+    expect_marks(7, 4, 47);
+    expect_marks(8, 1, 10);
+    trim(SIZE_MAX, SIZE_MAX);
+    expect_marks(7, 4, 47);
+    expect_marks(8, 1, 10);
+    assert_false(has_row_of(9));
+}
+
+/* Several of one range in one trim and in one of its rounds, and more ranges than one record holds. */
+static void the_newest_of_all_trimmed_marks_are_kept(void **state) {
+    (void)state;
+    for (uint64_t round = 1; round <= 3; round++)
+        for (uint32_t range = 0; range < RANGES; range++)
+            mark(range, round, 1000 * round + range);
+    trim(SIZE_MAX, 3 * RANGES - 10);
+    for (uint32_t range = 0; range < RANGES; range++)
+        expect_marks(range, 3, 3000 + range);
+    trim(SIZE_MAX, 10);
+    for (uint32_t range = 0; range < RANGES; range++)
+        expect_marks(range, 3, 3000 + range);
+}
+
+static void a_trim_that_is_not_committed_moves_no_marks(void **state) {
+    struct store_transaction *transaction;
+    size_t trimmed;
+    (void)state;
+    mark(7, 3, 44);
+    transaction = begin_write();
+    assert_int_equal(range_log_trim(transaction, &fixture.master, SIZE_MAX, SIZE_MAX, &trimmed), 0);
+    store_abort(transaction);
+    assert_false(has_row_of(7));
+    expect_marks(7, 3, 44);
+}
+
+static void marks_of_a_range_that_does_not_exist_are_refused(void **state) {
+    struct range_marks marks[RANGES];
+    (void)state;
+    mark(RANGES - 1, 1, 1);
+    assert_int_equal(load(marks), 0);
+    mark(RANGES, 1, 1);
+    assert_int_equal(load(marks), STATUS_RECORD_CORRUPT);
+}
+
+static int load_damaged(struct bytes damaged) {
+    struct range_marks marks[RANGES];
+    struct key key = key_of_log(1);
+    struct store_transaction *transaction = begin_write();
+    assert_int_equal(store_put(transaction, STORE_LOG, key_bytes(&key), damaged), 0);
+    int rc = range_marks_load(transaction, &fixture.master, marks, RANGES);
+    size_t trimmed;
+    struct log_entry entry;
+    assert_int_equal(range_log_open(transaction, &fixture.master, &fixture.arena, key_bytes(&key), damaged, &entry),
+                     rc);
+    if (damaged.size > 0 && damaged.data[0] == 'M')
+        assert_int_equal(range_log_trim(transaction, &fixture.master, 1, 1, &trimmed), rc);
+    store_abort(transaction);
+    return rc;
+}
+
+static void damage_anywhere_in_marks_is_noticed(void **state) {
+    struct key key = key_of_log(1);
+    struct bytes stored;
+    (void)state;
+    mark(7, 3, 44);
+    struct store_transaction *transaction = fixture_read(&fixture);
+    assert_int_equal(store_get(transaction, STORE_LOG, key_bytes(&key), &stored), 0);
+    struct bytes sound = arena_copy(&fixture.arena, stored);
+    store_abort(transaction);
+    assert_int_equal(load_damaged(sound), 0);
+    for (size_t bit = 0; bit < sound.size * 8; bit++) {
+        struct bytes damaged = arena_copy(&fixture.arena, sound);
+        ((uint8_t *)(uintptr_t)damaged.data)[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        assert_int_equal(load_damaged(damaged), STATUS_RECORD_CORRUPT);
+    }
+    for (size_t size = 0; size < sound.size; size++)
+        assert_int_equal(load_damaged(bytes_of(sound.data, size)), STATUS_RECORD_CORRUPT);
+}
+
+static void a_damaged_row_of_marks_is_noticed(void **state) {
+    struct range_marks marks[RANGES];
+    struct key key = key_of_range_marks(7);
+    (void)state;
+    mark(7, 3, 44);
+    trim(SIZE_MAX, SIZE_MAX);
+    struct store_transaction *transaction = begin_write();
+    assert_int_equal(store_put(transaction, STORE_META, key_bytes(&key), BYTES_LITERAL("damaged")), 0);
+    assert_int_equal(store_commit(transaction), 0);
+    assert_int_equal(load(marks), STATUS_RECORD_CORRUPT);
 }
 
 struct outbox_seen {
@@ -324,7 +508,14 @@ int main(void) {
         LOGGED(damage_anywhere_in_an_entry_is_noticed),
         LOGGED(trimming_takes_the_oldest_until_enough_is_gone),
         LOGGED(trimming_takes_as_many_as_it_is_allowed_to),
-        LOGGED(marks_of_ranges_are_kept_apart),
+        LOGGED(the_newest_marks_of_each_range_count),
+        LOGGED(marks_of_many_ranges_take_as_few_records_as_hold_them),
+        LOGGED(marks_survive_the_trimming_of_their_record),
+        LOGGED(the_newest_of_all_trimmed_marks_are_kept),
+        LOGGED(a_trim_that_is_not_committed_moves_no_marks),
+        LOGGED(marks_of_a_range_that_does_not_exist_are_refused),
+        LOGGED(damage_anywhere_in_marks_is_noticed),
+        LOGGED(a_damaged_row_of_marks_is_noticed),
         LOGGED(outbox_rows_wait_until_they_are_removed),
         LOGGED(a_damaged_outbox_row_is_reported),
     };

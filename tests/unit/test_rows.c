@@ -56,6 +56,8 @@ static const struct outbox_row OUTBOX = {.is_purge = true,
                                          .users = USERS,
                                          .users_count = COUNT(USERS)};
 static const struct range_marks MARKS = {1, UINT64_MAX};
+static struct range_marks_of MARKS_OF[] = {{0, 1, 2}, {UINT32_MAX, 3, UINT64_MAX}};
+static const struct marks_record MARKS_RECORD = {MARKS_OF, COUNT(MARKS_OF)};
 
 struct row_case {
     const char *name;
@@ -73,6 +75,7 @@ static const struct row_case ROWS[] = {
     {"tombstone", &TOMBSTONE_ROW_TABLE, &TOMBSTONE},
     {"outbox", &OUTBOX_ROW_TABLE, &OUTBOX},
     {"marks", &RANGE_MARKS_TABLE, &MARKS},
+    {"marks in the log", &MARKS_RECORD_TABLE, &MARKS_RECORD},
 };
 
 static struct arena arena;

@@ -137,8 +137,11 @@ static void settings_are_written_only_when_something_changed(void **state) {
 static void another_master_key_and_damage_are_named(void **state) {
     struct settings settings;
     (void)state;
+    assert_int_equal(settings_range_count(coordinator), 0);
     assert_int_equal(load("", "", "", &settings), STATUS_OK);
+    assert_int_equal(settings_range_count(coordinator), settings.range_count);
     fixture.master.bytes[0] ^= 1;
+    assert_int_equal(settings_range_count(coordinator), 0);
     assert_int_equal(load("", "", "", &settings), STATUS_RECORD_CORRUPT);
     assert_true(strlen(reason) > 0);
     fixture.master.bytes[0] ^= 1;
