@@ -1,6 +1,6 @@
 #pragma once
 /* What waits to be written to one WebSocket: pieces of shared bytes, in whole frames. It knows order and size, not
- * sockets. Private to websocket.c. */
+ * sockets. For the files of websocket_parts.h only. */
 #include <sys/uio.h>
 
 #include "node/gateway/shared_bytes.h"
