@@ -25,6 +25,7 @@ struct config {
     char zone[CONFIG_TEXT_MAX];
     char data[CONFIG_TEXT_MAX];
     int64_t workers; /* 0: one per core */
+    bool io_uring;
 
     struct config_address listen;       /* TLS; always on */
     struct config_address plain_listen; /* loopback only */

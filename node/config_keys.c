@@ -67,6 +67,8 @@ const struct config_key config_keys[] = {
      .form = "a path"},
     {KEY(workers, NODE, CONFIG_NUMBER, "0", "Threads that serve clients. 0: one per core."), .min = 0, .max = 256,
      .unit = "threads"},
+    {KEY(io_uring, NODE, CONFIG_SWITCH, "on",
+         "Hand what goes to many clients without TLS to the kernel in one call, where the kernel allows it.")},
 
     {KEY(listen, LISTEN, CONFIG_ADDRESS, "127.0.0.1:8443",
          "Address and port for clients, always with TLS. 0.0.0.0 or [::] listens on every address of the machine.")},

@@ -92,6 +92,7 @@ static int workers_open(struct server *server) {
             .tls = server->tls,
             .connections_max = (size_t)config->connections_max,
             .connections_total = &server->gateway.connections,
+            .may_use_io_uring = config->io_uring,
             .stop_ms = STOP_MS,
             .on_start = on_worker_start,
             .on_stop = on_worker_stop};

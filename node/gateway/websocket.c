@@ -189,13 +189,14 @@ bool websocket_is_closing(const struct websocket *websocket) {
     return websocket->is_close_queued || websocket->state >= WEBSOCKET_CLOSING;
 }
 
-struct websocket_group *websocket_group_new(struct worker *worker, struct timer_wheel *wheel, uv_loop_t *loop) {
+struct websocket_group *websocket_group_new(struct worker *worker, struct timer_wheel *wheel, uv_loop_t *loop,
+                                            bool may_use_io_uring) {
     struct websocket_group *group = calloc(1, sizeof(*group));
     check(group != NULL);
     group->worker = worker;
     group->wheel = wheel;
     group->loop = loop;
-    group->output = websocket_output_new();
+    group->output = websocket_output_new(may_use_io_uring);
     return group;
 }
 

@@ -87,8 +87,9 @@ struct websocket_totals {
     uint64_t opened, closed, messages_in, bytes_in, writes, bytes_out, dropped, overloaded;
 };
 
-/* The websockets of one worker. `wheel` is borrowed. */
-struct websocket_group *websocket_group_new(struct worker *worker, struct timer_wheel *wheel, uv_loop_t *loop);
+/* The websockets of one worker. `wheel` is borrowed. `may_use_io_uring`: as for send_batch_new. */
+struct websocket_group *websocket_group_new(struct worker *worker, struct timer_wheel *wheel, uv_loop_t *loop,
+                                            bool may_use_io_uring);
 /* Writes and closes all that is due; each socket once. Called twice per loop turn. True: there is more for the next
  * turn. */
 bool websocket_group_flush(struct websocket_group *group);

@@ -89,5 +89,5 @@ void websocket_parser_free(struct websocket_parser *parser);
 
 /* ---- websocket_writing.c ---- */
 
-struct websocket_output *websocket_output_new(void);
+struct websocket_output *websocket_output_new(bool may_use_io_uring);
 void websocket_output_free(struct websocket_output *output);

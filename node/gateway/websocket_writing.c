@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "node/gateway/send_batch.h"
 #include "node/gateway/websocket_parts.h"
 #include "proto/check.h"
 
@@ -10,22 +11,10 @@
 /* One flattened TLS write; what is more waits for the next turn, so that one reader cannot fill memory twice. */
 #define TLS_WRITE_BYTES_MAX ((size_t)256 * 1024)
 
-#define PLAIN_WRITES_MAX 256
-
-/* One vector for one plain socket, which is what fan-out makes: sent together with others (websocket_group_flush). */
-struct plain_write {
-    struct websocket *websocket;
-    int descriptor;
-    const void *data;
-    size_t size;
-    ssize_t result; /* bytes taken, or a negative errno */
-};
-
 struct websocket_output {
     struct iovec vectors[VECTORS_MAX];
-    struct plain_write plain_writes[PLAIN_WRITES_MAX];
-    size_t plain_writes_count;
-    uint8_t *scratch; /* TLS_WRITE_BYTES_MAX, or the largest frame so far */
+    struct send_batch *batch; /* one piece each for plain sockets, which is what fan-out makes */
+    uint8_t *scratch;         /* TLS_WRITE_BYTES_MAX, or the largest frame so far */
     size_t scratch_size;
 };
 
@@ -175,39 +164,29 @@ static void after_write(struct websocket *websocket) {
     }
 }
 
-/* Nothing but the calls in the first loop: what a call leaves of the processor's caches is not lost on bookkeeping in
- * between. Bookkeeping calls nobody; what may call sessions comes last, when no write is half done. */
-static void plain_writes_perform(struct websocket_group *group) {
-    struct websocket_output *output = group->output;
-    size_t count = output->plain_writes_count;
+/* Bookkeeping calls nobody; what may call sessions comes last, when no write is half done. */
+static void batch_perform(struct websocket_group *group) {
+    size_t count;
+    const struct send_batch_item *items = send_batch_perform(group->output->batch, &count);
     for (size_t i = 0; i < count; i++) {
-        struct plain_write *write = &output->plain_writes[i];
-        ssize_t written;
-        do
-            written = send(write->descriptor, write->data, write->size, MSG_NOSIGNAL | MSG_DONTWAIT);
-        while (written < 0 && errno == EINTR);
-        write->result = written < 0 ? -errno : written;
+        struct websocket *websocket = items[i].user;
+        write_count(websocket);
+        plain_written(websocket, 1, items[i].size, items[i].result);
     }
     for (size_t i = 0; i < count; i++) {
-        struct plain_write *write = &output->plain_writes[i];
-        write_count(write->websocket);
-        plain_written(write->websocket, 1, write->size, write->result);
+        struct websocket *websocket = items[i].user;
+        if (websocket->state != WEBSOCKET_ENDED)
+            after_write(websocket);
     }
-    output->plain_writes_count = 0;
-    for (size_t i = 0; i < count; i++)
-        if (output->plain_writes[i].websocket->state != WEBSOCKET_ENDED)
-            after_write(output->plain_writes[i].websocket);
 }
 
-static bool is_plain_write(const struct websocket *websocket) {
+static bool is_for_batch(const struct websocket *websocket) {
     return can_write(websocket) && websocket->socket->ssl == NULL && websocket->pending.count == 1;
 }
 
-static void plain_write_add(struct websocket *websocket) {
-    struct websocket_output *output = websocket->group->output;
+static void batch_add(struct websocket *websocket) {
     const struct websocket_chunk *chunk = &websocket->pending.chunks[0];
-    output->plain_writes[output->plain_writes_count++] = (struct plain_write){
-        .websocket = websocket, .descriptor = websocket->descriptor, .data = chunk->data, .size = chunk->size};
+    send_batch_add(websocket->group->output->batch, websocket->descriptor, chunk->data, chunk->size, websocket);
 }
 
 static void flush(struct websocket *websocket) {
@@ -219,12 +198,12 @@ static void flush(struct websocket *websocket) {
 /* Whatever may call a session may end any websocket, so what has been gathered is written before. */
 static void flush_or_gather(struct websocket_group *group, struct websocket *websocket) {
     bool is_ended = websocket->state == WEBSOCKET_ENDED;
-    if (is_ended || !is_plain_write(websocket) || group->output->plain_writes_count == PLAIN_WRITES_MAX)
-        plain_writes_perform(group);
+    if (is_ended || !is_for_batch(websocket) || send_batch_is_full(group->output->batch))
+        batch_perform(group);
     if (websocket->is_dirty)
         return; /* one of those sessions has used it: it comes with the next flush */
-    if (!is_ended && is_plain_write(websocket))
-        plain_write_add(websocket);
+    if (!is_ended && is_for_batch(websocket))
+        batch_add(websocket);
     else if (!is_ended)
         flush(websocket);
     else if (!websocket->is_upgrading)
@@ -241,17 +220,19 @@ bool websocket_group_flush(struct websocket_group *group) {
         websocket->next_dirty = NULL;
         flush_or_gather(group, websocket);
     }
-    plain_writes_perform(group);
+    batch_perform(group);
     return group->dirty != NULL;
 }
 
-struct websocket_output *websocket_output_new(void) {
+struct websocket_output *websocket_output_new(bool may_use_io_uring) {
     struct websocket_output *output = calloc(1, sizeof(*output));
     check(output != NULL);
+    output->batch = send_batch_new(may_use_io_uring);
     return output;
 }
 
 void websocket_output_free(struct websocket_output *output) {
+    send_batch_free(output->batch);
     free(output->scratch);
     free(output);
 }

@@ -289,7 +289,7 @@ int worker_init(struct worker *worker, const struct worker_options *options, cha
     timer_wheel_init(&worker->wheel, uv_now(&worker->loop));
     init_handles(worker);
     machine->http = http_server_new(worker, &worker->loop, options->handler, &options->http, options->tls);
-    machine->websockets = websocket_group_new(worker, &worker->wheel, &worker->loop);
+    machine->websockets = websocket_group_new(worker, &worker->wheel, &worker->loop, options->may_use_io_uring);
     machine->http->websockets = machine->websockets;
     size_t connections_max = options->connections_max == 0 ? CONNECTIONS_MAX_DEFAULT : options->connections_max;
     machine->connections =

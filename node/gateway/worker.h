@@ -28,6 +28,7 @@ struct worker_options {
     size_t connections_max;           /* 0: 100,000 */
     atomic_size_t *connections_total; /* shared by the workers that `connections_max` bounds together, borrowed as long
                                          as the worker lives; NULL: bounds this one */
+    bool may_use_io_uring;            /* send_batch_new */
     uint32_t stop_ms;                 /* how long worker_stop waits for the clients; 0: 5 s */
     /* On the worker's thread, before its first and after its last turn; may be NULL. */
     void (*on_start)(struct worker *worker);

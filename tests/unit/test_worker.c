@@ -26,6 +26,9 @@
 #include "proto/limits.h"
 
 #define DEADLINE_S 20
+#define AUDIENCE 6
+#define SHARED_FRAME_BYTES 50000
+#define ROUNDS_MAX 500
 #define REPLY_BYTES_MAX (512 * 1024)
 #define KEY "dGhlIHNhbXBsZSBub25jZQ=="
 #define UPGRADE                                                                                                        \
@@ -45,7 +48,10 @@ struct scene {
     atomic_int closing_rc;
     int awaited; /* for has_closed */
     atomic_int rooms;
-    struct http_call *kept; /* the worker's thread only */
+    atomic_int rounds;                    /* frames to all so far */
+    atomic_bool is_backlogged;            /* somebody did not take one of them at once */
+    struct websocket *audience[AUDIENCE]; /* those that are open; the worker's thread only */
+    struct http_call *kept;               /* the worker's thread only */
     struct wheel_timer timer;
 };
 
@@ -114,6 +120,30 @@ static void flood(struct websocket *websocket) {
                  queued == websocket_queued_bytes(websocket) ? rc : STATUS_INTERNAL_ERROR);
 }
 
+/* One frame that all share, as fan-out makes it: the number of the round, and zeros. */
+static void send_to_all(struct scene *scene) {
+    uint32_t round = (uint32_t)atomic_load(&scene->rounds);
+    struct buffer frame;
+    buffer_init(&frame);
+    uint8_t *start = buffer_reserve(&frame, SHARED_FRAME_BYTES);
+    memset(start, 0, SHARED_FRAME_BYTES);
+    memcpy(start, (uint8_t[]){0x82, 0x7e, (SHARED_FRAME_BYTES - 4) >> 8, (SHARED_FRAME_BYTES - 4) & 0xff}, 4);
+    memcpy(start + 4, &round, sizeof(round));
+    buffer_added(&frame, SHARED_FRAME_BYTES);
+    struct shared_bytes *shared = shared_bytes_take(&frame);
+    struct bytes view = shared_bytes_view(shared);
+    struct websocket_segment segment = {.owner = shared, .data = view.data, .size = view.size};
+    for (size_t i = 0; i < AUDIENCE; i++) {
+        if (scene->audience[i] == NULL)
+            continue;
+        if (websocket_queued_bytes(scene->audience[i]) > 0)
+            atomic_store(&scene->is_backlogged, true);
+        websocket_queue(scene->audience[i], &segment, 1, WEBSOCKET_NEEDED);
+    }
+    shared_bytes_release(shared);
+    atomic_fetch_add(&scene->rounds, 1);
+}
+
 static void on_message(struct websocket *websocket, bool is_text, struct bytes message) {
     if (bytes_equal_text(message, "flood")) {
         flood(websocket);
@@ -124,6 +154,8 @@ static void on_message(struct websocket *websocket, bool is_text, struct bytes m
     } else if (bytes_equal_text(message, "drop")) {
         websocket_queue_copy(websocket, WEBSOCKET_TEXT, message, WEBSOCKET_NEEDED);
         websocket_drop(websocket, 4413, NULL);
+    } else if (bytes_equal_text(message, "to all")) {
+        send_to_all(scene_of_websocket(websocket));
     } else {
         websocket_queue_copy(websocket, is_text ? WEBSOCKET_TEXT : WEBSOCKET_BINARY, message, WEBSOCKET_NEEDED);
     }
@@ -131,6 +163,9 @@ static void on_message(struct websocket *websocket, bool is_text, struct bytes m
 
 static void on_closed(struct websocket *websocket, uint16_t code) {
     struct scene *scene = scene_of_websocket(websocket);
+    for (size_t i = 0; i < AUDIENCE; i++)
+        if (scene->audience[i] == websocket)
+            scene->audience[i] = NULL;
     atomic_store(&scene->last_close_code, code);
     atomic_fetch_add(&scene->closed, 1);
 }
@@ -145,8 +180,11 @@ static void open_socket(struct worker *worker, struct http_call *call) {
     if (websocket_list_has(websocket_offered_subprotocols(call), BYTES_LITERAL("weft.v1.json")))
         options.subprotocol = "weft.v1.json";
     struct websocket *websocket;
-    if (websocket_accept(call, &options, &websocket) == 0)
-        atomic_fetch_add(&scene_of(worker)->opened, 1);
+    if (websocket_accept(call, &options, &websocket) != 0)
+        return;
+    int index = atomic_fetch_add(&scene_of(worker)->opened, 1);
+    if (index < AUDIENCE)
+        scene_of(worker)->audience[index] = websocket;
 }
 
 static void handle(struct worker *worker, struct http_call *call) {
@@ -168,6 +206,7 @@ static void start(struct scene *scene, const struct worker_options *extra, SSL_C
     options.addresses = &address;
     options.addresses_count = 1;
     options.tls = tls;
+    options.may_use_io_uring = true;
     options.stop_ms = 1000;
     assert_int_equal(worker_init(&scene->worker, &options, error, sizeof(error)), 0);
     scene->port = scene->worker.ports[0];
@@ -608,6 +647,60 @@ static void a_full_queue_refuses_and_a_half_full_one_drops_what_is_droppable(voi
     close(fd);
 }
 
+static bool is_round_queued(struct scene *scene) {
+    return atomic_load(&scene->rounds) == scene->awaited;
+}
+
+/* Nobody reads until the sockets of some are full, so that every way of writing is gone: whole, in part, and later. */
+static void what_goes_to_many_at_once_reaches_each_of_them_whole_and_in_order(void **state) {
+    static uint8_t frame[SHARED_FRAME_BYTES];
+    struct scene *scene = *state;
+    int fds[AUDIENCE];
+    for (size_t i = 0; i < AUDIENCE; i++)
+        fds[i] = open_websocket(scene->port);
+    int rounds = 0;
+    while (!atomic_load(&scene->is_backlogged) && rounds < ROUNDS_MAX) {
+        send_frame(fds[0], 0x81, "to all");
+        scene->awaited = ++rounds;
+        wait_for("the round", is_round_queued, scene);
+    }
+    assert_true(atomic_load(&scene->is_backlogged));
+    for (size_t i = 0; i < AUDIENCE; i++) {
+        for (uint32_t round = 0; round < (uint32_t)rounds; round++) {
+            receive_exactly(fds[i], frame, sizeof(frame));
+            assert_memory_equal(frame, "\x82\x7e\xc3\x4c", 4);
+            assert_memory_equal(frame + 4, &round, sizeof(round));
+        }
+        close(fds[i]);
+    }
+    wait_for_closed(scene, AUDIENCE);
+}
+
+static void one_of_many_that_vanishes_takes_nothing_from_the_others(void **state) {
+    static uint8_t frame[SHARED_FRAME_BYTES];
+    struct scene *scene = *state;
+    int fds[AUDIENCE];
+    for (size_t i = 0; i < AUDIENCE; i++)
+        fds[i] = open_websocket(scene->port);
+    send_frame(fds[0], 0x81, "to all");
+    scene->awaited = 1;
+    wait_for("the round", is_round_queued, scene);
+    receive_exactly(fds[0], frame, sizeof(frame));
+    /* Not read: its socket is reset, and the next round finds it so or is told before. */
+    close(fds[1]);
+    send_frame(fds[0], 0x81, "to all");
+    receive_exactly(fds[0], frame, sizeof(frame));
+    wait_for_closed(scene, 1);
+    for (size_t i = 2; i < AUDIENCE; i++) {
+        receive_exactly(fds[i], frame, sizeof(frame));
+        receive_exactly(fds[i], frame, sizeof(frame));
+        assert_memory_equal(frame + 4, &(uint32_t){1}, sizeof(uint32_t));
+        close(fds[i]);
+    }
+    close(fds[0]);
+    wait_for_closed(scene, AUDIENCE);
+}
+
 static void a_subprotocol_is_named_in_the_answer(void **state) {
     struct scene *scene = *state;
     char head[2048];
@@ -862,6 +955,8 @@ int main(void) {
         STARTED(our_close_comes_after_what_is_pending_and_waits_for_the_peers),
         STARTED(a_drop_throws_away_what_is_pending),
         STARTED(a_full_queue_refuses_and_a_half_full_one_drops_what_is_droppable),
+        STARTED(what_goes_to_many_at_once_reaches_each_of_them_whole_and_in_order),
+        STARTED(one_of_many_that_vanishes_takes_nothing_from_the_others),
         STARTED(a_subprotocol_is_named_in_the_answer),
         STARTED(malformed_handshakes_are_refused_by_name),
         STARTED(a_frame_in_the_same_packet_as_the_handshake_is_read),
