@@ -206,7 +206,7 @@ static struct outcome measure(struct generator *generator) {
 
 static bool show(const struct generator *generator, const struct outcome *outcome) {
     const struct baseline_arguments *arguments = generator->arguments;
-    const char *mode = arguments->load.is_merging ? "coalesce" : "send";
+    const char *mode = baseline_mode_name(arguments->load.mode);
     double p50_ms = (double)histogram_quantile(&generator->latency, 0.5) / 1e6;
     double p99_ms = (double)histogram_quantile(&generator->latency, 0.99) / 1e6;
     if (arguments->json_file == NULL || strcmp(arguments->json_file, "-") != 0)
@@ -273,6 +273,13 @@ int main(int argc, char **argv) {
         return 2;
     case OPTIONS_RUN:
         break;
+    }
+    int rc = baseline_server_try(arguments.load.mode);
+    if (rc != 0) {
+        fprintf(stderr,
+                "weft-bench-baseline: --mode %s needs io_uring of Linux 6.1 or later, and the kernel refuses: %s\n",
+                baseline_mode_name(arguments.load.mode), strerror(-rc));
+        return 3;
     }
     descriptors_raise();
     return run(&arguments) ? 0 : 1;

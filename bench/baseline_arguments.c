@@ -18,8 +18,8 @@ static const char help_text[] =
     "\n"
     "  --threads N --participants N --rate R --payload BYTES --duration S --warmup S    as in weft-bench fanout\n"
     "  --frame BYTES        size of a delivery on the wire; 0, the default: about that of Weft's JSON wire\n"
-    "  --mode send|coalesce one send per subscriber and message, or pending writes merged per loop turn (default: "
-    "send)\n"
+    "  --mode send|coalesce|together    one send per subscriber and message (default); pending writes merged per loop\n"
+    "                       turn; the sends of a message in one system call with io_uring\n"
     "  --pin-server CORE --pin-generator CORE    where to run\n"
     "  --json FILE|-        the result for machines\n";
 
@@ -74,11 +74,21 @@ static bool rate_take(const char *text, double *rate) {
     return false;
 }
 
-static bool mode_take(const char *text, bool *is_merging) {
-    *is_merging = strcmp(text, "coalesce") == 0;
-    if (*is_merging || strcmp(text, "send") == 0)
-        return true;
-    fprintf(stderr, "weft-bench-baseline: --mode is send or coalesce, not \"%s\"\n", text);
+static const char *const mode_names[] = {
+    [BASELINE_SEND] = "send",
+    [BASELINE_COALESCE] = "coalesce",
+    [BASELINE_TOGETHER] = "together",
+};
+
+const char *baseline_mode_name(enum baseline_mode mode) {
+    return mode_names[mode];
+}
+
+static bool mode_take(const char *text, enum baseline_mode *mode) {
+    for (*mode = BASELINE_SEND; *mode <= BASELINE_TOGETHER; *mode += 1)
+        if (strcmp(text, mode_names[*mode]) == 0)
+            return true;
+    fprintf(stderr, "weft-bench-baseline: --mode is send, coalesce or together, not \"%s\"\n", text);
     return false;
 }
 
@@ -112,7 +122,7 @@ static bool argument_take(int key, const char *text, struct baseline_arguments *
     case KEY_WARMUP:
         return number_take(text, 0, 3600, &arguments->warmup_s);
     case KEY_MODE:
-        return mode_take(text, &arguments->load.is_merging);
+        return mode_take(text, &arguments->load.mode);
     case KEY_PIN_SERVER:
         return core_take(text, &arguments->pin_server);
     case KEY_PIN_GENERATOR:

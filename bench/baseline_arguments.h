@@ -15,5 +15,8 @@ struct baseline_arguments {
     const char *json_file;
 };
 
+/* As it is written on the command line. */
+const char *baseline_mode_name(enum baseline_mode mode);
+
 /* Prints help and complaints itself. */
 enum options_outcome baseline_arguments_parse(int argc, char **argv, struct baseline_arguments *arguments);

@@ -2,8 +2,10 @@
 #include "bench/baseline_server.h"
 
 #include <errno.h>
+#include <liburing.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -16,6 +18,7 @@
 
 #define EVENTS_PER_TURN 256
 #define READ_BYTES 65536
+#define RING_ENTRIES 256U
 #define CONTROL_TAG UINT32_MAX
 
 struct connection {
@@ -34,6 +37,7 @@ struct server {
     uint32_t *pending; /* connections with something to write at the end of this turn */
     size_t pending_count;
     uint8_t *frame;
+    struct io_uring ring; /* BASELINE_TOGETHER only */
 };
 
 static void watch(const struct server *server, uint32_t index, int operation, uint32_t events) {
@@ -54,16 +58,53 @@ static void accept_all(struct server *server, int listen_fd) {
     close(listen_fd);
 }
 
-/* Sends `data`; what does not go is kept for when the socket is writable again. */
-static void write_or_keep(const struct server *server, uint32_t index, const uint8_t *data, size_t size) {
+/* What does not go is kept for when the socket is writable again. */
+static void keep_rest(const struct server *server, uint32_t index, ssize_t sent) {
     struct connection *connection = &server->connections[index];
-    ssize_t sent = connection->is_blocked ? 0 : send(connection->fd, data, size, MSG_NOSIGNAL);
-    if (sent == (ssize_t)size)
+    size_t size = server->load->frame_bytes;
+    size_t gone = sent > 0 ? (size_t)sent : 0;
+    if (gone == size)
         return;
-    buffer_append(&connection->unsent, data + (sent > 0 ? sent : 0), size - (size_t)(sent > 0 ? sent : 0));
+    buffer_append(&connection->unsent, server->frame + gone, size - gone);
     if (!connection->is_blocked)
         watch(server, index, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
     connection->is_blocked = true;
+}
+
+static void write_or_keep(const struct server *server, uint32_t index) {
+    const struct connection *connection = &server->connections[index];
+    size_t size = server->load->frame_bytes;
+    keep_rest(server, index, connection->is_blocked ? 0 : send(connection->fd, server->frame, size, MSG_NOSIGNAL));
+}
+
+static int ring_open(struct io_uring *ring) {
+    unsigned flags = IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+    return io_uring_queue_init(RING_ENTRIES, ring, flags);
+}
+
+static unsigned submissions_make(struct server *server, uint32_t first, uint32_t end) {
+    unsigned count = 0;
+    for (uint32_t i = first; i < end; i++) {
+        if (server->connections[i].is_blocked) {
+            keep_rest(server, i, 0);
+            continue;
+        }
+        struct io_uring_sqe *entry = io_uring_get_sqe(&server->ring);
+        check(entry != NULL);
+        io_uring_prep_send(entry, server->connections[i].fd, server->frame, server->load->frame_bytes,
+                           MSG_NOSIGNAL | MSG_DONTWAIT);
+        entry->user_data = i;
+        count++;
+    }
+    return count;
+}
+
+static void send_together(struct server *server, uint32_t first, uint32_t end) {
+    struct io_uring_cqe *result;
+    unsigned head, count = submissions_make(server, first, end);
+    check(io_uring_submit_and_wait(&server->ring, count) == (int)count && io_uring_cq_ready(&server->ring) == count);
+    io_uring_for_each_cqe(&server->ring, head, result) keep_rest(server, (uint32_t)result->user_data, result->res);
+    io_uring_cq_advance(&server->ring, count);
 }
 
 static void merge(struct server *server, uint32_t index) {
@@ -76,12 +117,21 @@ static void merge(struct server *server, uint32_t index) {
 
 static void fan_out(struct server *server, uint32_t thread, const struct baseline_head *head) {
     uint32_t first = thread * server->load->participants;
+    uint32_t end = first + server->load->participants;
     memcpy(server->frame, head, sizeof *head);
-    for (uint32_t i = first; i < first + server->load->participants; i++) {
-        if (server->load->is_merging)
+    switch (server->load->mode) {
+    case BASELINE_SEND:
+        for (uint32_t i = first; i < end; i++)
+            write_or_keep(server, i);
+        break;
+    case BASELINE_COALESCE:
+        for (uint32_t i = first; i < end; i++)
             merge(server, i);
-        else
-            write_or_keep(server, i, server->frame, server->load->frame_bytes);
+        break;
+    case BASELINE_TOGETHER:
+        for (uint32_t i = first; i < end; i += RING_ENTRIES)
+            send_together(server, i, end - i < RING_ENTRIES ? end : i + RING_ENTRIES);
+        break;
     }
 }
 
@@ -158,6 +208,16 @@ static void turn(struct server *server, int control_fd) {
     server->pending_count = 0;
 }
 
+int baseline_server_try(enum baseline_mode mode) {
+    struct io_uring ring;
+    if (mode != BASELINE_TOGETHER)
+        return 0;
+    int rc = ring_open(&ring);
+    if (rc == 0)
+        io_uring_queue_exit(&ring);
+    return rc;
+}
+
 _Noreturn void baseline_server_run(int listen_fd, int control_fd, const struct baseline_load *load) {
     size_t count = (size_t)load->threads * load->participants;
     struct server server = {
@@ -168,6 +228,7 @@ _Noreturn void baseline_server_run(int listen_fd, int control_fd, const struct b
         .frame = calloc(1, load->frame_bytes),
     };
     check(server.epoll_fd >= 0 && server.connections != NULL && server.pending != NULL && server.frame != NULL);
+    check(load->mode != BASELINE_TOGETHER || ring_open(&server.ring) == 0);
     accept_all(&server, listen_fd);
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = CONTROL_TAG};
     check(epoll_ctl(server.epoll_fd, EPOLL_CTL_ADD, control_fd, &event) == 0);

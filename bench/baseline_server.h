@@ -1,7 +1,7 @@
 #pragma once
 /* The floor under every fan-out server: reads a message from one socket and writes it to all of its thread, with epoll
- * and nothing else. Runs in a process of its own so that its CPU time can be told apart. */
-#include <stdbool.h>
+ * and nothing else; the sends of a message may go by io_uring. Runs in a process of its own so that its CPU time can be
+ * told apart. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,13 +12,22 @@ struct baseline_head {
     int64_t intended_ns;
 };
 
+enum baseline_mode {
+    BASELINE_SEND,
+    BASELINE_COALESCE, /* what waits for a connection goes out in one write per loop turn */
+    BASELINE_TOGETHER, /* io_uring: the sends of a message in one system call */
+};
+
 struct baseline_load {
     uint32_t threads;
     uint32_t participants; /* connections per thread */
     size_t request_bytes;  /* of a message to the server, head included */
     size_t frame_bytes;    /* of a message from the server, head included */
-    bool is_merging;       /* what waits for a connection goes out in one write per loop turn */
+    enum baseline_mode mode;
 };
+
+/* 0, or the negative errno with which the system refuses what the mode needs. */
+int baseline_server_try(enum baseline_mode mode);
 
 /* Accepts threads × participants connections, thread by thread in the order they come, and serves them. One byte on
  * `control_fd` is answered with the CPU time used so far (int64_t, nanoseconds); its end ends the server. Never
