@@ -461,7 +461,7 @@ static void expect_all_despite(struct scene *scene, const struct refusal *refusa
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0)
-        _exit(send_despite(scene, refusal));
+        _exit((int)send_despite(scene, refusal));
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
