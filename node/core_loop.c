@@ -7,6 +7,8 @@
 #include "node/server_parts.h"
 #include "proto/check.h"
 
+#define BATCH_SMALL 8 /* entries */
+
 static void on_answer_delivered(void *receiver, struct parcel *parcel) {
     struct worker *worker = receiver;
     struct reply *reply = (struct reply *)parcel;
@@ -49,9 +51,15 @@ static void actions_perform(struct server *server) {
     node_core_done(server->core);
 }
 
-void core_loop_step(struct server *server, const struct event *event) {
+static void step_locked(struct server *server, const struct event *event) {
     node_core_step(server->core, event, &server->actions);
     actions_perform(server);
+}
+
+void core_loop_step(struct server *server, const struct event *event) {
+    pthread_mutex_lock(&server->core_mutex);
+    step_locked(server, event);
+    pthread_mutex_unlock(&server->core_mutex);
 }
 
 struct proposal_parcel {
@@ -60,21 +68,39 @@ struct proposal_parcel {
 };
 
 static void on_proposal(void *receiver, struct parcel *parcel) {
+    struct server *server = receiver;
     struct proposal_parcel *proposal = (struct proposal_parcel *)parcel;
     struct event event = {.kind = EVENT_PROPOSE, .now_ms = worker_wall_ms(), .entry = proposal->entry};
     free(proposal);
-    core_loop_step(receiver, &event);
+    core_loop_step(server, &event);
+    atomic_fetch_sub(&server->proposals_posted, 1);
+}
+
+/* True: done. Waking the loop costs more than a step, so while nobody else steps the core the proposer does it by
+ * itself. Not before what was posted earlier, because a client's messages keep their order. */
+static bool propose_directly(struct server *server, struct entry *entry) {
+    if (atomic_load(&server->proposals_posted) > 0 || pthread_mutex_trylock(&server->core_mutex) != 0)
+        return false;
+    struct event event = {.kind = EVENT_PROPOSE, .now_ms = worker_wall_ms(), .entry = entry};
+    step_locked(server, &event);
+    pthread_mutex_unlock(&server->core_mutex);
+    return true;
 }
 
 int core_loop_propose(void *context, struct entry *entry) {
     struct server *server = context;
+    if (propose_directly(server, entry))
+        return STATUS_OK;
     struct proposal_parcel *proposal = calloc(1, sizeof(*proposal));
     check(proposal != NULL);
     proposal->parcel.deliver = on_proposal;
     proposal->entry = entry;
+    atomic_fetch_add(&server->proposals_posted, 1);
     int rc = mailbox_post(&server->mailbox, &proposal->parcel);
-    if (rc != STATUS_OK)
+    if (rc != STATUS_OK) {
+        atomic_fetch_sub(&server->proposals_posted, 1);
         free(proposal);
+    }
     return rc;
 }
 
@@ -123,35 +149,52 @@ static void storing_note(struct server *server, const struct batch *batch) {
         log_error("a batch of %zu entries was not stored: %s", batch->count, status_sentence(batch->rc));
 }
 
-static void on_batch_delivered(void *receiver, struct parcel *parcel) {
-    struct server *server = receiver;
-    struct event event = {.kind = EVENT_BATCH_DONE, .now_ms = worker_wall_ms(), .batch = server->batch_done};
-    (void)parcel;
-    storing_note(server, server->batch_done);
+static void batch_return(struct server *server, struct batch *batch) {
+    struct event event = {.kind = EVENT_BATCH_DONE, .now_ms = worker_wall_ms(), .batch = batch};
+    storing_note(server, batch);
     core_loop_step(server, &event);
 }
 
-/* On the disk's thread. */
+static void on_batch_delivered(void *receiver, struct parcel *parcel) {
+    struct server *server = receiver;
+    (void)parcel;
+    batch_return(server, server->batch_done);
+}
+
+/* On the disk's thread, which finishes a small batch by itself: waking the loop would cost more. A large one is the
+ * loop's, and the disk goes on with the next. */
 void core_loop_on_written(void *context, struct batch *batch) {
     struct server *server = context;
+    if (batch->count <= BATCH_SMALL) {
+        batch_return(server, batch);
+        return;
+    }
     server->batch_done = batch;
     check(mailbox_post(&server->mailbox, &server->batch_parcel) == STATUS_OK);
 }
 
-bool core_loop_is_idle(const struct server *server) {
+static struct node_core_statistics statistics_get(struct server *server) {
+    pthread_mutex_lock(&server->core_mutex);
     struct node_core_statistics statistics = node_core_statistics(server->core);
-    return statistics.waiting == 0 && statistics.on_disk == 0;
+    pthread_mutex_unlock(&server->core_mutex);
+    return statistics;
+}
+
+bool core_loop_is_idle(struct server *server) {
+    struct node_core_statistics statistics = statistics_get(server);
+    return statistics.waiting == 0 && statistics.on_disk == 0 && atomic_load(&server->proposals_posted) == 0;
 }
 
 static void on_tick(uv_timer_t *timer) {
     struct server *server = timer->data;
     struct event event = {.kind = EVENT_TICK, .now_ms = worker_wall_ms()};
     core_loop_step(server, &event);
-    struct node_core_statistics statistics = node_core_statistics(server->core);
+    struct node_core_statistics statistics = statistics_get(server);
     metrics_core_update(&statistics);
 }
 
 int core_loop_open(struct server *server) {
+    check(pthread_mutex_init(&server->core_mutex, NULL) == 0);
     check(uv_loop_init(&server->loop) == 0);
     int rc = mailbox_init(&server->mailbox, &server->loop, server);
     if (rc != STATUS_OK)

@@ -141,6 +141,7 @@ void server_close(struct server *server) {
     disk_stop(server->disk);
     gateway_close(server);
     mailbox_dispose(&server->mailbox);
+    pthread_mutex_destroy(&server->core_mutex);
     check(uv_loop_close(&server->loop) == 0);
     action_list_close(&server->actions);
     node_core_free(server->core);

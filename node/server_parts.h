@@ -1,6 +1,9 @@
 #pragma once
 /* The parts of a server, for the files that make it up and nobody else: server.c puts it together, core_loop.c steps
  * the core, gateway_setup.c opens the gateway, shutdown.c ends it. */
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "node/core/node_core.h"
 #include "node/data_folder.h"
 #include "node/disk.h"
@@ -22,6 +25,8 @@ struct server {
     struct config config;
     struct data_folder folder;
     struct node_core *core;
+    pthread_mutex_t core_mutex;     /* whoever has news steps the core, one at a time; guards `actions` as well */
+    atomic_size_t proposals_posted; /* on their way to the loop */
     struct disk *disk;
     struct gateway gateway;
     struct worker *workers;
@@ -41,11 +46,12 @@ struct server {
     SSL_CTX *tls;
 };
 
-/* core_loop.c. Events in, actions out, on the loop's thread. */
+/* core_loop.c. Events in, actions out: on the loop's thread, on a worker's when it proposes, on the disk's when a small
+ * batch is done. */
 int core_loop_open(struct server *server);
 void core_loop_end(struct server *server); /* once or more; the loop runs out afterwards */
 void core_loop_step(struct server *server, const struct event *event);
-bool core_loop_is_idle(const struct server *server);
+bool core_loop_is_idle(struct server *server);
 int core_loop_propose(void *server, struct entry *entry);        /* gateway->propose */
 int core_loop_notice(void *server, const struct change *change); /* gateway->notice */
 void core_loop_on_written(void *server, struct batch *batch);    /* the disk's on_done */
