@@ -69,9 +69,13 @@ static void thread_tell(struct gateway_worker *worker, struct broadcast *broadca
     struct audience *audience = audience_find(audiences, broadcast_subject(broadcast));
     if (audience == NULL)
         return;
-    /* Catching up may remove the subscription it is about. */
+    /* Catching up may remove the subscription it is about. The memory of the next one is asked for in time. */
     for (struct subscription *subscription = audience->first, *next; subscription != NULL; subscription = next) {
         next = subscription->next;
+        if (next != NULL) {
+            __builtin_prefetch(next->next);
+            __builtin_prefetch(next->session);
+        }
         subscription_tell(subscription, broadcast);
     }
     audience = audience_find(audiences, broadcast_subject(broadcast));

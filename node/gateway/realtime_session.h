@@ -26,15 +26,15 @@ enum realtime_state { REALTIME_CONNECTING, REALTIME_OPEN };
 
 struct realtime_session {
     struct session session; /* in the table once it is open */
-    struct gateway_worker *worker;
     struct websocket *websocket;
+    uint8_t format; /* enum realtime_format */
+    uint8_t state;  /* enum realtime_state */
+    bool is_expiry_told;
+    struct gateway_worker *worker;
     struct realtime_reply *replies; /* answers it waits for */
     struct resume *resume;          /* NULL: nothing is being resumed */
     struct wheel_timer timer;       /* for `connect`, then for the token */
     uint16_t replies_count;
-    uint8_t format; /* enum realtime_format */
-    uint8_t state;  /* enum realtime_state */
-    bool is_expiry_told;
 };
 
 /* Sends a frame; drops a client that is too slow. */

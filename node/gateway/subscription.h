@@ -11,13 +11,13 @@ struct audience_table;
 /* Ties one session to one thread. */
 struct subscription {
     struct session *session;
-    struct audience *audience;
     struct subscription *next; /* of the audience */
+    uint64_t next_offset;      /* changes below it were in the store when the session looked, or have been told */
+    bool is_resuming;          /* is being told from the store; what comes by meanwhile is in the store too */
+    struct audience *audience;
     struct subscription **link;
     struct subscription *session_next; /* of the session */
     struct subscription **session_link;
-    uint64_t next_offset; /* changes below it were in the store when the session looked, or have been told */
-    bool is_resuming;     /* is being told from the store; what comes by meanwhile is in the store too */
 };
 
 /* The sessions that listen to a thread. Exists as long as there is one. */

@@ -1,6 +1,7 @@
 #include "node/gateway/websocket.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "node/gateway/websocket_parts.h"
 #include "proto/check.h"
@@ -68,8 +69,9 @@ static void on_timer(struct wheel_timer *timer, void *owner) {
 /* ---- The beginning ---- */
 
 struct websocket *websocket_new(struct websocket_group *group, const struct websocket_options *options) {
-    struct websocket *websocket = calloc(1, sizeof(*websocket));
-    check(websocket != NULL);
+    struct websocket *websocket = NULL;
+    check(posix_memalign((void **)&websocket, CACHE_LINE_BYTES, sizeof(*websocket)) == 0);
+    memset(websocket, 0, sizeof(*websocket));
     websocket->group = group;
     websocket->callbacks = options->callbacks;
     websocket->user = options->user;

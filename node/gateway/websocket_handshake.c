@@ -53,6 +53,7 @@ static void on_upgraded(void *user, h2o_socket_t *socket, size_t request_size) {
     }
     websocket->socket = socket;
     websocket->descriptor = h2o_socket_get_fd(socket);
+    websocket->is_plain = socket->ssl == NULL;
     socket->data = websocket;
     h2o_buffer_consume(&socket->input, request_size);
     if (websocket->state == WEBSOCKET_OPENING)

@@ -113,10 +113,10 @@ static void write_count(struct websocket *websocket) {
 
 static void write_pending(struct websocket *websocket) {
     write_count(websocket);
-    if (websocket->socket->ssl != NULL)
-        write_tls(websocket);
-    else
+    if (websocket->is_plain)
         write_plain(websocket);
+    else
+        write_tls(websocket);
 }
 
 /* ---- The end ---- */
@@ -181,7 +181,7 @@ static void batch_perform(struct websocket_group *group) {
 }
 
 static bool is_for_batch(const struct websocket *websocket) {
-    return can_write(websocket) && websocket->socket->ssl == NULL && websocket->pending.count == 1;
+    return can_write(websocket) && websocket->is_plain && websocket->pending.count == 1;
 }
 
 static void batch_add(struct websocket *websocket) {
