@@ -48,7 +48,8 @@ struct lmdb_cursor {
 
 /* All tables are one B-tree, told apart by the first byte of the key. A commit rewrites every page on the way to what
  * it touches, and these pages are most of its cost: with a tree for each table and LMDB's table of tables above them,
- * the commit of one message rewrote four pages more. The log is last, so that MDB_APPEND works for it. */
+ * the commit of one message rewrote four pages more. The log is last, even behind the guard, so that MDB_APPEND works
+ * for it. */
 struct tree_key {
     uint8_t data[1 + STORE_KEY_BYTES_MAX];
     size_t size;
@@ -58,7 +59,12 @@ static const uint8_t format_version = STORE_FORMAT_VERSION;
 #define FORMAT_KEY BYTES_LITERAL("format")
 
 static const uint8_t table_bytes[STORE_TABLES] = {
-    [STORE_META] = 'a', [STORE_OUTBOX] = 'b', [STORE_STATE] = 'c', [STORE_LOG] = 'd'};
+    [STORE_META] = 'a', [STORE_OUTBOX] = 'b', [STORE_STATE] = 'c', [STORE_LOG] = 'z'};
+
+/* A node of format 1 looks for a tree of this name, and where there is none it makes its own and begins anew, with new
+ * keys, in the midst of our rows. A row of that name stops it before it has changed anything. */
+#define GUARD_KEY BYTES_LITERAL("state")
+#define GUARD_TEXT BYTES_LITERAL("all tables are one tree")
 
 static int status_of(int error) {
     switch (error) {
@@ -364,6 +370,12 @@ static int folder_lock(const char *folder) {
     return fd;
 }
 
+static int guard_put(struct store_lmdb *self, struct lmdb_transaction *transaction) {
+    MDB_val key = value_of(GUARD_KEY);
+    MDB_val value = value_of(GUARD_TEXT);
+    return write_failed(transaction, mdb_put(transaction->txn, self->tree, &key, &value, 0));
+}
+
 static int version_check(struct store_lmdb *self, const char **reason) {
     struct store_transaction *transaction = NULL;
     int rc = store_begin_write(&self->store, &transaction);
@@ -374,7 +386,9 @@ static int version_check(struct store_lmdb *self, const char **reason) {
     check(mdb_stat(((struct lmdb_transaction *)transaction)->txn, self->tree, &stat) == 0);
     rc = store_get(transaction, STORE_META, FORMAT_KEY, &value);
     if (rc == STATUS_STORE_MISSING && stat.ms_entries == 0) {
-        rc = store_put(transaction, STORE_META, FORMAT_KEY, bytes_of(&format_version, 1));
+        rc = guard_put(self, (struct lmdb_transaction *)transaction);
+        if (rc == STATUS_OK)
+            rc = store_put(transaction, STORE_META, FORMAT_KEY, bytes_of(&format_version, 1));
         return rc == STATUS_OK ? store_commit(transaction) : (store_abort(transaction), rc);
     }
     if (rc == STATUS_STORE_MISSING || (rc == STATUS_OK && (value.size != 1 || value.data[0] != format_version))) {

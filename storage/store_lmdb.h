@@ -4,7 +4,7 @@
  * new ones wait for it: a thread that has one open must not begin another. */
 #include "storage/store.h"
 
-#define STORE_FORMAT_VERSION 2
+#define STORE_FORMAT_VERSION 3
 
 /* Removing copies the pages it touches before it gives any back; without a reserve a full store could not be emptied.
  */
@@ -21,7 +21,7 @@ struct store_lmdb_options {
 struct store_lmdb_statistics {
     size_t map_bytes;
     size_t used_bytes;
-    uint64_t records; /* of all tables */
+    uint64_t records; /* of all tables, and two of the store's own */
 };
 
 /* STATUS_STORAGE_FAILED, STATUS_CONFLICT (another process has it, or another format version); `reason` says what, in

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <lmdb.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -21,6 +22,7 @@
 
 #define MB ((size_t)1 << 20)
 #define VALUE_BYTES 1000
+#define RECORDS_OF_ITS_OWN 2 /* the guard and the version of the format */
 
 static struct fixture fixture;
 static bool has_small_disk;
@@ -106,7 +108,7 @@ static void the_map_grows_before_it_is_full(void **state) {
         assert_int_equal(rows_put(number, 200), STATUS_OK);
     assert_int_equal(rows_count(), 20000);
     assert_true(statistics().map_bytes > statistics().used_bytes);
-    assert_int_equal(statistics().records, 1 + 20000); /* the version of the format is one */
+    assert_int_equal(statistics().records, RECORDS_OF_ITS_OWN + 20000);
 }
 
 static void a_transaction_larger_than_the_map_succeeds_after_a_few_tries(void **state) {
@@ -383,6 +385,30 @@ static void records_without_a_format_version_are_refused_and_left_alone(void **s
     reopening_is_refused();
 }
 
+/* What a node of format 1 does first. */
+static int named_tree_open(const char *folder) {
+    MDB_env *environment = NULL;
+    MDB_txn *txn = NULL;
+    MDB_dbi tree;
+    check(mdb_env_create(&environment) == 0 && mdb_env_set_maxdbs(environment, 4) == 0);
+    check(mdb_env_open(environment, folder, MDB_NOTLS, 0600) == 0);
+    check(mdb_txn_begin(environment, NULL, 0, &txn) == 0);
+    int error = mdb_dbi_open(txn, "state", MDB_CREATE, &tree);
+    mdb_txn_abort(txn);
+    mdb_env_close(environment);
+    return error;
+}
+
+static void a_node_of_format_1_cannot_begin_anew_in_it(void **state) {
+    (void)state;
+    assert_int_equal(rows_put(0, 1), STATUS_OK);
+    store_lmdb_close(fixture.store);
+    int error = named_tree_open(fixture.folder);
+    fixture_store_open(&fixture, MB, 0);
+    assert_int_equal(error, MDB_INCOMPATIBLE);
+    assert_int_equal(rows_count(), 1);
+}
+
 static void a_folder_that_is_not_there_or_holds_something_else_is_refused(void **state) {
     const char *reason = "";
     char folder[96];
@@ -410,7 +436,7 @@ static void a_transaction_after_a_refused_write_commits_nothing(void **state) {
     assert_int_equal(store_append(transaction, STORE_LOG, BYTES_LITERAL("b"), BYTES_LITERAL("1")), 0);
     assert_int_not_equal(store_append(transaction, STORE_LOG, BYTES_LITERAL("a"), BYTES_LITERAL("2")), 0);
     assert_int_not_equal(store_commit(transaction), STATUS_OK);
-    assert_int_equal(statistics().records, 2); /* the version of the format and the row */
+    assert_int_equal(statistics().records, RECORDS_OF_ITS_OWN + 1);
     assert_int_equal(rows_put(1, 1), STATUS_OK);
 }
 
@@ -433,6 +459,7 @@ int main(void) {
         SMALL(a_second_opener_is_refused_in_this_process_and_in_another),
         SMALL(records_without_a_format_version_are_refused_and_left_alone),
         SMALL(another_format_version_is_refused_and_left_alone),
+        SMALL(a_node_of_format_1_cannot_begin_anew_in_it),
         SMALL(a_folder_that_is_not_there_or_holds_something_else_is_refused),
         SMALL(a_transaction_after_a_refused_write_commits_nothing),
     };
