@@ -32,7 +32,9 @@
     X(SHUTTING_DOWN, -24, "ShuttingDown", 503, "The server is shutting down; try again.")                              \
     X(UNSUPPORTED_MEDIA_TYPE, -25, "UnsupportedMediaType", 415, "The media type of the request is not supported.")     \
     X(STORE_MISSING, -26, "NotFound", 404, "The record is not there.")                                                 \
-    X(MALFORMED, -27, "Malformed", 400, "The bytes do not have the expected form.")
+    X(MALFORMED, -27, "Malformed", 400, "The bytes do not have the expected form.")                                    \
+    X(NOT_PRIMARY, -28, "ServiceUnavailable", 503, "This node does not lead the range now; try again.")                \
+    X(TOO_FEW_REPLICAS, -29, "TooFewReplicas", 503, "Too few replicas are in sync to keep a write safe; try again.")
 
 enum status_code {
 #define STATUS_ENUM(code, number, name, http, sentence) STATUS_##code = number,

@@ -1,0 +1,90 @@
+#pragma once
+/* What one node says to another. The network below may lose, repeat and reorder packets, so each of them makes sense by
+ * itself: it says which range and epoch it is about, or which request. MessagePack by tables; a member that a packet
+ * does not need costs nothing, and one that an older node does not know is skipped (protocol versions N and N-1). */
+#include "proto/arena.h"
+#include "proto/buffer.h"
+#include "proto/ids.h"
+
+#define PACKET_PROTOCOL_OLDEST 1
+#define PACKET_PROTOCOL_NEWEST 1
+
+enum packet_kind {
+    /* Replication of one range. */
+    PACKET_APPEND = 1,         /* primary to replica: entries, or none: a heartbeat */
+    PACKET_APPENDED = 2,       /* replica to primary: what is on its disk */
+    PACKET_SNAPSHOT = 3,       /* primary to learner: one chunk of the range's rows */
+    PACKET_SNAPSHOT_TAKEN = 4, /* learner to primary: chunks up to `chunk` are on disk */
+    /* Calls that another node has to answer. */
+    PACKET_REQUEST = 10,
+    PACKET_REPLY = 11,
+    /* Changes of threads, to nodes that have listeners. */
+    PACKET_LISTEN = 20, /* to the primary: this node listens to these threads, and has seen what is below the offsets */
+    PACKET_CHANGES = 21, /* to a listening node */
+    PACKET_CHANGES_SEEN = 22
+};
+
+/* A log entry on its way to a replica. Its index is that of the packet's previous entry plus its position, from 1. */
+struct packet_entry {
+    uint64_t epoch;
+    struct bytes command; /* encoded; absent: an entry that begins an epoch and changes nothing */
+};
+
+struct packet_listener {
+    struct id_hash thread;
+    uint64_t next_offset; /* 0: does not listen any more */
+};
+
+struct packet_change {
+    struct bytes change; /* encoded */
+};
+
+struct packet {
+    enum packet_kind kind;
+
+    uint32_t range;
+    uint64_t epoch; /* the sender's, of that range */
+
+    /* APPEND */
+    uint64_t previous_index; /* of the entry before the first; 0: there is none */
+    uint64_t previous_epoch;
+    uint64_t committed; /* every entry up to here is on the disks of all replicas in sync */
+    uint64_t lease;     /* APPEND: rises with every packet; APPENDED: the highest one received */
+    struct packet_entry *entries;
+    size_t entries_count;
+
+    /* APPENDED */
+    uint64_t durable; /* the replica's disk matches the sender's log up to here */
+    bool is_refused;  /* the entry before the first does not match, or the epoch is over (`epoch` is the newer one) */
+
+    /* SNAPSHOT, SNAPSHOT_TAKEN */
+    uint64_t snapshot; /* names one reading of the rows; another one starts from chunk 0 */
+    uint64_t chunk;
+    bool is_last_chunk;
+    uint64_t index; /* SNAPSHOT: the rows are those after this entry was applied */
+    uint64_t index_epoch;
+    struct bytes rows; /* snapshot.h */
+
+    /* REQUEST, REPLY */
+    uint64_t request;       /* unique for the asking node's life */
+    uint64_t asker_start;   /* when the asker started: tells its lives apart */
+    uint32_t deadline_ms;   /* REQUEST: how much time is left */
+    struct id_hash subject; /* REQUEST: whose primary is meant */
+    int64_t rc;             /* REPLY: 0, or a status; STATUS_NOT_PRIMARY: ask another node */
+    struct bytes body;
+
+    /* LISTEN, CHANGES, CHANGES_SEEN */
+    struct packet_listener *listeners;
+    size_t listeners_count;
+    uint64_t link_sequence; /* CHANGES: of this link and life; CHANGES_SEEN: everything up to here has come */
+    struct packet_change *changes;
+    size_t changes_count;
+};
+
+#define PACKET_ENTRIES_MAX 512
+#define PACKET_LISTENERS_MAX 1000
+#define PACKET_CHANGES_MAX 512
+
+void packet_encode(const struct packet *packet, struct buffer *out);
+/* STATUS_MALFORMED. Everything is borrowed from `encoded` and `arena`. */
+int packet_decode(struct bytes encoded, struct arena *arena, struct packet *packet);

@@ -1,0 +1,27 @@
+#pragma once
+/* Who holds a range: the one thing that nodes agree on through the coordinator, changed only by compare-and-swap.
+ * Everything else about replication is between the replicas. The shape is PacificA's configuration (Lin et al.,
+ * MSR-TR-2008-25): a rising epoch, a primary, and the replicas that hold everything committed. MessagePack. */
+#include "proto/arena.h"
+#include "proto/buffer.h"
+
+#define RANGE_REPLICAS_MAX 7 /* in sync and learning together */
+
+struct range_record {
+    uint32_t range;
+    uint64_t epoch;
+    uint64_t primary;                     /* a node id; it is in sync */
+    uint64_t in_sync[RANGE_REPLICAS_MAX]; /* the primary included */
+    size_t in_sync_count;
+    uint64_t learners[RANGE_REPLICAS_MAX];
+    size_t learners_count;
+};
+
+void range_record_encode(const struct range_record *record, struct buffer *out);
+/* STATUS_MALFORMED, also for a record without epoch, whose primary is not in sync, that names a node twice, or too
+ * many. */
+int range_record_decode(struct bytes encoded, struct range_record *record);
+
+bool range_record_equal(const struct range_record *a, const struct range_record *b);
+bool range_record_has_in_sync(const struct range_record *record, uint64_t node);
+bool range_record_has_learner(const struct range_record *record, uint64_t node);
