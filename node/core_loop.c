@@ -73,13 +73,14 @@ static void on_proposal(void *receiver, struct parcel *parcel) {
     struct event event = {.kind = EVENT_PROPOSE, .now_ms = worker_wall_ms(), .entry = proposal->entry};
     free(proposal);
     core_loop_step(server, &event);
-    atomic_fetch_sub(&server->proposals_posted, 1);
+    atomic_fetch_sub(&server->posted, 1);
 }
 
 /* True: done. Waking the loop costs more than a step, so while nobody else steps the core the proposer does it by
- * itself. Not before what was posted earlier, because a client's messages keep their order. */
+ * itself. Not before what was posted earlier, because what a client sends keeps its order: "is typing" does not come
+ * behind the message that was typed. */
 static bool propose_directly(struct server *server, struct entry *entry) {
-    if (atomic_load(&server->proposals_posted) > 0 || pthread_mutex_trylock(&server->core_mutex) != 0)
+    if (atomic_load(&server->posted) > 0 || pthread_mutex_trylock(&server->core_mutex) != 0)
         return false;
     struct event event = {.kind = EVENT_PROPOSE, .now_ms = worker_wall_ms(), .entry = entry};
     step_locked(server, &event);
@@ -95,10 +96,10 @@ int core_loop_propose(void *context, struct entry *entry) {
     check(proposal != NULL);
     proposal->parcel.deliver = on_proposal;
     proposal->entry = entry;
-    atomic_fetch_add(&server->proposals_posted, 1);
+    atomic_fetch_add(&server->posted, 1);
     int rc = mailbox_post(&server->mailbox, &proposal->parcel);
     if (rc != STATUS_OK) {
-        atomic_fetch_sub(&server->proposals_posted, 1);
+        atomic_fetch_sub(&server->posted, 1);
         free(proposal);
     }
     return rc;
@@ -110,13 +111,15 @@ struct notice_parcel {
 };
 
 static void on_notice(void *receiver, struct parcel *parcel) {
+    struct server *server = receiver;
     struct notice_parcel *notice = (struct notice_parcel *)parcel;
     struct change change;
     struct arena arena;
     arena_init(&arena);
     check(change_decode(buffer_bytes(&notice->encoded), &arena, &change) == STATUS_OK);
     struct event event = {.kind = EVENT_NOTICE, .now_ms = worker_wall_ms(), .notice = &change};
-    core_loop_step(receiver, &event);
+    core_loop_step(server, &event);
+    atomic_fetch_sub(&server->posted, 1);
     arena_close(&arena);
     buffer_close(&notice->encoded);
     free(notice);
@@ -129,8 +132,10 @@ int core_loop_notice(void *context, const struct change *change) {
     notice->parcel.deliver = on_notice;
     buffer_init(&notice->encoded);
     change_encode(change, &notice->encoded);
+    atomic_fetch_add(&server->posted, 1);
     int rc = mailbox_post(&server->mailbox, &notice->parcel);
     if (rc != STATUS_OK) {
+        atomic_fetch_sub(&server->posted, 1);
         buffer_close(&notice->encoded);
         free(notice);
     }
@@ -182,7 +187,7 @@ static struct node_core_statistics statistics_get(struct server *server) {
 
 bool core_loop_is_idle(struct server *server) {
     struct node_core_statistics statistics = statistics_get(server);
-    return statistics.waiting == 0 && statistics.on_disk == 0 && atomic_load(&server->proposals_posted) == 0;
+    return statistics.waiting == 0 && statistics.on_disk == 0 && atomic_load(&server->posted) == 0;
 }
 
 static void on_tick(uv_timer_t *timer) {

@@ -25,8 +25,8 @@ struct server {
     struct config config;
     struct data_folder folder;
     struct node_core *core;
-    pthread_mutex_t core_mutex;     /* whoever has news steps the core, one at a time; guards `actions` as well */
-    atomic_size_t proposals_posted; /* on their way to the loop */
+    pthread_mutex_t core_mutex; /* whoever has news steps the core, one at a time; guards `actions` as well */
+    atomic_size_t posted;       /* proposals and notices on their way to the loop */
     struct disk *disk;
     struct gateway gateway;
     struct worker *workers;
