@@ -1,0 +1,61 @@
+#include "proto/question.h"
+
+#include "proto/limits.h"
+#include "proto/status.h"
+
+static const struct codec_field SUBJECT_FIELDS[] = {
+    CODEC_MEMBER(1, CODEC_ID_HASH, struct question_subject, hash),
+};
+static const struct codec_table SUBJECT_TABLE = CODEC_TABLE(struct question_subject, SUBJECT_FIELDS);
+
+static const struct codec_field QUESTION_FIELDS[] = {
+    CODEC_MEMBER_ENUM(1, struct question, kind, QUESTION_THREADS),
+    CODEC_MEMBER(2, CODEC_U32, struct question, left_ms),
+    CODEC_MEMBER(3, CODEC_BYTES, struct question, call),
+    CODEC_MEMBER_LIST(4, struct question, subjects, subjects_count, &SUBJECT_TABLE),
+};
+static const struct codec_table QUESTION_TABLE = CODEC_TABLE(struct question, QUESTION_FIELDS);
+
+static const struct codec_field FACT_FIELDS[] = {
+    CODEC_MEMBER(1, CODEC_BOOL, struct fact, is_there),
+    CODEC_MEMBER(2, CODEC_I64, struct fact, valid_from_s),
+    CODEC_MEMBER(3, CODEC_BYTES, struct fact, topic),
+    CODEC_MEMBER(4, CODEC_I64, struct fact, last_message_ms),
+};
+static const struct codec_table FACT_TABLE = CODEC_TABLE(struct fact, FACT_FIELDS);
+
+static const struct codec_field FACT_LIST_FIELDS[] = {
+    CODEC_MEMBER_LIST(1, struct fact_list, items, count, &FACT_TABLE),
+};
+static const struct codec_table FACT_LIST_TABLE = CODEC_TABLE(struct fact_list, FACT_LIST_FIELDS);
+
+_Static_assert(QUESTION_SUBJECTS_MAX <= LIMIT_LIST_ITEMS_MAX, "one list holds the subjects of a question");
+
+static bool is_sound(const struct question *question) {
+    if (question->kind == QUESTION_CALL)
+        return bytes_is_present(question->call);
+    bool is_of_facts = question->kind == QUESTION_USERS || question->kind == QUESTION_THREADS;
+    return is_of_facts && question->subjects_count > 0 && question->subjects_count <= QUESTION_SUBJECTS_MAX;
+}
+
+void question_encode(const struct question *question, struct buffer *out) {
+    codec_encode(&QUESTION_TABLE, question, out);
+}
+
+int question_decode(struct bytes encoded, struct arena *arena, struct question *question) {
+    int rc = codec_decode(&QUESTION_TABLE, encoded, arena, question);
+    if (rc != STATUS_OK)
+        return rc;
+    return is_sound(question) ? STATUS_OK : STATUS_MALFORMED;
+}
+
+void facts_encode(const struct fact_list *facts, struct buffer *out) {
+    codec_encode(&FACT_LIST_TABLE, facts, out);
+}
+
+int facts_decode(struct bytes encoded, struct arena *arena, struct fact_list *facts) {
+    int rc = codec_decode(&FACT_LIST_TABLE, encoded, arena, facts);
+    if (rc != STATUS_OK)
+        return rc;
+    return facts->count <= QUESTION_SUBJECTS_MAX ? STATUS_OK : STATUS_MALFORMED;
+}

@@ -1,0 +1,46 @@
+#pragma once
+/* What the gateway of one node asks the gateway of the node that leads a range: to serve a call, or what is known there
+ * of users or threads. The answer to a call is a forwarded_reply, the others are answered by facts in the order of the
+ * subjects. MessagePack. */
+#include "proto/ids.h"
+#include "proto/msgpack_codec.h"
+
+enum question_kind {
+    QUESTION_CALL = 1,   /* `call` */
+    QUESTION_USERS = 2,  /* which of these users exist, and since when their tokens are valid */
+    QUESTION_THREADS = 3 /* what a list of threads shows of these */
+};
+
+#define QUESTION_SUBJECTS_MAX 500 /* of one question; who has more to ask asks twice */
+
+struct question_subject {
+    struct id_hash hash;
+};
+
+struct question {
+    enum question_kind kind;
+    uint32_t left_ms; /* how long the asker still waits */
+    struct bytes call;
+    struct question_subject *subjects; /* all of one range */
+    size_t subjects_count;
+};
+
+void question_encode(const struct question *question, struct buffer *out);
+/* STATUS_MALFORMED. Everything is borrowed from `encoded` and `arena`. */
+int question_decode(struct bytes encoded, struct arena *arena, struct question *question);
+
+struct fact {
+    bool is_there;           /* false: nothing is known of it, or it was deleted */
+    int64_t valid_from_s;    /* users: tokens issued earlier (unix seconds) are void */
+    struct bytes topic;      /* threads */
+    int64_t last_message_ms; /* threads */
+};
+
+struct fact_list {
+    struct fact *items;
+    size_t count;
+};
+
+void facts_encode(const struct fact_list *facts, struct buffer *out);
+/* As question_decode. */
+int facts_decode(struct bytes encoded, struct arena *arena, struct fact_list *facts);
