@@ -1,7 +1,13 @@
 #include "proto/packet.h"
 
+#include "proto/check.h"
+#include "proto/limits.h"
 #include "proto/msgpack_codec.h"
 #include "proto/status.h"
+
+_Static_assert(PACKET_ENTRIES_MAX <= LIMIT_LIST_ITEMS_MAX && PACKET_LISTENERS_MAX <= LIMIT_LIST_ITEMS_MAX &&
+                   PACKET_CHANGES_MAX <= LIMIT_LIST_ITEMS_MAX,
+               "what is encoded is read again");
 
 static const struct codec_field ENTRY_FIELDS[] = {
     CODEC_MEMBER(1, CODEC_U64, struct packet_entry, epoch),
@@ -57,10 +63,11 @@ static bool kind_is_known(enum packet_kind kind) {
 /* Indices of the entries must not run over. */
 static bool is_consistent(const struct packet *packet) {
     return packet->previous_index < UINT64_MAX - PACKET_ENTRIES_MAX && packet->entries_count <= PACKET_ENTRIES_MAX &&
-           packet->changes_count <= PACKET_CHANGES_MAX;
+           packet->listeners_count <= PACKET_LISTENERS_MAX && packet->changes_count <= PACKET_CHANGES_MAX;
 }
 
 void packet_encode(const struct packet *packet, struct buffer *out) {
+    check(kind_is_known(packet->kind) && is_consistent(packet));
     codec_encode(&PACKET_TABLE, packet, out);
 }
 

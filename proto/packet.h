@@ -85,6 +85,8 @@ struct packet {
 #define PACKET_LISTENERS_MAX 1000
 #define PACKET_CHANGES_MAX 512
 
+/* Lists longer than their PACKET_…_MAX are a mistake of the caller. */
 void packet_encode(const struct packet *packet, struct buffer *out);
-/* STATUS_MALFORMED. Everything is borrowed from `encoded` and `arena`. */
+/* STATUS_MALFORMED, also for kinds that this version does not know. Everything is borrowed from `encoded` and `arena`.
+ */
 int packet_decode(struct bytes encoded, struct arena *arena, struct packet *packet);

@@ -38,7 +38,8 @@ static const struct codec_table WIRE_TABLE = CODEC_TABLE(struct wire, WIRE_FIELD
 void range_record_encode(const struct range_record *record, struct buffer *out) {
     struct member in_sync[RANGE_REPLICAS_MAX];
     struct member learners[RANGE_REPLICAS_MAX];
-    check(record->in_sync_count <= RANGE_REPLICAS_MAX && record->learners_count <= RANGE_REPLICAS_MAX);
+    check(record->in_sync_count <= RANGE_REPLICAS_MAX &&
+          record->learners_count <= RANGE_REPLICAS_MAX - record->in_sync_count);
     for (size_t i = 0; i < record->in_sync_count; i++)
         in_sync[i].node = record->in_sync[i];
     for (size_t i = 0; i < record->learners_count; i++)
