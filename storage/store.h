@@ -1,7 +1,7 @@
 #pragma once
 /* What survives a crash, as an ordered map in a few tables: the interface that thread and user rules are written
- * against. The LMDB store (store_lmdb.h) is one implementation; a twin in memory is to keep the same promises. Values
- * read are borrowed until the transaction ends or, in a write transaction, until its next write. */
+ * against. The LMDB store (store_lmdb.h) is one implementation; its twin in memory (store_memory.h) keeps the same
+ * promises. Values read are borrowed until the transaction ends or, in a write transaction, until its next write. */
 #include "proto/bytes.h"
 
 enum store_table {

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "storage/keys.h"
+#include "storage/store_memory.h"
 #include "tests/lib/store_fixture.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -34,8 +35,25 @@ static void lmdb_remove(void) {
     fixture_close(&fixture);
 }
 
+static void memory_make(void) {
+    fixture.store = store_memory_new(&(struct store_memory_options){0});
+}
+
+static void memory_reopen(void) {
+    struct store_memory_snapshot *durable = store_memory_snapshot(fixture.store);
+    store_memory_free(fixture.store);
+    memory_make();
+    store_memory_restore(fixture.store, durable);
+    store_memory_snapshot_free(durable);
+}
+
+static void memory_remove(void) {
+    store_memory_free(fixture.store);
+}
+
 static const struct store_kind STORES[] = {
     {"lmdb", lmdb_make, lmdb_reopen, lmdb_remove},
+    {"memory", memory_make, memory_reopen, memory_remove},
 };
 
 static const struct store_kind *kind;
