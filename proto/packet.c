@@ -18,16 +18,22 @@ static const struct codec_table ENTRY_TABLE = CODEC_TABLE(struct packet_entry, E
 static const struct codec_field LISTENER_FIELDS[] = {
     CODEC_MEMBER(1, CODEC_ID_HASH, struct packet_listener, thread),
     CODEC_MEMBER(2, CODEC_U64, struct packet_listener, next_offset),
+    CODEC_MEMBER(3, CODEC_BOOL, struct packet_listener, is_anew),
+    CODEC_MEMBER(4, CODEC_U64, struct packet_listener, born),
 };
 static const struct codec_table LISTENER_TABLE = CODEC_TABLE(struct packet_listener, LISTENER_FIELDS);
 
 static const struct codec_field CHANGE_FIELDS[] = {
     CODEC_MEMBER(1, CODEC_BYTES, struct packet_change, change),
+    CODEC_MEMBER(2, CODEC_ID_HASH, struct packet_change, subject),
+    CODEC_MEMBER(3, CODEC_U64, struct packet_change, from_offset),
+    CODEC_MEMBER(4, CODEC_U64, struct packet_change, next_offset),
+    CODEC_MEMBER(5, CODEC_U32, struct packet_change, copies),
 };
 static const struct codec_table CHANGE_TABLE = CODEC_TABLE(struct packet_change, CHANGE_FIELDS);
 
 static const struct codec_field PACKET_FIELDS[] = {
-    CODEC_MEMBER_ENUM(1, struct packet, kind, PACKET_CHANGES_SEEN),
+    CODEC_MEMBER_ENUM(1, struct packet, kind, PACKET_LISTEN_SEEN),
     CODEC_MEMBER(2, CODEC_U32, struct packet, range),
     CODEC_MEMBER(3, CODEC_U64, struct packet, epoch),
     CODEC_MEMBER(4, CODEC_U64, struct packet, previous_index),
@@ -52,12 +58,20 @@ static const struct codec_field PACKET_FIELDS[] = {
     CODEC_MEMBER_LIST(23, struct packet, listeners, listeners_count, &LISTENER_TABLE),
     CODEC_MEMBER(24, CODEC_U64, struct packet, link_sequence),
     CODEC_MEMBER_LIST(25, struct packet, changes, changes_count, &CHANGE_TABLE),
+    CODEC_MEMBER(26, CODEC_U64, struct packet, answerer_start),
+    CODEC_MEMBER(27, CODEC_U32, struct packet, attempt),
+    CODEC_MEMBER(28, CODEC_U32, struct packet, part),
+    CODEC_MEMBER(29, CODEC_U32, struct packet, parts),
+    CODEC_MEMBER(30, CODEC_U64, struct packet, parts_seen),
+    CODEC_MEMBER(31, CODEC_U64, struct packet, oldest_request),
+    CODEC_MEMBER(32, CODEC_U64, struct packet, link),
 };
 static const struct codec_table PACKET_TABLE = CODEC_TABLE(struct packet, PACKET_FIELDS);
 
 static bool kind_is_known(enum packet_kind kind) {
-    return (kind >= PACKET_APPEND && kind <= PACKET_SNAPSHOT_TAKEN) || kind == PACKET_REQUEST || kind == PACKET_REPLY ||
-           (kind >= PACKET_LISTEN && kind <= PACKET_CHANGES_SEEN);
+    return (kind >= PACKET_APPEND && kind <= PACKET_SNAPSHOT_TAKEN) ||
+           (kind >= PACKET_REQUEST && kind <= PACKET_REPLY_SEEN) ||
+           (kind >= PACKET_LISTEN && kind <= PACKET_LISTEN_SEEN);
 }
 
 /* Indices of the entries must not run over. */
