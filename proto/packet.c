@@ -25,15 +25,11 @@ static const struct codec_table LISTENER_TABLE = CODEC_TABLE(struct packet_liste
 
 static const struct codec_field CHANGE_FIELDS[] = {
     CODEC_MEMBER(1, CODEC_BYTES, struct packet_change, change),
-    CODEC_MEMBER(2, CODEC_ID_HASH, struct packet_change, subject),
-    CODEC_MEMBER(3, CODEC_U64, struct packet_change, from_offset),
-    CODEC_MEMBER(4, CODEC_U64, struct packet_change, next_offset),
-    CODEC_MEMBER(5, CODEC_U32, struct packet_change, copies),
 };
 static const struct codec_table CHANGE_TABLE = CODEC_TABLE(struct packet_change, CHANGE_FIELDS);
 
 static const struct codec_field PACKET_FIELDS[] = {
-    CODEC_MEMBER_ENUM(1, struct packet, kind, PACKET_LISTEN_SEEN),
+    CODEC_MEMBER_ENUM(1, struct packet, kind, PACKET_CHANGES_SEEN),
     CODEC_MEMBER(2, CODEC_U32, struct packet, range),
     CODEC_MEMBER(3, CODEC_U64, struct packet, epoch),
     CODEC_MEMBER(4, CODEC_U64, struct packet, previous_index),
@@ -65,13 +61,13 @@ static const struct codec_field PACKET_FIELDS[] = {
     CODEC_MEMBER(30, CODEC_U64, struct packet, parts_seen),
     CODEC_MEMBER(31, CODEC_U64, struct packet, oldest_request),
     CODEC_MEMBER(32, CODEC_U64, struct packet, link),
+    CODEC_MEMBER(33, CODEC_U64, struct packet, listening),
 };
 static const struct codec_table PACKET_TABLE = CODEC_TABLE(struct packet, PACKET_FIELDS);
 
 static bool kind_is_known(enum packet_kind kind) {
-    return (kind >= PACKET_APPEND && kind <= PACKET_SNAPSHOT_TAKEN) ||
-           (kind >= PACKET_REQUEST && kind <= PACKET_REPLY_SEEN) ||
-           (kind >= PACKET_LISTEN && kind <= PACKET_LISTEN_SEEN);
+    return (kind >= PACKET_APPEND && kind <= PACKET_SNAPSHOT_TAKEN) || kind == PACKET_REQUEST || kind == PACKET_REPLY ||
+           (kind >= PACKET_LISTEN && kind <= PACKET_CHANGES_SEEN);
 }
 
 /* Indices of the entries must not run over. */

@@ -18,13 +18,10 @@ enum packet_kind {
     /* Calls that another node has to answer. */
     PACKET_REQUEST = 10,
     PACKET_REPLY = 11,
-    PACKET_REQUEST_SEEN = 12, /* these parts of the request have come */
-    PACKET_REPLY_SEEN = 13,   /* these parts of the reply have come */
     /* Changes of threads, to nodes that have listeners. */
     PACKET_LISTEN = 20, /* to the primary: this node listens to these threads, and has seen what is below the offsets */
     PACKET_CHANGES = 21, /* to a listening node */
-    PACKET_CHANGES_SEEN = 22,
-    PACKET_LISTEN_SEEN = 23 /* to a listening node: for these threads it is told from now on */
+    PACKET_CHANGES_SEEN = 22
 };
 
 /* A log entry on its way to a replica. Its index is that of the packet's previous entry plus its position, from 1. */
@@ -38,17 +35,11 @@ struct packet_listener {
     struct id_hash thread;
     uint64_t next_offset; /* 0: does not listen any more; PACKET_FROM_NOW: whatever is new */
     bool is_anew;         /* LISTEN: what came before is not relied on; it is to be told from `next_offset` on */
-    uint64_t born;        /* LISTEN_SEEN: names this run of being told; another one may have left something out */
+    uint64_t born;        /* CHANGES: names this run of being told; between two of them something may be left out */
 };
 
-/* Covers the offsets from `from_offset` to below `next_offset`: what is not told of them has been overtaken by this or
- * a later change. */
 struct packet_change {
-    struct bytes change; /* encoded; absent: there is nothing to tell; for a user: something was left out */
-    struct id_hash subject;
-    uint64_t from_offset; /* 0: what came before is not known */
-    uint64_t next_offset; /* 0: has no place in an order: notices, and what concerns users */
-    uint32_t copies;      /* how many other nodes hold it durably */
+    struct bytes change; /* encoded, as told_change.h has it */
 };
 
 #define PACKET_FROM_NOW UINT64_MAX
@@ -86,22 +77,22 @@ struct packet {
     /* REQUEST, REPLY */
     uint64_t request;        /* unique for the asking node's life */
     uint64_t asker_start;    /* when the asker, or listener, started: tells its lives apart */
-    uint64_t answerer_start; /* the same of the other side: REQUEST_SEEN, REPLY, REPLY_SEEN, CHANGES and all SEEN */
+    uint64_t answerer_start; /* the same of the other side, as far as the asker knows it */
     uint32_t attempt;        /* rises when the asker turns to a primary again */
     uint32_t deadline_ms;    /* REQUEST: how much time is left */
     struct id_hash subject;  /* REQUEST: whose primary is meant */
     int64_t rc;              /* REPLY: 0, or a status; STATUS_NOT_PRIMARY: ask another node */
-    uint32_t part, parts;    /* REQUEST, REPLY: which part of how many `body` is */
-    uint64_t parts_seen;     /* REQUEST_SEEN, REPLY_SEEN: bit n: part n has come */
-    uint64_t oldest_request; /* REQUEST, REPLY_SEEN: all below this one are over for the asker */
+    uint32_t part, parts;    /* which part of how many `body` is; 0 parts: the packet only says what has come */
+    uint64_t parts_seen;     /* bit n: part n of what the other side sends has come */
+    uint64_t oldest_request; /* REQUEST: all below this one are over for the asker */
     struct bytes body;
 
     /* LISTEN, CHANGES, CHANGES_SEEN */
     struct packet_listener *listeners;
     size_t listeners_count;
     uint64_t link;          /* CHANGES, CHANGES_SEEN: names a run of sequence numbers; a new one starts from 1 */
-    uint64_t link_sequence; /* CHANGES: of this link; CHANGES_SEEN: everything up to here has come; LISTEN, LISTEN_SEEN:
-                             * rises with every LISTEN of the listener's life */
+    uint64_t link_sequence; /* CHANGES: of this link, 0: has no changes; CHANGES_SEEN: everything up to here has come */
+    uint64_t listening; /* LISTEN: rises with each of them; CHANGES: the one whose `listeners` are told from now on */
     struct packet_change *changes;
     size_t changes_count;
 };
