@@ -137,7 +137,7 @@ int settings_load(struct coordinator *coordinator, const struct settings_wishes 
         struct buffer encoded;
         buffer_init(&encoded);
         codec_encode(&SETTINGS_TABLE, &row, &encoded);
-        rc = coordinator_swap(coordinator, SETTINGS_NAME, version, buffer_bytes(&encoded));
+        rc = coordinator_swap(coordinator, SETTINGS_NAME, version, buffer_bytes(&encoded), NULL);
         buffer_close(&encoded);
         *reason = "the settings cannot be stored";
         if (rc != STATUS_OK)

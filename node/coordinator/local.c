@@ -3,30 +3,63 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "node/coordinator/background.h"
+#include "node/log.h"
 #include "proto/check.h"
 #include "proto/status.h"
 #include "storage/keys.h"
+
+#define KEY_PREFIX "coordinator/"
+
+/* What this process announces: it goes with the process, so the store has no row of it. */
+struct announcement {
+    struct announcement *next;
+    char name[COORDINATOR_NAME_BYTES_MAX];
+    struct buffer value;
+    uint64_t version;
+};
+
+struct local_watch {
+    struct local_watch *next;
+    char prefix[COORDINATOR_NAME_BYTES_MAX];
+    coordinator_on_change *on_change;
+    void *context;
+    uint64_t told; /* revision */
+    uint64_t tried;
+};
 
 struct coordinator_local {
     struct coordinator coordinator;
     struct store *store;
     const struct seal_key *master;
+    pthread_mutex_t mutex; /* of everything below */
+    pthread_cond_t news;
+    uint64_t revision; /* 0: not counted yet */
+    struct announcement *announcements;
+    struct local_watch *watches;
+    pthread_t thread; /* tells the watches */
+    bool has_thread;
+    bool is_closing;
 };
 
 static struct key key_of_name(const char *name) {
     struct key key = {.size = 0};
-    int size = snprintf((char *)key.data, sizeof(key.data), "coordinator/%s", name);
+    int size = snprintf((char *)key.data, sizeof(key.data), KEY_PREFIX "%s", name);
     check(size > 0 && (size_t)size < sizeof(key.data));
     key.size = (size_t)size;
     return key;
 }
 
+static void name_copy(char copy[COORDINATOR_NAME_BYTES_MAX], const char *name) {
+    check(strlen(name) < COORDINATOR_NAME_BYTES_MAX);
+    snprintf(copy, COORDINATOR_NAME_BYTES_MAX, "%s", name);
+}
+
 /* Stored form: version (8) | value. */
-static int row_get(struct coordinator_local *self, struct store_transaction *transaction, const char *name,
+static int row_get(struct coordinator_local *self, struct store_transaction *transaction, struct bytes key,
                    struct arena *arena, struct bytes *value, uint64_t *version) {
-    struct key key = key_of_name(name);
     struct bytes plain;
-    int rc = sealed_get(transaction, self->master, STORE_META, key_bytes(&key), arena, &plain);
+    int rc = sealed_get(transaction, self->master, STORE_META, key, arena, &plain);
     if (rc != STATUS_OK)
         return rc;
     if (plain.size < 8)
@@ -36,55 +69,326 @@ static int row_get(struct coordinator_local *self, struct store_transaction *tra
     return STATUS_OK;
 }
 
-static int local_get(struct coordinator *coordinator, const char *name, struct arena *arena, struct bytes *value,
-                     uint64_t *version) {
-    struct coordinator_local *self = (struct coordinator_local *)coordinator;
+static const struct announcement *announcement_find(const struct coordinator_local *self, const char *name) {
+    for (const struct announcement *at = self->announcements; at != NULL; at = at->next)
+        if (strcmp(at->name, name) == 0)
+            return at;
+    return NULL;
+}
+
+/* ---- lists ---- */
+
+struct item_list {
+    struct arena *arena;
+    struct coordinator_item *items;
+    size_t count;
+    size_t capacity;
+};
+
+static void item_add(struct item_list *list, struct bytes name, struct bytes value, uint64_t version) {
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity == 0 ? 64 : list->capacity * 2;
+        struct coordinator_item *items = ARENA_NEW_ARRAY(list->arena, struct coordinator_item, capacity);
+        if (list->count > 0)
+            memcpy(items, list->items, list->count * sizeof(*items));
+        list->items = items;
+        list->capacity = capacity;
+    }
+    list->items[list->count++] =
+        (struct coordinator_item){.name = arena_copy(list->arena, name), .value = value, .version = version};
+}
+
+static int rows_add(struct coordinator_local *self, struct store_transaction *transaction, const char *prefix,
+                    struct item_list *list) {
+    struct store_cursor *cursor = NULL;
+    struct key start = key_of_name(prefix);
+    struct bytes key;
+    struct bytes sealed;
+    int rc = store_cursor_open(transaction, STORE_META, &cursor);
+    if (rc != STATUS_OK)
+        return rc;
+    for (rc = store_cursor_seek(cursor, key_bytes(&start), &key, &sealed);
+         rc == STATUS_OK && key.size >= start.size && memcmp(key.data, start.data, start.size) == 0;
+         rc = store_cursor_next(cursor, &key, &sealed)) {
+        struct bytes value;
+        uint64_t version = 0;
+        rc = row_get(self, transaction, key, list->arena, &value, &version);
+        if (rc != STATUS_OK)
+            break;
+        size_t prefix_size = strlen(KEY_PREFIX);
+        item_add(list, bytes_of(key.data + prefix_size, key.size - prefix_size), value, version);
+    }
+    store_cursor_close(cursor);
+    return rc == STATUS_STORE_MISSING ? STATUS_OK : rc;
+}
+
+static int compare_names(const void *a, const void *b) {
+    const struct coordinator_item *left = a;
+    const struct coordinator_item *right = b;
+    size_t shorter = left->name.size < right->name.size ? left->name.size : right->name.size;
+    int order = memcmp(left->name.data, right->name.data, shorter);
+    return order != 0 ? order : (left->name.size > right->name.size) - (left->name.size < right->name.size);
+}
+
+static int compare_versions(const void *a, const void *b) {
+    const struct coordinator_item *left = a;
+    const struct coordinator_item *right = b;
+    return (left->version > right->version) - (left->version < right->version);
+}
+
+/* Rows and announcements in the order of their names; needs the mutex. */
+static int list_locked(struct coordinator_local *self, const char *prefix, struct item_list *list) {
     struct store_transaction *transaction = NULL;
     int rc = store_begin_read(self->store, &transaction);
     if (rc != STATUS_OK)
         return rc;
-    rc = row_get(self, transaction, name, arena, value, version);
+    rc = rows_add(self, transaction, prefix, list);
     store_abort(transaction);
-    return rc;
+    if (rc != STATUS_OK)
+        return rc;
+    for (const struct announcement *at = self->announcements; at != NULL; at = at->next)
+        if (strncmp(at->name, prefix, strlen(prefix)) == 0)
+            item_add(list, bytes_of_text(at->name), arena_copy(list->arena, buffer_bytes(&at->value)), at->version);
+    if (list->count > 0)
+        qsort(list->items, list->count, sizeof(*list->items), compare_names);
+    return STATUS_OK;
 }
 
-static int local_swap(struct coordinator *coordinator, const char *name, uint64_t version, struct bytes value) {
-    struct coordinator_local *self = (struct coordinator_local *)coordinator;
-    struct store_transaction *transaction = NULL;
+/* Counts on from the highest version there is. Needs the mutex. */
+static int revision_know(struct coordinator_local *self) {
     struct arena arena;
-    struct bytes stored;
-    uint64_t stored_version = 0;
+    if (self->revision > 0)
+        return STATUS_OK;
     arena_init(&arena);
-    int rc = store_begin_write(self->store, &transaction);
-    if (rc != STATUS_OK)
-        goto close_arena;
-    rc = row_get(self, transaction, name, &arena, &stored, &stored_version);
-    if (rc == STATUS_STORE_MISSING)
-        rc = STATUS_OK;
-    if (rc == STATUS_OK && stored_version != version)
-        rc = STATUS_CONFLICT;
-    if (rc == STATUS_OK) {
-        struct key key = key_of_name(name);
-        uint8_t *plain = arena_alloc(&arena, value.size + 8);
-        number_encode(plain, version + 1);
-        if (value.size > 0)
-            memcpy(plain + 8, value.data, value.size);
-        rc = sealed_put(transaction, self->master, STORE_META, key_bytes(&key), bytes_of(plain, value.size + 8));
-    }
-    if (rc == STATUS_OK)
-        rc = store_commit(transaction);
-    else
-        store_abort(transaction);
-close_arena:
+    struct item_list list = {.arena = &arena};
+    int rc = list_locked(self, "", &list);
+    for (size_t i = 0; rc == STATUS_OK && i < list.count; i++)
+        if (list.items[i].version > self->revision)
+            self->revision = list.items[i].version;
     arena_close(&arena);
     return rc;
 }
 
-static void local_close(struct coordinator *coordinator) {
-    free(coordinator);
+static int local_list(struct coordinator *coordinator, const char *prefix, struct arena *arena,
+                      struct coordinator_item **items, size_t *count, uint64_t *revision) {
+    struct coordinator_local *self = (struct coordinator_local *)coordinator;
+    struct item_list list = {.arena = arena};
+    pthread_mutex_lock(&self->mutex);
+    int rc = revision_know(self);
+    if (rc == STATUS_OK)
+        rc = list_locked(self, prefix, &list);
+    *items = list.items;
+    *count = list.count;
+    *revision = self->revision;
+    pthread_mutex_unlock(&self->mutex);
+    return rc;
 }
 
-static const struct coordinator_methods local_methods = {.get = local_get, .swap = local_swap, .close = local_close};
+/* ---- get and swap ---- */
+
+static int local_get(struct coordinator *coordinator, const char *name, struct arena *arena, struct bytes *value,
+                     uint64_t *version) {
+    struct coordinator_local *self = (struct coordinator_local *)coordinator;
+    struct store_transaction *transaction = NULL;
+    struct key key = key_of_name(name);
+    pthread_mutex_lock(&self->mutex);
+    const struct announcement *announcement = announcement_find(self, name);
+    if (announcement != NULL) {
+        *value = arena_copy(arena, buffer_bytes(&announcement->value));
+        *version = announcement->version;
+    }
+    pthread_mutex_unlock(&self->mutex);
+    if (announcement != NULL)
+        return STATUS_OK;
+    int rc = store_begin_read(self->store, &transaction);
+    if (rc != STATUS_OK)
+        return rc;
+    rc = row_get(self, transaction, key_bytes(&key), arena, value, version);
+    store_abort(transaction);
+    return rc;
+}
+
+static int row_put(struct coordinator_local *self, struct store_transaction *transaction, struct bytes key,
+                   struct arena *arena, struct bytes value, uint64_t version) {
+    uint8_t *plain = arena_alloc(arena, value.size + 8);
+    number_encode(plain, version);
+    if (value.size > 0)
+        memcpy(plain + 8, value.data, value.size);
+    return sealed_put(transaction, self->master, STORE_META, key, bytes_of(plain, value.size + 8));
+}
+
+/* Needs the mutex. */
+static int swap_locked(struct coordinator_local *self, const char *name, uint64_t version, struct bytes value,
+                       struct arena *arena) {
+    struct store_transaction *transaction = NULL;
+    struct key key = key_of_name(name);
+    struct bytes stored;
+    uint64_t stored_version = 0;
+    int rc = store_begin_write(self->store, &transaction);
+    if (rc != STATUS_OK)
+        return rc;
+    rc = row_get(self, transaction, key_bytes(&key), arena, &stored, &stored_version);
+    if (rc == STATUS_STORE_MISSING)
+        rc = STATUS_OK;
+    if (rc == STATUS_OK && stored_version != version)
+        rc = STATUS_CONFLICT;
+    if (rc == STATUS_OK)
+        rc = row_put(self, transaction, key_bytes(&key), arena, value, self->revision + 1);
+    if (rc == STATUS_OK)
+        return store_commit(transaction);
+    store_abort(transaction);
+    return rc;
+}
+
+static int local_swap(struct coordinator *coordinator, const char *name, uint64_t version, struct bytes value,
+                      uint64_t *new_version) {
+    struct coordinator_local *self = (struct coordinator_local *)coordinator;
+    struct arena arena;
+    check(strlen(name) < COORDINATOR_NAME_BYTES_MAX);
+    arena_init(&arena);
+    pthread_mutex_lock(&self->mutex);
+    check(announcement_find(self, name) == NULL);
+    int rc = revision_know(self);
+    if (rc == STATUS_OK)
+        rc = swap_locked(self, name, version, value, &arena);
+    if (rc == STATUS_OK) {
+        self->revision++;
+        if (new_version != NULL)
+            *new_version = self->revision;
+        pthread_cond_signal(&self->news);
+    }
+    pthread_mutex_unlock(&self->mutex);
+    arena_close(&arena);
+    return rc;
+}
+
+/* ---- watches ---- */
+
+static struct local_watch *watch_with_news(const struct coordinator_local *self) {
+    struct local_watch *watch = self->watches;
+    while (watch != NULL && watch->tried >= self->revision)
+        watch = watch->next;
+    return watch;
+}
+
+/* Needs the mutex, and gives it up while telling. */
+static void watch_tell(struct coordinator_local *self, struct local_watch *watch) {
+    struct arena arena;
+    arena_init(&arena);
+    struct item_list list = {.arena = &arena};
+    uint64_t revision = self->revision;
+    watch->tried = revision;
+    int rc = list_locked(self, watch->prefix, &list);
+    pthread_mutex_unlock(&self->mutex);
+    if (rc != STATUS_OK)
+        log_error("changes of %s cannot be read: %s", watch->prefix, status_sentence(rc));
+    if (rc == STATUS_OK && list.count > 0)
+        qsort(list.items, list.count, sizeof(*list.items), compare_versions);
+    for (size_t i = 0; rc == STATUS_OK && i < list.count; i++)
+        if (list.items[i].version > watch->told)
+            watch->on_change(watch->context, &list.items[i]);
+    if (rc == STATUS_OK)
+        watch->told = revision;
+    arena_close(&arena);
+    pthread_mutex_lock(&self->mutex);
+}
+
+static void *watches_run(void *argument) {
+    struct coordinator_local *self = argument;
+    pthread_mutex_lock(&self->mutex);
+    while (!self->is_closing) {
+        struct local_watch *watch = watch_with_news(self);
+        if (watch != NULL)
+            watch_tell(self, watch);
+        else
+            pthread_cond_wait(&self->news, &self->mutex);
+    }
+    pthread_mutex_unlock(&self->mutex);
+    return NULL;
+}
+
+static int local_watch(struct coordinator *coordinator, const char *prefix, uint64_t revision,
+                       coordinator_on_change *on_change, void *context) {
+    struct coordinator_local *self = (struct coordinator_local *)coordinator;
+    pthread_mutex_lock(&self->mutex);
+    int rc = revision_know(self);
+    if (rc == STATUS_OK && !self->has_thread) {
+        self->has_thread = background_start(&self->thread, watches_run, self);
+        rc = self->has_thread ? STATUS_OK : STATUS_SERVICE_UNAVAILABLE;
+    }
+    if (rc == STATUS_OK) {
+        struct local_watch *watch = calloc(1, sizeof(*watch));
+        check(watch != NULL);
+        name_copy(watch->prefix, prefix);
+        watch->on_change = on_change;
+        watch->context = context;
+        watch->told = revision;
+        watch->tried = revision;
+        watch->next = self->watches;
+        self->watches = watch;
+        pthread_cond_signal(&self->news);
+    }
+    pthread_mutex_unlock(&self->mutex);
+    return rc;
+}
+
+/* ---- announcements, and the end ---- */
+
+static int local_announce(struct coordinator *coordinator, const char *name, struct bytes value, unsigned ttl_s) {
+    struct coordinator_local *self = (struct coordinator_local *)coordinator;
+    (void)ttl_s;
+    pthread_mutex_lock(&self->mutex);
+    int rc = revision_know(self);
+    check(announcement_find(self, name) == NULL);
+    if (rc == STATUS_OK) {
+        struct announcement *announcement = calloc(1, sizeof(*announcement));
+        check(announcement != NULL);
+        name_copy(announcement->name, name);
+        buffer_init(&announcement->value);
+        buffer_append_bytes(&announcement->value, value);
+        announcement->version = ++self->revision;
+        announcement->next = self->announcements;
+        self->announcements = announcement;
+        pthread_cond_signal(&self->news);
+    }
+    pthread_mutex_unlock(&self->mutex);
+    return rc;
+}
+
+static void thread_end(struct coordinator_local *self) {
+    pthread_mutex_lock(&self->mutex);
+    self->is_closing = true;
+    pthread_cond_signal(&self->news);
+    pthread_mutex_unlock(&self->mutex);
+    pthread_join(self->thread, NULL);
+}
+
+static void local_close(struct coordinator *coordinator) {
+    struct coordinator_local *self = (struct coordinator_local *)coordinator;
+    if (self->has_thread)
+        thread_end(self);
+    while (self->watches != NULL) {
+        struct local_watch *next = self->watches->next;
+        free(self->watches);
+        self->watches = next;
+    }
+    while (self->announcements != NULL) {
+        struct announcement *next = self->announcements->next;
+        buffer_close(&self->announcements->value);
+        free(self->announcements);
+        self->announcements = next;
+    }
+    pthread_cond_destroy(&self->news);
+    pthread_mutex_destroy(&self->mutex);
+    free(self);
+}
+
+static const struct coordinator_methods local_methods = {.get = local_get,
+                                                         .swap = local_swap,
+                                                         .list = local_list,
+                                                         .watch = local_watch,
+                                                         .announce = local_announce,
+                                                         .close = local_close};
 
 struct coordinator *coordinator_local_new(struct store *store, const struct seal_key *master) {
     struct coordinator_local *self = calloc(1, sizeof(*self));
@@ -92,5 +396,7 @@ struct coordinator *coordinator_local_new(struct store *store, const struct seal
     self->coordinator.methods = &local_methods;
     self->store = store;
     self->master = master;
+    pthread_mutex_init(&self->mutex, NULL);
+    pthread_cond_init(&self->news, NULL);
     return &self->coordinator;
 }

@@ -1,6 +1,6 @@
 #pragma once
-/* The coordinator of a node that is alone: sealed rows in its own store. Writes at start only, before the disk worker,
- * which is the one writer from then on. */
+/* The coordinator of a node that is alone: sealed rows in its own store, announcements in memory. Swaps at start only,
+ * before the disk worker, which is the one writer from then on. */
 #include "node/coordinator/coordinator.h"
 #include "storage/seal.h"
 

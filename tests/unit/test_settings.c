@@ -145,9 +145,9 @@ static void another_master_key_and_damage_are_named(void **state) {
     assert_int_equal(load("", "", "", &settings), STATUS_RECORD_CORRUPT);
     assert_true(strlen(reason) > 0);
     fixture.master.bytes[0] ^= 1;
-    assert_int_equal(coordinator_swap(coordinator, "settings", 1, BYTES_LITERAL("not a map")), STATUS_OK);
+    assert_int_equal(coordinator_swap(coordinator, "settings", 1, BYTES_LITERAL("not a map"), NULL), STATUS_OK);
     assert_int_equal(load("", "", "", &settings), STATUS_RECORD_CORRUPT);
-    assert_int_equal(coordinator_swap(coordinator, "settings", 2, BYTES_LITERAL("\x80")), STATUS_OK);
+    assert_int_equal(coordinator_swap(coordinator, "settings", 2, BYTES_LITERAL("\x80"), NULL), STATUS_OK);
     assert_int_equal(load("", "", "", &settings), STATUS_RECORD_CORRUPT);
 }
 
