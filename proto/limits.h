@@ -31,6 +31,13 @@
 #define LIMIT_SESSION_REQUESTS_MAX 1024             /* requests of one real-time client that wait for their answer */
 #define LIMIT_ENDPOINT_BUFFER_MS 60000              /* how long a lost SDK endpoint's events are kept */
 #define LIMIT_REQUESTS_IN_FLIGHT_MAX 20000          /* proposals waiting for the disk; beyond it 503 Overloaded */
+#define LIMIT_FORWARDS_OPEN_MAX 10000  /* requests asked of, and served for, other nodes; beyond it 503 Overloaded */
+#define LIMIT_FORWARDS_KEPT_MAX 100000 /* served ones known when they are repeated: a few 10 MB */
+#define LIMIT_FORWARD_BYTES_MAX (128 * 1024 * 1024) /* their bodies, in each direction; 16 of the largest */
+#define LIMIT_FORWARD_DEADLINE_MS_MAX 30000         /* as long as clients wait */
+#define LIMIT_FORWARD_GRACE_MS 2000 /* after its deadline: a repeated request has left the network by then */
+#define LIMIT_LINK_UNSEEN_BYTES_MAX (1024 * 1024) /* changes told to a node that has not said it has them */
+#define LIMIT_LINK_REPEATS_MAX 8                  /* threads read from the store for one node at a time */
 #define LIMIT_DISK_BATCH_MAX 2000 /* commands in one write transaction: bounds its pages and its latency */
 #define LIMIT_LOG_BYTES_KEPT (64LL * 1024 * 1024) /* applied entries kept for catch-up of a backup */
 #define LIMIT_PURGE_ROWS_PER_COMMAND 2000         /* rows of a deleted thread removed per write transaction */
