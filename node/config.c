@@ -272,6 +272,85 @@ static bool is_loopback(const struct config_address *address) {
     return strncmp(address->host, "127.", 4) == 0 || strcmp(address->host, "::1") == 0;
 }
 
+static bool has_port_of(const struct config_address *address, const struct config_address *other) {
+    return address->is_on && other->is_on && address->port == other->port;
+}
+
+static bool is_any_address(const struct config_address *address) {
+    return strcmp(address->host, "0.0.0.0") == 0 || strcmp(address->host, "::") == 0;
+}
+
+/* What only a cluster can do, said to a node alone. */
+static void check_alone(struct load *load) {
+    const struct config *config = load->config;
+    const struct {
+        const char *name;
+        bool is_set;
+    } keys[] = {
+        {"etcd_user", config->etcd_user[0] != '\0'},
+        {"etcd_password", config->etcd_password[0] != '\0'},
+        {"etcd_ca_file", config->etcd_ca_file[0] != '\0'},
+        {"etcd_cert_file", config->etcd_cert_file[0] != '\0'},
+        {"etcd_key_file", config->etcd_key_file[0] != '\0'},
+        {"cluster_secret_file", config->cluster_secret_file[0] != '\0'},
+        {"peer_listen", config->peer_listen.is_on},
+        {"peer_address", config->peer_address[0] != '\0'},
+        {"replication_factor", config->replication_factor > 1},
+        {"min_in_sync", config->min_in_sync > 1},
+    };
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (keys[i].is_set) {
+            complain(load, keys[i].name, "is for a cluster, and there are no etcd_endpoints");
+        }
+    }
+}
+
+static void check_etcd(struct load *load) {
+    const struct config *config = load->config;
+    bool has_tls = config->etcd_ca_file[0] != '\0' || config->etcd_cert_file[0] != '\0';
+    if ((config->etcd_user[0] == '\0') != (config->etcd_password[0] == '\0')) {
+        complain(load, "etcd_user, etcd_password", "one is set without the other");
+    }
+    if ((config->etcd_cert_file[0] == '\0') != (config->etcd_key_file[0] == '\0')) {
+        complain(load, "etcd_cert_file, etcd_key_file", "one is set without the other");
+    }
+    if (has_tls && strstr(config->etcd_endpoints, "http://") != NULL) {
+        complain(load, "etcd_endpoints", "an http:// member is reached without the TLS files that are configured");
+    }
+}
+
+static void check_replicas(struct load *load) {
+    const struct config *config = load->config;
+    int64_t factor = config->replication_factor == 0 ? CONFIG_REPLICATION_FACTOR_MAX : config->replication_factor;
+    int64_t in_sync = config->min_in_sync == 0 ? CONFIG_MIN_IN_SYNC : config->min_in_sync;
+    if (in_sync > factor) {
+        complain(load, "min_in_sync", "%lld%s is above replication_factor, %lld%s", (long long)in_sync,
+                 config->min_in_sync == 0 ? " (by default)" : "", (long long)factor,
+                 config->replication_factor == 0 ? " (by default)" : "");
+    }
+}
+
+static void check_cluster(struct load *load) {
+    const struct config *config = load->config;
+    if (config->cluster_secret_file[0] == '\0') {
+        complain(load, "cluster_secret_file", "is needed with etcd_endpoints");
+    }
+    if (!config->peer_listen.is_on) {
+        complain(load, "peer_listen", "is needed with etcd_endpoints");
+    }
+    if (config->peer_listen.is_on && is_any_address(&config->peer_listen) && config->peer_address[0] == '\0') {
+        complain(load, "peer_address", "is needed when peer_listen is %s", config->peer_listen.host);
+    }
+    if (has_port_of(&config->peer_listen, &config->listen)) {
+        complain(load, "peer_listen", "has the same port as listen, %u", (unsigned)config->listen.port);
+    }
+    if (has_port_of(&config->peer_listen, &config->plain_listen)) {
+        complain(load, "peer_listen", "has the same port as plain_listen, %u", (unsigned)config->plain_listen.port);
+    }
+    check_etcd(load);
+    check_replicas(load);
+}
+
 static void check_together(struct load *load) {
     const struct config *config = load->config;
     if (config->plain_listen.is_on && !is_loopback(&config->plain_listen)) {
@@ -290,6 +369,11 @@ static void check_together(struct load *load) {
     if (config->storage_max_mb != 0 && config->storage_max_mb < config->storage_map_initial_mb) {
         complain(load, "storage_max_mb", "%lld MB is below storage_map_initial_mb, %lld MB",
                  (long long)config->storage_max_mb, (long long)config->storage_map_initial_mb);
+    }
+    if (config->etcd_endpoints[0] == '\0') {
+        check_alone(load);
+    } else {
+        check_cluster(load);
     }
 }
 

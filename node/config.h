@@ -9,6 +9,9 @@
 
 #define CONFIG_TEXT_MAX 256 /* with the NUL; a path or a URL longer than that is a mistake */
 
+#define CONFIG_REPLICATION_FACTOR_MAX 3 /* without a replication_factor of the operator's */
+#define CONFIG_MIN_IN_SYNC 2            /* of a cluster, without a min_in_sync of the operator's */
+
 struct config_address {
     bool is_on;
     char host[64]; /* an IPv4 or IPv6 address, without brackets */
@@ -40,6 +43,19 @@ struct config {
     int64_t storage_map_initial_mb;
     int64_t storage_max_mb; /* 0: no limit but the disk's */
     int64_t range_count;
+
+    char etcd_endpoints[CONFIG_TEXT_MAX]; /* URLs, space separated; "": alone */
+    char etcd_user[CONFIG_TEXT_MAX];
+    char etcd_password[CONFIG_TEXT_MAX];
+    char etcd_ca_file[CONFIG_TEXT_MAX];
+    char etcd_cert_file[CONFIG_TEXT_MAX];
+    char etcd_key_file[CONFIG_TEXT_MAX];
+    char cluster_name[CONFIG_TEXT_MAX];
+    char cluster_secret_file[CONFIG_TEXT_MAX];
+    struct config_address peer_listen;
+    char peer_address[CONFIG_TEXT_MAX]; /* host:port */
+    int64_t replication_factor;         /* 0: follows the number of nodes, up to CONFIG_REPLICATION_FACTOR_MAX */
+    int64_t min_in_sync;                /* 0: CONFIG_MIN_IN_SYNC, or 1 alone */
 
     char resource_id[CONFIG_TEXT_MAX];
     char access_key_primary[CONFIG_TEXT_MAX]; /* base64, as in the connection string */

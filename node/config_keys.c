@@ -3,6 +3,7 @@
 #include "proto/check.h"
 #include "proto/ids.h"
 #include "proto/limits.h"
+#include "proto/range_record.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -11,6 +12,7 @@
 /* The base64 text of a key has no fewer characters than 32 bytes give; ACS's own keys are 64 bytes or longer. */
 #define ACCESS_KEY_CHARACTERS_MIN 43
 #define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+#define ETCD_ENDPOINTS_MAX 7 /* etcd has no use for more members */
 #define BASE64_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 static bool has_form_of_name(const char *value) {
@@ -27,6 +29,42 @@ static bool has_form_of_origin(const char *value) {
                        : strncmp(value, "http://", 7) == 0 ? value + 7
                                                            : "";
     return *host != '\0' && strspn(host, NAME_CHARACTERS ":[]") == strlen(host);
+}
+
+static bool is_origin(const char *value, size_t size) {
+    char text[CONFIG_TEXT_MAX];
+    if (size >= sizeof text) {
+        return false;
+    }
+    memcpy(text, value, size);
+    text[size] = '\0';
+    return has_form_of_origin(text);
+}
+
+static bool has_form_of_origins(const char *value) {
+    size_t count = 0;
+    for (value += strspn(value, " "); *value != '\0'; value += strspn(value, " ")) {
+        size_t size = strcspn(value, " ");
+        if (!is_origin(value, size) || ++count > ETCD_ENDPOINTS_MAX) {
+            return false;
+        }
+        value += size;
+    }
+    return count > 0;
+}
+
+static bool has_form_of_host_and_port(const char *value) {
+    const char *colon = strrchr(value, ':');
+    size_t digits = colon == NULL ? 0 : strspn(colon + 1, "0123456789");
+    if (colon == NULL || colon == value || digits == 0 || digits > 5 || colon[1 + digits] != '\0') {
+        return false;
+    }
+    long port = strtol(colon + 1, NULL, 10);
+    size_t host_size = (size_t)(colon - value);
+    bool is_bracketed = value[0] == '[' && colon[-1] == ']';
+    bool is_host = is_bracketed ? host_size > 2 && strspn(value + 1, "0123456789abcdefABCDEF:.%") == host_size - 2
+                                : strspn(value, NAME_CHARACTERS) == host_size;
+    return is_host && port >= 1 && port <= 65535;
 }
 
 static bool has_form_of_uuid(const char *value) {
@@ -48,6 +86,7 @@ static bool has_form_of_access_key(const char *value) {
 #define LISTEN "Listening"
 #define TLS "TLS"
 #define STORAGE "Storage"
+#define CLUSTER "Cluster"
 #define ACCESS "Resource and access"
 #define CHAT "Chat"
 #define REALTIME "Real time"
@@ -107,6 +146,45 @@ const struct config_key config_keys[] = {
          "Number of hash ranges that threads and users are divided into. Fixed when the cluster is created; later "
          "values are ignored."),
      .min = 1, .max = 4096, .unit = "ranges"},
+
+    {KEY(etcd_endpoints, CLUSTER, CONFIG_TEXT, "",
+         "Members of the etcd cluster (3.4 or newer) in which the nodes of a cluster agree who holds what, separated "
+         "by "
+         "spaces. Empty: this node is alone. Example: https://10.0.0.1:2379 https://10.0.0.2:2379"),
+     .has_form = has_form_of_origins,
+     .form = "up to 7 times http:// or https:// with a host and a port, separated by spaces"},
+    {KEY(etcd_user, CLUSTER, CONFIG_TEXT, "", "User of etcd. Empty: etcd asks for none.")},
+    {KEY(etcd_password, CLUSTER, CONFIG_TEXT, "", "Password of etcd_user."), .is_secret = true},
+    {KEY(etcd_ca_file, CLUSTER, CONFIG_TEXT, "",
+         "CA certificate (PEM) of etcd's own certificates. Empty: the CAs that this machine trusts."),
+     .form = "a path"},
+    {KEY(etcd_cert_file, CLUSTER, CONFIG_TEXT, "",
+         "Certificate (PEM) of this node for etcd, where etcd asks for one. Empty: none."),
+     .form = "a path"},
+    {KEY(etcd_key_file, CLUSTER, CONFIG_TEXT, "", "Private key of etcd_cert_file (PEM)."), .form = "a path"},
+    {KEY(cluster_name, CLUSTER, CONFIG_TEXT, "weft",
+         "Name of the cluster in etcd: everything it keeps there has a key that begins with it. The same on all "
+         "nodes."),
+     .has_form = has_form_of_name, .form = "at most 63 letters, digits, dots, dashes and underscores"},
+    {KEY(cluster_secret_file, CLUSTER, CONFIG_TEXT, "",
+         "File with the secret that all nodes of the cluster share: one line of at least 32 characters, readable by "
+         "its "
+         "owner only (mode 0600). It admits nodes to the cluster and protects the master key in etcd. "
+         "`openssl rand -hex 32` makes a good one."),
+     .form = "a path"},
+    {KEY(peer_listen, CLUSTER, CONFIG_ADDRESS, "off",
+         "Address and port for the other nodes of the cluster, or off for a node alone.")},
+    {KEY(peer_address, CLUSTER, CONFIG_TEXT, "",
+         "Host and port where the other nodes reach this one. Empty: as in `peer_listen`."),
+     .has_form = has_form_of_host_and_port, .form = "a host and a port, as node-1.example.org:8444"},
+    {KEY(replication_factor, CLUSTER, CONFIG_NUMBER, "0",
+         "On how many nodes everything is kept. 0: on all, but no more than 3."),
+     .min = 0, .max = RANGE_REPLICAS_MAX, .unit = "nodes"},
+    {KEY(min_in_sync, CLUSTER, CONFIG_NUMBER, "0",
+         "With fewer replicas in sync than this a write is refused with TooFewReplicas. 0: 2 in a cluster, 1 for a "
+         "node "
+         "alone."),
+     .min = 0, .max = RANGE_REPLICAS_MAX, .unit = "replicas"},
 
     {KEY(resource_id, ACCESS, CONFIG_TEXT, "",
          "The resource whose users this cluster has: the UUID inside every user id. Empty: made at first start. To "

@@ -12,6 +12,10 @@
 #include "node/config_keys.h"
 
 #define ARGUMENTS_MAX 8
+#define CLUSTER                                                                                                        \
+    "etcd_endpoints = http://127.0.0.1:2379 https://etcd.example.org:2379\n"                                           \
+    "cluster_secret_file = /etc/weft/secret\n"                                                                         \
+    "peer_listen = 127.0.0.1:9000\n"
 
 /* One loading: what goes in, and what came out. */
 struct loading {
@@ -283,6 +287,46 @@ static void every_mistake_is_named_with_its_place(void **state) {
          .problems = "tls_cert_file, tls_key_file: one is set without the other\n"},
         {.argument = "--access-key-secondary=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
          .problems = "access_key_secondary: is set without access_key_primary\n"},
+        {.argument = "--etcd-endpoints=127.0.0.1:2379",
+         .problems = "flag --etcd_endpoints: etcd_endpoints = 127.0.0.1:2379 must be up to 7 times http:// or https:// "
+                     "with a host and a port, separated by spaces\n"},
+        {.argument = "--peer-address=[::1]:0",
+         .problems = "flag --peer_address: peer_address = [::1]:0 must be a host and a port, as "
+                     "node-1.example.org:8444\n"},
+        {.argument = "--replication-factor=8",
+         .problems = "flag --replication_factor: replication_factor = 8 is above its maximum, 7 nodes\n"},
+        {.argument = "--peer-listen=127.0.0.1:9000",
+         .problems = "peer_listen: is for a cluster, and there are no etcd_endpoints\n"},
+        {.argument = "--min-in-sync=2", .problems = "min_in_sync: is for a cluster, and there are no etcd_endpoints\n"},
+        {.argument = "--etcd-password=secret",
+         .problems = "etcd_password: is for a cluster, and there are no etcd_endpoints\n"},
+        {.argument = "--etcd-endpoints=http://127.0.0.1:2379",
+         .problems = "cluster_secret_file: is needed with etcd_endpoints\n"
+                     "peer_listen: is needed with etcd_endpoints\n"},
+        {.file = CLUSTER,
+         .argument = "--peer-listen=[::]:9000",
+         .problems = "peer_address: is needed when peer_listen is ::\n"},
+        {.file = CLUSTER,
+         .argument = "--peer-listen=127.0.0.1:8443",
+         .problems = "peer_listen: has the same port as listen, 8443\n"},
+        {.file = CLUSTER,
+         .argument = "--plain-listen=127.0.0.1:9000",
+         .problems = "peer_listen: has the same port as plain_listen, 9000\n"},
+        {.file = CLUSTER,
+         .argument = "--etcd-user=weft",
+         .problems = "etcd_user, etcd_password: one is set without the other\n"},
+        {.file = CLUSTER,
+         .argument = "--etcd-key-file=/k.pem",
+         .problems = "etcd_cert_file, etcd_key_file: one is set without the other\n"},
+        {.file = CLUSTER,
+         .argument = "--etcd-ca-file=/ca.pem",
+         .problems = "etcd_endpoints: an http:// member is reached without the TLS files that are configured\n"},
+        {.file = CLUSTER,
+         .argument = "--min-in-sync=4",
+         .problems = "min_in_sync: 4 is above replication_factor, 3 (by default)\n"},
+        {.file = CLUSTER,
+         .argument = "--replication-factor=1",
+         .problems = "min_in_sync: 2 (by default) is above replication_factor, 1\n"},
         {.argument = "--storage-max-mb=100",
          .problems = "storage_max_mb: 100 MB is below storage_map_initial_mb, 256 MB\n"},
     };
@@ -296,6 +340,25 @@ static void every_mistake_is_named_with_its_place(void **state) {
         }
         assert_int_equal(loading.rc, STATUS_VALIDATION_ERROR);
     }
+}
+
+static void a_cluster_is_configured_by_members_of_etcd_a_secret_and_an_address_for_peers(void **state) {
+    (void)state;
+    struct loading loading = {.file = CLUSTER "min_in_sync = 3\nreplication_factor = 5\netcd_user = weft\n"
+                                              "etcd_password = secret\npeer_address = node-1.example.org:9001\n"};
+    load(&loading);
+    assert_string_equal(loading.problems, "");
+    assert_string_equal(loading.config.etcd_endpoints, "http://127.0.0.1:2379 https://etcd.example.org:2379");
+    assert_string_equal(loading.config.cluster_name, "weft");
+    assert_string_equal(loading.config.cluster_secret_file, "/etc/weft/secret");
+    assert_int_equal(loading.config.peer_listen.port, 9000);
+    assert_string_equal(loading.config.peer_address, "node-1.example.org:9001");
+    assert_int_equal(loading.config.replication_factor, 5);
+    assert_int_equal(loading.config.min_in_sync, 3);
+    char *printed = print(&loading.config);
+    assert_null(strstr(printed, "= secret"));
+    assert_non_null(strstr(printed, "# etcd_password is set and not shown.\n"));
+    free(printed);
 }
 
 static void all_mistakes_are_told_at_once(void **state) {
@@ -382,6 +445,7 @@ int main(void) {
         cmocka_unit_test(verbs_are_recognised),
         cmocka_unit_test(help_works_beside_a_broken_configuration),
         cmocka_unit_test(every_mistake_is_named_with_its_place),
+        cmocka_unit_test(a_cluster_is_configured_by_members_of_etcd_a_secret_and_an_address_for_peers),
         cmocka_unit_test(all_mistakes_are_told_at_once),
         cmocka_unit_test(what_is_printed_reads_back_the_same),
         cmocka_unit_test(secrets_are_not_printed),
