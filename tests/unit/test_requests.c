@@ -69,32 +69,38 @@ static void on_send(void *context, uint64_t to, const struct packet *packet) {
     network_send(&network, node->id, to, packet, now_ms);
 }
 
-static uint8_t byte_at(uint64_t question, size_t i) {
-    return (uint8_t)(question * 31 + i * 7 + i / 4096);
+#define BODY_HEAD (2 * sizeof(uint64_t))
+
+static uint8_t byte_at(uint64_t question, uint64_t life, size_t i) {
+    return (uint8_t)(question * 31 + life + i * 7 + i / 4096);
 }
 
-/* The number of the question, and what follows from it. */
-static uint8_t *body_make(uint64_t question, size_t size) {
+/* The number of the question, the life of the node that made the body, and what follows from them: no two lives reply
+ * the same. */
+static uint8_t *body_make(uint64_t question, uint64_t life, size_t size) {
     uint8_t *body = malloc(size);
-    check(body != NULL && size >= sizeof(question));
+    check(body != NULL && size >= BODY_HEAD);
     for (size_t i = 0; i < size; i++)
-        body[i] = byte_at(question, i);
+        body[i] = byte_at(question, life, i);
     memcpy(body, &question, sizeof(question));
+    memcpy(body + sizeof(question), &life, sizeof(life));
     return body;
 }
 
 static uint64_t body_question(struct bytes body) {
     uint64_t question;
-    check(body.size >= sizeof(question));
+    check(body.size >= BODY_HEAD);
     memcpy(&question, body.data, sizeof(question));
     return question;
 }
 
 static bool body_is_right(struct bytes body, uint64_t question, size_t size) {
+    uint64_t life;
     if (body.size != size || body_question(body) != question)
         return false;
-    for (size_t i = sizeof(question); i < size; i++)
-        if (body.data[i] != byte_at(question, i))
+    memcpy(&life, body.data + sizeof(question), sizeof(life));
+    for (size_t i = BODY_HEAD; i < size; i++)
+        if (body.data[i] != byte_at(question, life, i))
             return false;
     return true;
 }
@@ -166,7 +172,7 @@ static struct question *ask(uint64_t node, size_t body_size, size_t reply_size, 
                                   .deadline_ms = now_ms + time_ms,
                                   .body_size = body_size,
                                   .reply_size = reply_size};
-    uint8_t *body = body_make(questions_count++, body_size);
+    uint8_t *body = body_make(questions_count++, nodes[node].start, body_size);
     struct requests_question asked = {.subject = {{1}},
                                       .body = bytes_of(body, body_size),
                                       .reply_to = question,
@@ -185,7 +191,7 @@ static void call_finish(struct node *node, size_t i) {
         return;
     }
     size_t size = questions[call.question].reply_size;
-    uint8_t *reply = body_make(call.question, size);
+    uint8_t *reply = body_make(call.question, node->start, size);
     requests_served(node->requests, call.token, STATUS_OK, bytes_of(reply, size), now_ms);
     free(reply);
 }
@@ -234,7 +240,8 @@ static void map_set(uint64_t node) {
 static void a_request_is_answered_by_the_primary(void **state) {
     static const struct {
         size_t body, reply;
-    } rows[] = {{8, 8}, {1000, 50}, {PACKET_PART_BYTES, 8}, {PACKET_PART_BYTES + 1, 8}, {1200000, 8}, {8, 4000000}};
+    } rows[] = {{16, 16},      {1000, 50},   {PACKET_PART_BYTES, 16}, {PACKET_PART_BYTES + 1, 16},
+                {1200000, 16}, {16, 4000000}};
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct question *question = ask(1, rows[i].body, rows[i].reply, 10000);
@@ -259,7 +266,7 @@ static void a_request_of_the_primary_is_served_here(void **state) {
 static void without_a_reply_the_deadline_answers(void **state) {
     (void)state;
     network.lost_percent = 100;
-    struct question *question = ask(1, 8, 8, 1000);
+    struct question *question = ask(1, 16, 16, 1000);
     pass(999);
     assert_int_equal(question->answers, 0);
     assert_in_range(network.sent, 4, 6); /* once, and again every 200 ms */
@@ -272,7 +279,7 @@ static void without_a_reply_the_deadline_answers(void **state) {
 static void a_repeated_request_gets_the_same_reply_and_is_served_once(void **state) {
     (void)state;
     network.lost_percent = 0;
-    struct question *question = ask(1, 8, 8, 10000);
+    struct question *question = ask(1, 16, 16, 10000);
     pass(2);
     network.lost_percent = 100; /* the reply is lost, again and again */
     pass(1500);
@@ -289,7 +296,7 @@ static void a_request_that_was_answered_is_not_served_when_it_comes_late(void **
     struct arena arena;
     struct packet packet;
     (void)state;
-    ask(1, 8, 8, 10000);
+    ask(1, 16, 16, 10000);
     struct buffer copy = {0};
     buffer_append_bytes(&copy, buffer_bytes(&network.flying->encoded));
     pass(400);
@@ -299,7 +306,7 @@ static void a_request_that_was_answered_is_not_served_when_it_comes_late(void **
         requests_on_packet(nodes[2].requests, 1, &packet, now_ms);
         pass(200);
         if (i == 10)
-            ask(1, 8, 8, 10000); /* says that the first one is over */
+            ask(1, 16, 16, 10000); /* says that the first one is over */
     }
     assert_int_equal(nodes[2].served, 2);
     arena_close(&arena);
@@ -309,7 +316,7 @@ static void a_request_that_was_answered_is_not_served_when_it_comes_late(void **
 static void who_is_not_the_primary_is_asked_again_later(void **state) {
     (void)state;
     leader = 3; /* the map does not know yet */
-    struct question *question = ask(1, 8, 8, 10000);
+    struct question *question = ask(1, 16, 16, 10000);
     pass(3000);
     assert_int_equal(question->answers, 0);
     assert_in_range(nodes[2].served, 5, 12); /* 50, 100, 200, 400, 500, 500 … and the time it takes */
@@ -320,12 +327,59 @@ static void who_is_not_the_primary_is_asked_again_later(void **state) {
     assert_int_equal(executions_count, 1);
 }
 
+static void who_was_not_the_primary_does_not_serve_what_comes_twice(void **state) {
+    (void)state;
+    leader = 3;
+    network.doubled_percent = 100;
+    ask(1, 16, 16, 10000);
+    network.flying->next->due_ms = now_ms + 1000;
+    network.doubled_percent = 0;
+    pass(5);
+    network.lost_percent = 100;
+    pass(500);
+    assert_int_equal(nodes[2].served, 1);
+    leader = 2;
+    pass(1000);
+    assert_null(network.flying);
+    assert_int_equal(nodes[2].served, 1);
+}
+
+static void what_was_served_is_not_served_again_when_its_asker_comes_back(void **state) {
+    (void)state;
+    struct question *question = ask(1, 16, 16, 10000);
+    pass(2);
+    network.lost_percent = 100;
+    pass(500);
+    map_set(3);
+    pass(100);
+    map_set(2);
+    network.lost_percent = 0;
+    pass(1000);
+    assert_true(question->is_right);
+    assert_int_equal(nodes[2].served, 1);
+}
+
+static void what_another_life_has_replied_counts_for_nothing(void **state) {
+    struct packet seen = {
+        .kind = PACKET_REQUEST, .request = 1, .asker_start = nodes[1].start, .parts_seen = UINT64_MAX};
+    (void)state;
+    struct question *question = ask(1, 16, 16, 10000);
+    pass(2);
+    network.lost_percent = 100;
+    pass(500);
+    seen.answerer_start = nodes[2].start - 1;
+    requests_on_packet(nodes[2].requests, 1, &seen, now_ms);
+    network.lost_percent = 0;
+    pass(500);
+    assert_true(question->is_right);
+}
+
 static void a_new_primary_is_asked_as_soon_as_the_map_names_it(void **state) {
     (void)state;
     for (uint64_t next = 1; next <= 3; next += 2) { /* also when it is the asker itself */
         leader = next;
         map_set(2);
-        struct question *question = ask(1, 300000, 8, 10000);
+        struct question *question = ask(1, 300000, 16, 10000);
         pass(2000);
         assert_int_equal(question->answers, 0);
         map_set(next);
@@ -338,7 +392,7 @@ static void a_new_primary_is_asked_as_soon_as_the_map_names_it(void **state) {
 static void a_primary_that_is_silent_is_left_when_the_map_names_another(void **state) {
     (void)state;
     network.lost_percent = 100;
-    struct question *question = ask(1, 8, 8, 10000);
+    struct question *question = ask(1, 16, 16, 10000);
     pass(1000);
     network.lost_percent = 0;
     leader = 3;
@@ -352,7 +406,7 @@ static void a_primary_that_is_silent_is_left_when_the_map_names_another(void **s
 static void with_no_primary_known_a_request_waits(void **state) {
     (void)state;
     map_set(0);
-    struct question *question = ask(1, 8, 8, 10000);
+    struct question *question = ask(1, 16, 16, 10000);
     pass(1000);
     assert_int_equal(network.sent, 0);
     map_set(2);
@@ -364,7 +418,7 @@ static void with_no_primary_known_a_request_waits(void **state) {
 static void an_answer_after_the_deadline_is_not_given_twice(void **state) {
     (void)state;
     for (uint64_t node = 1; node <= 2; node++) { /* the other node serves it, and this one itself */
-        struct question *question = ask(node, 8, 8, 20000);
+        struct question *question = ask(node, 16, 16, 20000);
         pass(2);
         assert_int_equal(nodes[2].calls_count, 1);
         nodes[2].calls[0].due_ms = now_ms + 25000;
@@ -393,7 +447,7 @@ static void a_server_that_restarts_serves_again(void **state) {
 
 static void replies_to_an_earlier_life_are_ignored(void **state) {
     (void)state;
-    ask(1, 8, 8, 10000);
+    ask(1, 16, 16, 10000);
     requests_free(nodes[1].requests);
     node_start(1);
     pass(13000);
@@ -434,19 +488,19 @@ static void a_server_without_room_says_so(void **state) {
         packet.request++;
         requests_on_packet(nodes[2].requests, 1, &packet, now_ms);
     }
-    struct question *question = ask(1, 8, 8, 10000);
+    struct question *question = ask(1, 16, 16, 10000);
     pass(100);
     assert_int_equal(question->answers, 1);
     assert_int_equal(question->rc, STATUS_OVERLOADED);
     pass(13000); /* what was never completed is forgotten */
-    question = ask(1, 8, 8, 10000);
+    question = ask(1, 16, 16, 10000);
     pass(200);
     assert_true(question->is_right);
 }
 
 static void a_reply_larger_than_can_be_sent_is_an_error(void **state) {
     (void)state;
-    struct question *question = ask(1, 8, TRANSFER_BYTES_MAX + 1, 10000);
+    struct question *question = ask(1, 16, TRANSFER_BYTES_MAX + 1, 10000);
     pass(200);
     assert_int_equal(question->answers, 1);
     assert_int_equal(question->rc, STATUS_INTERNAL_ERROR);
@@ -465,7 +519,7 @@ static void nonsense_is_ignored(void **state) {
     };
     (void)state;
     primary = 0;
-    struct question *question = ask(1, 8, 8, 10000);
+    struct question *question = ask(1, 16, 16, 10000);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct packet packet = rows[i];
         packet.asker_start = nodes[1].start;
@@ -479,7 +533,7 @@ static void nonsense_is_ignored(void **state) {
 /* ---- all together ---- */
 
 static void ask_by_chance(int64_t time_ms) {
-    static const size_t sizes[] = {8, 9, 500, PACKET_PART_BYTES, PACKET_PART_BYTES + 1, 1000000};
+    static const size_t sizes[] = {16, 17, 500, PACKET_PART_BYTES, PACKET_PART_BYTES + 1, 1000000};
     uint64_t node = 1 + chance_below(&network.chance, NODES);
     ask(node, sizes[chance_below(&network.chance, 6)], sizes[chance_below(&network.chance, 6)], time_ms);
 }
@@ -564,6 +618,9 @@ int main(void) {
         NETWORKED(a_repeated_request_gets_the_same_reply_and_is_served_once),
         NETWORKED(a_request_that_was_answered_is_not_served_when_it_comes_late),
         NETWORKED(who_is_not_the_primary_is_asked_again_later),
+        NETWORKED(who_was_not_the_primary_does_not_serve_what_comes_twice),
+        NETWORKED(what_was_served_is_not_served_again_when_its_asker_comes_back),
+        NETWORKED(what_another_life_has_replied_counts_for_nothing),
         NETWORKED(a_new_primary_is_asked_as_soon_as_the_map_names_it),
         NETWORKED(a_primary_that_is_silent_is_left_when_the_map_names_another),
         NETWORKED(with_no_primary_known_a_request_waits),
