@@ -1,15 +1,12 @@
 #pragma once
 /* The one writer of the store: a thread that turns each batch of the core into one write transaction — append what is
  * new, apply what is committed, one fsync for all ranges. While it is in fsync the core gathers the next batch. */
-#include "node/core/batch.h"
+#include "node/core/batch_write.h"
 
 struct disk;
 
 struct disk_options {
-    struct store *store; /* borrowed, as everything here */
-    const struct seal_key *master;
-    const uint8_t *hash_key;
-    size_t log_bytes_kept; /* applied entries beyond it are trimmed; 0: LIMIT_LOG_BYTES_KEPT */
+    struct batch_writer_options writer;
     /* On the disk's thread, when a batch is done; `batch->rc` and the entries' outcomes are set. */
     void (*on_done)(void *context, struct batch *batch);
     void *context;
@@ -23,7 +20,7 @@ struct disk_statistics {
     size_t log_bytes;
 };
 
-/* Reads where the log ends. STATUS_STORAGE_FAILED, STATUS_RECORD_CORRUPT. */
+/* Opens the writer (batch_write.h). STATUS_STORAGE_FAILED, STATUS_RECORD_CORRUPT. */
 int disk_start(const struct disk_options *options, struct disk **disk);
 /* One batch at a time: the next only after on_done of the last. */
 void disk_write(struct disk *disk, struct batch *batch);

@@ -71,10 +71,11 @@ static size_t log_bytes_kept(const struct config *config) {
 }
 
 static int disk_open(struct server *server) {
-    struct disk_options options = {.store = server->folder.store,
-                                   .master = &server->folder.master,
-                                   .hash_key = server->folder.settings.hash_key,
-                                   .log_bytes_kept = log_bytes_kept(&server->config),
+    struct disk_options options = {.writer = {.store = server->folder.store,
+                                              .master = &server->folder.master,
+                                              .hash_key = server->folder.settings.hash_key,
+                                              .range_count = server->folder.settings.range_count,
+                                              .log_bytes_kept = log_bytes_kept(&server->config)},
                                    .on_done = core_loop_on_written,
                                    .context = server};
     int rc = disk_start(&options, &server->disk);

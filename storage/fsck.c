@@ -169,15 +169,16 @@ static void state_check(struct fsck *fsck, struct bytes key, struct bytes sealed
         message_check(fsck, key, &row.change);
 }
 
-static void marks_check(struct fsck *fsck, enum store_table table, struct bytes key, uint64_t range, uint64_t applied) {
+static void marks_check(struct fsck *fsck, enum store_table table, struct bytes key, uint64_t range,
+                        const struct range_marks *marks) {
     if (fsck->range_count == 0)
         return;
     if (range >= fsck->range_count)
         corrupt(fsck, table, key, "has marks of a range that does not exist");
-    else if (applied < fsck->applied[range])
+    else if (marks->applied < fsck->applied[range] && !marks->is_incomplete)
         corrupt(fsck, table, key, "has marks behind older ones of the same range");
     else
-        fsck->applied[range] = applied;
+        fsck->applied[range] = marks->applied; /* a range that was wiped begins anew */
 }
 
 static void marks_row_check(struct fsck *fsck, struct bytes key, struct bytes plain) {
@@ -187,7 +188,20 @@ static void marks_row_check(struct fsck *fsck, struct bytes key, struct bytes pl
     else if (key.size != key_of_range_marks(0).size)
         corrupt(fsck, STORE_META, key, "a key that is too short or too long");
     else
-        marks_check(fsck, STORE_META, key, key_suffix_number(key), marks.applied);
+        marks_check(fsck, STORE_META, key, key_suffix_number(key), &marks);
+}
+
+static void waiting_key_check(struct fsck *fsck, struct bytes key, struct bytes plain) {
+    struct waiting_key_row row;
+    struct seal_key opened;
+    bool is_sound_key = key.size == key_of_waiting_key(&(struct id_hash){0}).size;
+    struct id_hash subject = is_sound_key ? key_suffix_hash(key) : (struct id_hash){0};
+    if (codec_decode(&WAITING_KEY_TABLE, plain, &fsck->arena, &row) != STATUS_OK)
+        corrupt(fsck, STORE_META, key, "opens, but does not decode");
+    else if (!is_sound_key)
+        corrupt(fsck, STORE_META, key, "a key that is too short or too long");
+    else if (seal_key_unwrap(fsck->master, &subject, row.wrapped, &opened) != STATUS_OK)
+        corrupt(fsck, STORE_META, key, "the data key of this thread or user does not open");
 }
 
 static void meta_check(struct fsck *fsck, struct bytes key, struct bytes sealed) {
@@ -198,6 +212,8 @@ static void meta_check(struct fsck *fsck, struct bytes key, struct bytes sealed)
         corrupt(fsck, STORE_META, key, "does not open with the master key");
     else if (bytes_starts_with(key, "range"))
         marks_row_check(fsck, key, plain);
+    else if (bytes_starts_with(key, "key"))
+        waiting_key_check(fsck, key, plain);
 }
 
 static void outbox_check(struct fsck *fsck, struct bytes key, struct bytes sealed) {
@@ -210,8 +226,11 @@ static void outbox_check(struct fsck *fsck, struct bytes key, struct bytes seale
 }
 
 static void marks_record_check(struct fsck *fsck, struct bytes key, const struct log_entry *record) {
-    for (size_t i = 0; i < record->marks_count; i++)
-        marks_check(fsck, STORE_LOG, key, record->marks[i].range, record->marks[i].applied);
+    for (size_t i = 0; i < record->marks_count; i++) {
+        const struct range_marks_of *mark = &record->marks[i];
+        struct range_marks marks = {.applied = mark->applied, .is_incomplete = mark->is_incomplete};
+        marks_check(fsck, STORE_LOG, key, mark->range, &marks);
+    }
 }
 
 static void log_check(struct fsck *fsck, struct bytes key, struct bytes stored) {
@@ -223,7 +242,7 @@ static void log_check(struct fsck *fsck, struct bytes key, struct bytes stored) 
         marks_record_check(fsck, key, &entry);
     else if (!bytes_is_present(entry.command))
         fsck->report->shredded++;
-    else if (command_decode(entry.command, &fsck->arena, &command) != STATUS_OK)
+    else if (entry.command.size > 0 && command_decode(entry.command, &fsck->arena, &command) != STATUS_OK)
         corrupt(fsck, STORE_LOG, key, "opens, but is no command");
 }
 

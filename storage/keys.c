@@ -78,6 +78,13 @@ struct key key_of_range_marks(uint32_t range) {
     return key;
 }
 
+struct key key_of_waiting_key(const struct id_hash *subject) {
+    struct key key = {.size = 0};
+    key_add(&key, "key", 3);
+    key_add(&key, subject->bytes, sizeof(subject->bytes));
+    return key;
+}
+
 bool key_is_of_subject(struct bytes key, const struct id_hash *subject) {
     return key.size > sizeof(subject->bytes) && memcmp(key.data, subject->bytes, sizeof(subject->bytes)) == 0;
 }

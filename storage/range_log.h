@@ -3,14 +3,7 @@
  * (range, epoch, index), its subject, and its command sealed under the subject's data key, so that shredding a thread
  * shreds its log too — or the marks of ranges, sealed under the master key: beside the entries of their batch they
  * dirty no page of their own. Also the outbox. */
-#include "storage/rows.h"
-#include "storage/seal.h"
-
-struct log_place {
-    uint32_t range;
-    uint64_t epoch;
-    uint64_t index; /* from 1, contiguous within a range */
-};
+#include "storage/range_progress.h"
 
 /* One record. With `marks_count` > 0 it holds marks, in the arena, and neither place nor subject nor command. */
 struct log_entry {
@@ -22,12 +15,36 @@ struct log_entry {
     size_t marks_count;
 };
 
-/* `wrapped_key` is present for commands that create their subject; it becomes the subject's data key unless it has one.
- * A subject without data key, or with one that does not open, gets its entry sealed under the master key: such a
- * command can only be refused, and must not keep the others of its batch from being written. */
+/* For a command that is applied in the same transaction. `wrapped_key` is present for commands that create their
+ * subject; the entry is sealed under it unless the subject has a data key. A subject without data key, or with one that
+ * does not open, gets its entry sealed under the master key: such a command can only be refused, and must not keep the
+ * others of its batch from being written. */
 int range_log_append(struct store_transaction *transaction, const struct seal_key *master, uint64_t number,
                      const struct log_place *place, const struct id_hash *subject, struct bytes wrapped_key,
                      struct bytes command, size_t *stored_bytes);
+
+/* For a command that is applied in a later transaction, or never. State is what applied commands made of it, the same
+ * on every replica, so the data key that comes with a creation does not go there yet: it waits in a row of its own, and
+ * opens the entries of its subject until then. */
+int range_log_append_waiting(struct store_transaction *transaction, const struct seal_key *master, uint64_t number,
+                             const struct log_place *place, const struct id_hash *subject, struct bytes wrapped_key,
+                             struct bytes command, size_t *stored_bytes);
+
+/* After the waiting creation at `place` was applied: its key waits no longer. STATUS_STORE_MISSING: it brought none. */
+int range_log_key_release(struct store_transaction *transaction, const struct seal_key *master,
+                          const struct log_place *place, const struct id_hash *subject, struct seal_key *key);
+
+/* A subject's data key that the command at `place` has removed. */
+struct log_shredding {
+    struct log_place place;
+    struct id_hash subject;
+    struct seal_key key;
+};
+
+/* Entries of these subjects behind the command that shredded them are still to be applied (and refused), here and on
+ * replicas that have yet to get them: they are sealed anew, under the master key. */
+int range_log_reseal(struct store_transaction *transaction, const struct seal_key *master,
+                     const struct log_shredding *shreddings, size_t count);
 
 /* As many are in one record at most: it then takes less than half a page of the store, which keeps larger values on
  * pages of their own. */
@@ -53,16 +70,23 @@ int range_log_next_number(struct store_transaction *transaction, uint64_t *numbe
 /* How many bytes all records take. */
 int range_log_size(struct store_transaction *transaction, size_t *bytes);
 
-/* Removes the oldest records until at least `bytes` are gone or `records_max` are; says what went. Marks among them
- * move to a row of each range, so fewer and larger trims write less. STATUS_RECORD_CORRUPT: marks that do not open are
- * not thrown away. */
-int range_log_trim(struct store_transaction *transaction, const struct seal_key *master, size_t bytes,
-                   size_t records_max, size_t *trimmed_bytes);
+/* Removes the oldest records until at least `bytes` are gone or `records_max` are, or an entry comes that its range has
+ * not applied; says what went. Marks among them move to a row of each range, so fewer and larger trims write less.
+ * STATUS_RECORD_CORRUPT: marks that do not open are not thrown away. */
+int range_log_trim(struct store_transaction *transaction, const struct seal_key *master,
+                   const struct range_progress *ranges, uint32_t range_count, size_t bytes, size_t records_max,
+                   size_t *trimmed_bytes);
 
-/* The marks of ranges 0 to range_count - 1, zero for those that never wrote: the newest of the log, else what trimming
- * kept. STATUS_RECORD_CORRUPT, also when the log has marks of another range. */
-int range_marks_load(struct store_transaction *transaction, const struct seal_key *master, struct range_marks *marks,
-                     uint32_t range_count);
+/* What a new primary does not have: the entries of a range with this index and those behind it. */
+struct log_truncation {
+    uint32_t range;
+    uint64_t from; /* index; above what is applied */
+};
+
+/* Removes them, and the keys of creations among them; says what went. No range twice. */
+int range_log_truncate(struct store_transaction *transaction, const struct seal_key *master,
+                       const struct range_progress *ranges, const struct log_truncation *truncations, size_t count,
+                       size_t *removed_bytes);
 
 /* Outbox rows are sealed under the master key: they outlive the thread they speak of. */
 #define OUTBOX_PURGE_NUMBER UINT64_MAX

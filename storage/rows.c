@@ -82,6 +82,7 @@ const struct codec_table OUTBOX_ROW_TABLE = CODEC_TABLE(struct outbox_row, outbo
 static const struct codec_field marks_fields[] = {
     CODEC_MEMBER(1, CODEC_U64, struct range_marks, epoch),
     CODEC_MEMBER(2, CODEC_U64, struct range_marks, applied),
+    CODEC_MEMBER(3, CODEC_BOOL, struct range_marks, is_incomplete),
 };
 const struct codec_table RANGE_MARKS_TABLE = CODEC_TABLE(struct range_marks, marks_fields);
 
@@ -89,6 +90,7 @@ static const struct codec_field marks_of_fields[] = {
     CODEC_MEMBER(1, CODEC_U32, struct range_marks_of, range),
     CODEC_MEMBER(2, CODEC_U64, struct range_marks_of, epoch),
     CODEC_MEMBER(3, CODEC_U64, struct range_marks_of, applied),
+    CODEC_MEMBER(4, CODEC_BOOL, struct range_marks_of, is_incomplete),
 };
 static const struct codec_table MARKS_OF_TABLE = CODEC_TABLE(struct range_marks_of, marks_of_fields);
 
@@ -96,3 +98,9 @@ static const struct codec_field marks_record_fields[] = {
     CODEC_MEMBER_LIST(1, struct marks_record, marks, marks_count, &MARKS_OF_TABLE),
 };
 const struct codec_table MARKS_RECORD_TABLE = CODEC_TABLE(struct marks_record, marks_record_fields);
+
+static const struct codec_field waiting_key_fields[] = {
+    CODEC_MEMBER(1, CODEC_U64, struct waiting_key_row, index),
+    CODEC_MEMBER(2, CODEC_BYTES, struct waiting_key_row, wrapped),
+};
+const struct codec_table WAITING_KEY_TABLE = CODEC_TABLE(struct waiting_key_row, waiting_key_fields);

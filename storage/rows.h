@@ -85,20 +85,28 @@ struct outbox_row {
 };
 
 struct range_marks {
-    uint64_t epoch;   /* of the last applied entry */
-    uint64_t applied; /* its index */
+    uint64_t epoch;     /* of the last applied entry */
+    uint64_t applied;   /* its index */
+    bool is_incomplete; /* being wiped or taken over from another node: nothing that is here of the range counts */
 };
 
 struct range_marks_of {
     uint32_t range;
     uint64_t epoch;
     uint64_t applied;
+    bool is_incomplete;
 };
 
 /* Marks in the log: of the ranges of which a batch applied something. */
 struct marks_record {
     struct range_marks_of *marks;
     size_t marks_count;
+};
+
+/* The data key that came with a creation, until that is applied (range_log.h). */
+struct waiting_key_row {
+    uint64_t index;       /* of the creation, in its range */
+    struct bytes wrapped; /* by the master key, as in ROW_KEY */
 };
 
 extern const struct codec_table THREAD_COUNTERS_TABLE;
@@ -111,3 +119,4 @@ extern const struct codec_table TOMBSTONE_ROW_TABLE;
 extern const struct codec_table OUTBOX_ROW_TABLE;
 extern const struct codec_table RANGE_MARKS_TABLE;
 extern const struct codec_table MARKS_RECORD_TABLE;
+extern const struct codec_table WAITING_KEY_TABLE;

@@ -620,13 +620,6 @@ static int rule_write(struct rule *rule) {
     }
 }
 
-/* A refused creation must not leave the data key behind that its log entry brought. */
-static int refused_creation_undo(const struct rule *rule, int rc) {
-    if (rule->command->kind != COMMAND_THREAD_CREATE || rc != STATUS_CONFLICT || bytes_is_present(rule->properties.id))
-        return STATUS_OK;
-    return subject_key_remove(rule->context->transaction, &rule->command->subject);
-}
-
 int thread_apply(const struct apply_context *context, const struct command *command, struct outcome *outcome) {
     struct rule rule = {.context = context, .command = command, .outcome = outcome};
     *outcome = (struct outcome){0};
@@ -634,9 +627,7 @@ int thread_apply(const struct apply_context *context, const struct command *comm
     if (is_storage_failure(rc))
         return rc;
     outcome->result.rc = rc;
-    if (rc != STATUS_OK)
-        return refused_creation_undo(&rule, rc);
-    if (rule.is_settled)
+    if (rc != STATUS_OK || rule.is_settled)
         return STATUS_OK;
     rc = rule_write(&rule);
     /* A record that does not open in the middle of writing would leave half a change behind. */

@@ -175,8 +175,6 @@ static bool entry_replay(void *context, const struct log_entry *entry, size_t st
     struct apply_context apply = fixture_context(replay->replica, transaction);
     check(bytes_is_present(entry->command));
     check(command_decode(entry->command, &replay->replica->arena, &command) == STATUS_OK);
-    if (bytes_is_present(command.wrapped_key))
-        check(subject_key_put(transaction, &command.subject, command.wrapped_key) == STATUS_OK);
     check(command_apply(&apply, &command, &outcome) == STATUS_OK);
     check(store_commit(transaction) == STATUS_OK);
     replay->count++;

@@ -56,9 +56,10 @@ static int set_up(void **state) {
     struct node_core_options core_options = {.range_count = RANGES, .queue_max = 100};
     server.core = node_core_new(&core_options);
     check(core_loop_open(&server) == STATUS_OK);
-    struct disk_options disk_options = {.store = fixture.store,
-                                        .master = &fixture.master,
-                                        .hash_key = fixture.hash_key,
+    struct disk_options disk_options = {.writer = {.store = fixture.store,
+                                                   .master = &fixture.master,
+                                                   .hash_key = fixture.hash_key,
+                                                   .range_count = RANGES},
                                         .on_done = core_loop_on_written,
                                         .context = &server};
     check(disk_start(&disk_options, &server.disk) == STATUS_OK);

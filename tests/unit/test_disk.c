@@ -39,10 +39,11 @@ static void on_done(void *context, struct batch *batch) {
 }
 
 static void disk_open(void) {
-    struct disk_options options = {.store = fixture.store,
-                                   .master = &fixture.master,
-                                   .hash_key = fixture.hash_key,
-                                   .log_bytes_kept = log_bytes_kept,
+    struct disk_options options = {.writer = {.store = fixture.store,
+                                              .master = &fixture.master,
+                                              .hash_key = fixture.hash_key,
+                                              .range_count = RANGES,
+                                              .log_bytes_kept = log_bytes_kept},
                                    .on_done = on_done,
                                    .context = &fixture};
     check(disk_start(&options, &disk) == STATUS_OK);
@@ -373,20 +374,25 @@ static void the_log_does_not_outgrow_its_bound_whatever_the_size_of_batches(void
     static uint8_t command[1000];
     (void)state;
     disk_stop(disk);
-    for (uint64_t number = 3, bytes = 0; bytes < (uint64_t)LIMIT_LOG_BYTES_KEPT; number++) {
+    uint64_t number = 3;
+    for (uint64_t bytes = 0; bytes < (uint64_t)LIMIT_LOG_BYTES_KEPT; number++) {
         struct log_place place = {.range = 1, .epoch = 1, .index = number};
-        size_t stored;
+        size_t stored_bytes;
         if (transaction == NULL)
             check(store_begin_write(fixture.store, &transaction) == STATUS_OK);
         check(range_log_append(transaction, &fixture.master, number, &place, &nobody, BYTES_ABSENT,
-                               bytes_of(command, sizeof(command)), &stored) == STATUS_OK);
-        bytes += stored;
+                               bytes_of(command, sizeof(command)), &stored_bytes) == STATUS_OK);
+        bytes += stored_bytes;
         if (number % 2000 == 0) {
             check(store_commit(transaction) == STATUS_OK);
             transaction = NULL;
         }
     }
-    check(transaction == NULL || store_commit(transaction) == STATUS_OK);
+    struct range_marks_of marks = {.range = 1, .epoch = 1, .applied = number - 1};
+    size_t stored;
+    check(transaction != NULL || store_begin_write(fixture.store, &transaction) == STATUS_OK);
+    check(range_log_append_marks(transaction, &fixture.master, &number, &marks, 1, &stored) == STATUS_OK);
+    check(store_commit(transaction) == STATUS_OK);
     disk_open();
     for (int i = 0; i < 4; i++) {
         assert_int_equal(send_many(LIMIT_DISK_BATCH_MAX, sizeof(command)), STATUS_OK);

@@ -55,9 +55,10 @@ static const struct outbox_row OUTBOX = {.is_purge = true,
                                          .last_message_ms = 7,
                                          .users = USERS,
                                          .users_count = COUNT(USERS)};
-static const struct range_marks MARKS = {1, UINT64_MAX};
-static struct range_marks_of MARKS_OF[] = {{0, 1, 2}, {UINT32_MAX, 3, UINT64_MAX}};
+static const struct range_marks MARKS = {1, UINT64_MAX, true};
+static struct range_marks_of MARKS_OF[] = {{0, 1, 2, false}, {UINT32_MAX, 3, UINT64_MAX, true}};
 static const struct marks_record MARKS_RECORD = {MARKS_OF, COUNT(MARKS_OF)};
+static const struct waiting_key_row WAITING_KEY = {7, BYTES_LITERAL("wrapped")};
 
 struct row_case {
     const char *name;
@@ -76,6 +77,7 @@ static const struct row_case ROWS[] = {
     {"outbox", &OUTBOX_ROW_TABLE, &OUTBOX},
     {"marks", &RANGE_MARKS_TABLE, &MARKS},
     {"marks in the log", &MARKS_RECORD_TABLE, &MARKS_RECORD},
+    {"waiting key", &WAITING_KEY_TABLE, &WAITING_KEY},
 };
 
 static struct arena arena;
