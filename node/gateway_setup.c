@@ -7,6 +7,7 @@
 #include "node/gateway/certificate.h"
 #include "node/gateway/chat_api.h"
 #include "node/gateway/endpoint_registry.h"
+#include "node/gateway/forward.h"
 #include "node/gateway/identity_api.h"
 #include "node/gateway/rate_limit.h"
 #include "node/gateway/realtime_session.h"
@@ -25,7 +26,9 @@
 static void on_call(struct worker *worker, struct http_call *call) {
     const struct http_route_table tables[] = {chat_routes,     identity_routes, trouter_routes,
                                               realtime_routes, page_routes,     metrics_routes};
-    router_dispatch(tables, sizeof(tables) / sizeof(tables[0]), worker, call);
+    const struct http_route *route = router_find(tables, sizeof(tables) / sizeof(tables[0]), call);
+    if (route != NULL)
+        forward_call(worker, route, call);
 }
 
 static void on_worker_start(struct worker *worker) {

@@ -1,8 +1,11 @@
 #pragma once
 /* Who is calling: user access tokens (contract 2.3, 2.4) checked for signature, expiry, an existing identity and its
  * revocation time; access-key signatures for the identity API; the admin token. A verified signature is remembered per
- * worker, the user's record is read every time. */
-#include "node/gateway/gateway.h"
+ * worker. The identity is looked up every time: here, or by asking the node that leads the user's range, whose answer
+ * is kept as long as a revocation may be late anyway. */
+#include "node/gateway/facts.h"
+
+#define TOKEN_HASH_BYTES 32
 
 struct caller {
     struct bytes user_id; /* raw id, in the arena */
@@ -15,13 +18,34 @@ struct caller {
 struct token_cache *token_cache_new(void);
 void token_cache_free(struct token_cache *cache);
 
-/* STATUS_UNAUTHORIZED, STATUS_TOKEN_EXPIRED, STATUS_TOKEN_REVOKED (also for a deleted identity), each with a problem.
- */
-int authenticate_token(struct gateway_worker *worker, struct arena *arena, struct bytes token, struct caller *caller,
-                       struct problem *problem);
+/* One token on its way through the checks. */
+struct authentication {
+    /* Set by the caller; everything is needed until the end. */
+    struct gateway_worker *worker;
+    struct arena *arena;
+    uint64_t deadline_ms; /* of the worker's clock */
+    void *context;
+    void (*on_done)(struct authentication *self, int rc);
+
+    struct caller caller;   /* who it is, after 0 */
+    struct problem problem; /* why not, after an error */
+
+    /* Private. */
+    uint8_t token_hash[TOKEN_HASH_BYTES];
+    uint64_t asked_ms;
+    struct facts facts;
+};
+
+/* 0, or STATUS_UNAUTHORIZED, STATUS_TOKEN_EXPIRED, STATUS_TOKEN_REVOKED (also for a deleted identity),
+ * STATUS_SERVICE_UNAVAILABLE; or AUTHENTICATION_WAITS: one of these comes to on_done. The token is borrowed until
+ * return. */
+#define AUTHENTICATION_WAITS 1
+int authenticate_token(struct authentication *self, struct bytes token);
 /* `Authorization: Bearer …` of a call; with `header` "x-skypetoken" the bare token in that header. */
-int authenticate_call(struct gateway_worker *worker, struct http_call *call, const char *header, struct caller *caller,
-                      struct problem *problem);
+int authenticate_call(struct authentication *self, struct http_call *call, const char *header);
+/* on_done is not called any more. */
+void authentication_cancel(struct authentication *self);
+
 /* HMAC-SHA256 with one of the access keys. */
 int authenticate_access_key(struct gateway_worker *worker, struct http_call *call, struct problem *problem);
 /* `Authorization: Bearer <admin token>`. */

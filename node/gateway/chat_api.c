@@ -20,7 +20,6 @@ static const char *const versions[] = {"2021-03-07",         "2021-04-05-preview
 struct chat_wait {
     struct reply reply;
     struct http_call *call;
-    struct caller caller;
     struct problem problem;
     struct created_thread created;
     struct resolved_participants resolved;
@@ -68,13 +67,13 @@ static int version_check(struct http_call *call, struct problem *problem) {
                        (const char *)version.data);
 }
 
-static int rate_check(struct gateway_worker *worker, struct http_call *call, const struct caller *caller,
-                      enum rate_operation operation, struct problem *problem) {
+static int rate_check(struct gateway_worker *worker, struct http_call *call, enum rate_operation operation,
+                      struct problem *problem) {
     uint32_t retry_after_s = 0;
     struct id_hash thread = {0};
     if (call->captures_count > 0)
         thread = gateway_hash(worker->gateway, call->captures[0]);
-    if (rate_limiter_admit(worker->gateway->limiter, operation, &caller->hash,
+    if (rate_limiter_admit(worker->gateway->limiter, operation, &call->caller->hash,
                            call->captures_count > 0 ? &thread : NULL, worker_wall_ms(), &retry_after_s))
         return STATUS_OK;
     http_call_set_header(call, "retry-after", arena_printf(&call->arena, "%" PRIu32, retry_after_s));
@@ -82,25 +81,27 @@ static int rate_check(struct gateway_worker *worker, struct http_call *call, con
                        status_sentence(STATUS_TOO_MANY_REQUESTS));
 }
 
-/* Version, token, rate. */
-static int admit(struct gateway_worker *worker, struct http_call *call, enum rate_operation operation,
-                 struct caller *caller, struct problem *problem) {
-    int rc = authenticate_call(worker, call, "authorization", caller, problem);
-    if (rc == STATUS_OK)
-        rc = version_check(call, problem);
-    return rc == STATUS_OK ? rate_check(worker, call, caller, operation, problem) : rc;
+static int admit(struct worker *worker, struct http_call *call, enum rate_operation operation,
+                 struct problem *problem) {
+    int rc = version_check(call, problem);
+    return rc == STATUS_OK ? rate_check(gateway_worker_of(worker), call, operation, problem) : rc;
 }
 
-/* NULL after a refusal. */
-static struct chat_wait *wait_begin(struct worker *worker, struct http_call *call, enum rate_operation operation,
-                                    int success, void (*finish)(struct chat_wait *wait)) {
+static struct chat_wait *wait_new(struct http_call *call, int success, void (*finish)(struct chat_wait *wait)) {
     struct chat_wait *wait = calloc(1, sizeof(*wait));
     check(wait != NULL);
     wait->call = call;
     wait->success = success;
     wait->finish = finish;
     wait->reply.on_answer = on_answer;
-    if (admit(gateway_worker_of(worker), call, operation, &wait->caller, &wait->problem) == STATUS_OK)
+    return wait;
+}
+
+/* NULL after a refusal. */
+static struct chat_wait *wait_begin(struct worker *worker, struct http_call *call, enum rate_operation operation,
+                                    int success, void (*finish)(struct chat_wait *wait)) {
+    struct chat_wait *wait = wait_new(call, success, finish);
+    if (admit(worker, call, operation, &wait->problem) == STATUS_OK)
         return wait;
     http_call_refuse(call, &wait->problem);
     free(wait);
@@ -110,7 +111,7 @@ static struct chat_wait *wait_begin(struct worker *worker, struct http_call *cal
 static struct chat_call chat_call_of(struct worker *worker, struct chat_wait *wait) {
     return (struct chat_call){.worker = gateway_worker_of(worker),
                               .arena = &wait->call->arena,
-                              .caller = &wait->caller,
+                              .caller = wait->call->caller,
                               .reply = &wait->reply,
                               .problem = &wait->problem};
 }
@@ -137,6 +138,68 @@ static void finish_without_body(struct chat_wait *wait) {
     http_call_reply(wait->call, wait->success, BYTES_ABSENT);
 }
 
+/* ---- users that other nodes know ---- */
+
+/* A call that names participants: goes on when it is known which of them exist. In the call's arena. */
+struct joining {
+    struct worker *worker;
+    struct http_call *call;
+    struct create_thread_request request; /* creating */
+    struct participants given;
+    struct id_hash *elsewhere;
+    struct facts facts;
+    struct known_users known;
+    struct problem problem;
+    void (*go_on)(struct joining *joining);
+};
+
+static void on_users_known(struct facts *facts, int rc) {
+    struct joining *joining = facts->context;
+    if (rc != STATUS_OK) {
+        http_call_refuse_status(joining->call, STATUS_SERVICE_UNAVAILABLE);
+        return;
+    }
+    joining->known = (struct known_users){joining->elsewhere, facts->items, facts->count};
+    joining->go_on(joining);
+}
+
+static void users_ask(struct joining *joining, size_t count) {
+    joining->facts = (struct facts){.worker = gateway_worker_of(joining->worker),
+                                    .arena = &joining->call->arena,
+                                    .kind = QUESTION_USERS,
+                                    .subjects = joining->elsewhere,
+                                    .count = count,
+                                    .deadline_ms = joining->call->deadline_ms,
+                                    .context = joining,
+                                    .on_done = on_users_known};
+    int rc = facts_ask(&joining->facts);
+    if (rc != STATUS_OK)
+        http_call_refuse_status(joining->call, rc);
+}
+
+/* `rc` is what became of the call so far. */
+static void joining_go_on(struct joining *joining, int rc) {
+    if (rc != STATUS_OK) {
+        http_call_refuse(joining->call, &joining->problem);
+        return;
+    }
+    struct gateway *gateway = gateway_worker_of(joining->worker)->gateway;
+    size_t count = chat_users_elsewhere(gateway, &joining->call->arena, &joining->given, &joining->elsewhere);
+    if (count > 0)
+        users_ask(joining, count);
+    else
+        joining->go_on(joining);
+}
+
+static struct joining *joining_new(struct worker *worker, struct http_call *call,
+                                   void (*go_on)(struct joining *joining)) {
+    struct joining *joining = ARENA_NEW(&call->arena, struct joining);
+    joining->worker = worker;
+    joining->call = call;
+    joining->go_on = go_on;
+    return joining;
+}
+
 /* ---- threads ---- */
 
 /* "19:acsV1_…@thread.v2" with only the colon encoded (contract 1.3). */
@@ -157,17 +220,20 @@ static void finish_create(struct chat_wait *wait) {
                                                   created->participants.invalid, created->participants.invalid_count));
 }
 
+static void creation_go_on(struct joining *joining) {
+    struct chat_wait *wait = wait_new(joining->call, 201, finish_create);
+    struct chat_call chat = chat_call_of(joining->worker, wait);
+    chat.known = joining->known;
+    wait_settle(wait, chat_thread_create(&chat, joining->call->operation_id, &joining->request, &wait->created));
+}
+
 static void thread_create(struct worker *worker, struct http_call *call) {
-    struct create_thread_request request;
-    struct chat_wait *wait = wait_begin(worker, call, RATE_THREAD_CREATE, 201, finish_create);
-    if (wait == NULL)
-        return;
-    struct chat_call chat = chat_call_of(worker, wait);
-    int rc = create_thread_request_parse(&call->arena, call->body, &request, &wait->problem);
+    struct joining *joining = joining_new(worker, call, creation_go_on);
+    int rc = admit(worker, call, RATE_THREAD_CREATE, &joining->problem);
     if (rc == STATUS_OK)
-        rc = chat_thread_create(&chat, &request, http_call_find_header(call, "repeatability-request-id"),
-                                &wait->created);
-    wait_settle(wait, rc);
+        rc = create_thread_request_parse(&call->arena, call->body, &joining->request, &joining->problem);
+    joining->given = joining->request.participants;
+    joining_go_on(joining, rc);
 }
 
 static void thread_update(struct worker *worker, struct http_call *call) {
@@ -200,6 +266,15 @@ static void finish_send(struct chat_wait *wait) {
     http_call_reply(call, 201, send_message_response_encode(&call->arena, message_id));
 }
 
+/* Without an id of the client's, the operation's own one keeps an attempt after a takeover from sending twice. */
+static struct send_identity send_identity_of(struct http_call *call) {
+    struct bytes id = http_call_find_header(call, "x-ms-client-request-id");
+    if (id.size == 0 || id.size > LIMIT_CLIENT_MESSAGE_ID_BYTES_MAX)
+        id = call->operation_id;
+    return (struct send_identity){
+        .kind = bytes_is_present(id) ? IDEMPOTENCY_REQUEST_ID : IDEMPOTENCY_NONE, .id = id, .body = call->body};
+}
+
 static void message_send(struct worker *worker, struct http_call *call) {
     struct send_message_request request;
     struct chat_wait *wait = wait_begin(worker, call, RATE_MESSAGE_WRITE, 201, finish_send);
@@ -207,11 +282,7 @@ static void message_send(struct worker *worker, struct http_call *call) {
         return;
     struct chat_call chat = chat_call_of(worker, wait);
     size_t bytes_max = (size_t)gateway_worker_of(worker)->gateway->config->message_bytes_max;
-    struct bytes request_id = http_call_find_header(call, "x-ms-client-request-id");
-    bool has_id =
-        bytes_is_present(request_id) && request_id.size > 0 && request_id.size <= LIMIT_CLIENT_MESSAGE_ID_BYTES_MAX;
-    struct send_identity identity = {
-        .kind = has_id ? IDEMPOTENCY_REQUEST_ID : IDEMPOTENCY_NONE, .id = request_id, .body = call->body};
+    struct send_identity identity = send_identity_of(call);
     int rc = send_message_request_parse(&call->arena, call->body, bytes_max, &request, &wait->problem);
     wait_settle(wait, rc == STATUS_OK ? chat_message_send(&chat, call->captures[0], &request, &identity) : rc);
 }
@@ -249,14 +320,19 @@ static void finish_add(struct chat_wait *wait) {
         add_participants_response_encode(&wait->call->arena, wait->resolved.invalid, wait->resolved.invalid_count));
 }
 
+static void adding_go_on(struct joining *joining) {
+    struct chat_wait *wait = wait_new(joining->call, 201, finish_add);
+    struct chat_call chat = chat_call_of(joining->worker, wait);
+    chat.known = joining->known;
+    wait_settle(wait, chat_participants_add(&chat, joining->call->captures[0], &joining->given, &wait->resolved));
+}
+
 static void participants_add(struct worker *worker, struct http_call *call) {
-    struct participants given;
-    struct chat_wait *wait = wait_begin(worker, call, RATE_PARTICIPANTS_CHANGE, 201, finish_add);
-    if (wait == NULL)
-        return;
-    struct chat_call chat = chat_call_of(worker, wait);
-    int rc = add_participants_request_parse(&call->arena, call->body, &given, &wait->problem);
-    wait_settle(wait, rc == STATUS_OK ? chat_participants_add(&chat, call->captures[0], &given, &wait->resolved) : rc);
+    struct joining *joining = joining_new(worker, call, adding_go_on);
+    int rc = admit(worker, call, RATE_PARTICIPANTS_CHANGE, &joining->problem);
+    if (rc == STATUS_OK)
+        rc = add_participants_request_parse(&call->arena, call->body, &joining->given, &joining->problem);
+    joining_go_on(joining, rc);
 }
 
 static void participant_remove(struct worker *worker, struct http_call *call) {
@@ -293,11 +369,17 @@ static void receipt_send(struct worker *worker, struct http_call *call) {
 
 /* ---- reading ---- */
 
+static int scope_check(struct http_call *call, struct problem *problem) {
+    if ((call->caller->scopes & TOKEN_SCOPE_ANY_CHAT) != 0)
+        return STATUS_OK;
+    return problem_set(problem, &call->arena, STATUS_FORBIDDEN, NULL,
+                       "The access token does not have a scope that allows this operation.");
+}
+
 /* A read of one thread: admitted, scope and membership checked, transaction open. */
 struct thread_reading {
     struct gateway_worker *worker;
     struct http_call *call;
-    struct caller caller;
     struct gateway_read read;
     struct thread_view view;
     struct page_query page;
@@ -307,12 +389,12 @@ struct thread_reading {
 static int reading_check(struct thread_reading *reading, enum rate_operation operation) {
     struct http_call *call = reading->call;
     struct bytes thread_id = call->captures[0];
-    int rc = admit(reading->worker, call, operation, &reading->caller, &reading->problem);
+    int rc = admit(reading->worker->worker, call, operation, &reading->problem);
     if (rc != STATUS_OK)
         return rc;
-    if ((reading->caller.scopes & TOKEN_SCOPE_ANY_CHAT) == 0)
-        return problem_set(&reading->problem, &call->arena, STATUS_FORBIDDEN, NULL,
-                           "The access token does not have a scope that allows this operation.");
+    rc = scope_check(call, &reading->problem);
+    if (rc != STATUS_OK)
+        return rc;
     if (thread_id.size > LIMIT_RAW_ID_BYTES_MAX || !thread_id_is_valid(thread_id))
         return problem_set(&reading->problem, &call->arena, STATUS_BAD_REQUEST, "chatThreadId",
                            "The thread id does not have the form 19:…@thread.v2.");
@@ -328,7 +410,7 @@ static bool reading_begin(struct worker *worker, struct http_call *call, enum ra
         struct id_hash hash = gateway_hash(reading->worker->gateway, call->captures[0]);
         rc = gateway_read_begin(reading->worker, &call->arena, &reading->read);
         if (rc == STATUS_OK) {
-            rc = thread_view_open(&reading->view, &reading->read.context, &hash, reading->caller.user_id);
+            rc = thread_view_open(&reading->view, &reading->read.context, &hash, call->caller->user_id);
             if (rc == STATUS_OK)
                 return true;
             gateway_read_end(&reading->read);
@@ -359,30 +441,37 @@ static void thread_get(struct worker *worker, struct http_call *call) {
     reading_end(&reading, STATUS_OK, thread_properties_encode(&call->arena, &properties));
 }
 
-static void threads_list(struct worker *self, struct http_call *call) {
-    struct gateway_worker *worker = gateway_worker_of(self);
-    struct caller caller;
-    struct problem problem = {0};
-    struct page_query page;
+static void thread_list_answer(struct thread_list *list, int rc) {
+    struct http_call *call = list->call;
     struct thread_item *items;
     struct bytes cursor;
     struct bytes next_link = BYTES_ABSENT;
     size_t count;
-    int rc = admit(worker, call, RATE_THREAD_READ, &caller, &problem);
-    if (rc == STATUS_OK && (caller.scopes & TOKEN_SCOPE_ANY_CHAT) == 0)
-        rc = problem_set(&problem, &call->arena, STATUS_FORBIDDEN, NULL,
-                         "The access token does not have a scope that allows this operation.");
     if (rc == STATUS_OK)
-        rc = page_query_parse(call, &page, &problem);
-    if (rc == STATUS_OK)
-        rc = thread_list_page(worker, call, caller.user_id, &page, &items, &count, &cursor, &problem);
+        rc = thread_list_page(list, &items, &count, &cursor);
     if (rc != STATUS_OK) {
-        http_call_refuse(call, &problem);
+        http_call_refuse(call, &list->problem);
         return;
     }
     if (bytes_is_present(cursor))
-        next_link = next_link_with_cursor(call, &page, cursor);
+        next_link = next_link_with_cursor(call, &list->query, cursor);
     http_call_reply(call, 200, thread_page_encode(&call->arena, items, count, next_link));
+}
+
+static void threads_list(struct worker *worker, struct http_call *call) {
+    struct thread_list *list = ARENA_NEW(&call->arena, struct thread_list);
+    list->worker = gateway_worker_of(worker);
+    list->call = call;
+    list->on_gathered = thread_list_answer;
+    int rc = admit(worker, call, RATE_THREAD_READ, &list->problem);
+    if (rc == STATUS_OK)
+        rc = scope_check(call, &list->problem);
+    if (rc == STATUS_OK)
+        rc = page_query_parse(call, &list->query, &list->problem);
+    if (rc == STATUS_OK)
+        rc = thread_list_gather(list);
+    if (rc != THREAD_LIST_WAITS)
+        thread_list_answer(list, rc);
 }
 
 static void message_get(struct worker *worker, struct http_call *call) {
@@ -477,21 +566,21 @@ static void receipts_list(struct worker *worker, struct http_call *call) {
 }
 
 static const struct http_route routes[] = {
-    {"POST", "/chat/threads", thread_create},
-    {"GET", "/chat/threads", threads_list},
-    {"GET", "/chat/threads/{}", thread_get},
-    {"PATCH", "/chat/threads/{}", thread_update},
-    {"DELETE", "/chat/threads/{}", thread_delete},
-    {"POST", "/chat/threads/{}/messages", message_send},
-    {"GET", "/chat/threads/{}/messages", messages_list},
-    {"GET", "/chat/threads/{}/messages/{}", message_get},
-    {"PATCH", "/chat/threads/{}/messages/{}", message_edit},
-    {"DELETE", "/chat/threads/{}/messages/{}", message_delete},
-    {"GET", "/chat/threads/{}/participants", participants_list},
-    {"POST", "/chat/threads/{}/participants/:add", participants_add},
-    {"POST", "/chat/threads/{}/participants/:remove", participant_remove},
-    {"POST", "/chat/threads/{}/typing", typing_send},
-    {"POST", "/chat/threads/{}/readReceipts", receipt_send},
-    {"GET", "/chat/threads/{}/readReceipts", receipts_list},
+    {"POST", "/chat/threads", thread_create, HTTP_ACCESS_TOKEN, HTTP_SUBJECT_NEW_THREAD},
+    {"GET", "/chat/threads", threads_list, HTTP_ACCESS_TOKEN, HTTP_SUBJECT_CALLER},
+    {"GET", "/chat/threads/{}", thread_get, HTTP_ACCESS_TOKEN, HTTP_SUBJECT_THREAD},
+    {"PATCH", "/chat/threads/{}", thread_update, HTTP_ACCESS_TOKEN, HTTP_SUBJECT_THREAD},
+    {"DELETE", "/chat/threads/{}", thread_delete, HTTP_ACCESS_TOKEN, HTTP_SUBJECT_THREAD},
+    {"POST", "/chat/threads/{}/messages", message_send, HTTP_ACCESS_TOKEN, HTTP_SUBJECT_THREAD},
+    {"GET", "/chat/threads/{}/messages", messages_list, HTTP_ACCESS_TOKEN, HTTP_SUBJECT_THREAD},
+    {"GET", "/chat/threads/{}/messages/{}", message_get, HTTP_ACCESS_TOKEN, HTTP_SUBJECT_THREAD},
+    {"PATCH", "/chat/threads/{}/messages/{}", message_edit, HTTP_ACCESS_TOKEN, HTTP_SUBJECT_THREAD},
+    {"DELETE", "/chat/threads/{}/messages/{}", message_delete, HTTP_ACCESS_TOKEN, HTTP_SUBJECT_THREAD},
+    {"GET", "/chat/threads/{}/participants", participants_list, HTTP_ACCESS_TOKEN, HTTP_SUBJECT_THREAD},
+    {"POST", "/chat/threads/{}/participants/:add", participants_add, HTTP_ACCESS_TOKEN, HTTP_SUBJECT_THREAD},
+    {"POST", "/chat/threads/{}/participants/:remove", participant_remove, HTTP_ACCESS_TOKEN, HTTP_SUBJECT_THREAD},
+    {"POST", "/chat/threads/{}/typing", typing_send, HTTP_ACCESS_TOKEN, HTTP_SUBJECT_THREAD},
+    {"POST", "/chat/threads/{}/readReceipts", receipt_send, HTTP_ACCESS_TOKEN, HTTP_SUBJECT_THREAD},
+    {"GET", "/chat/threads/{}/readReceipts", receipts_list, HTTP_ACCESS_TOKEN, HTTP_SUBJECT_THREAD},
 };
 const struct http_route_table chat_routes = HTTP_ROUTE_TABLE(routes);

@@ -110,20 +110,51 @@ static int check_and_propose(const struct chat_call *call, const struct command 
 
 /* ---- participants ---- */
 
+static bool is_own_identity(const struct gateway *gateway, struct bytes user_id) {
+    return identifier_parse(user_id).kind == IDENTIFIER_COMMUNICATION_USER &&
+           user_id_is_of_resource(user_id, bytes_of_text(gateway->settings->resource_id));
+}
+
+size_t chat_users_elsewhere(const struct gateway *gateway, struct arena *arena, const struct participants *given,
+                            struct id_hash **hashes) {
+    size_t count = 0;
+    if (gateway->place == NULL)
+        return 0;
+    *hashes = ARENA_NEW_ARRAY(arena, struct id_hash, given->count);
+    for (size_t i = 0; i < given->count; i++) {
+        struct id_hash hash = gateway_hash(gateway, given->items[i].user_id);
+        if (is_own_identity(gateway, given->items[i].user_id) && !gateway_is_here(gateway, &hash))
+            (*hashes)[count++] = hash;
+    }
+    return count;
+}
+
+static const struct fact *fact_find(const struct known_users *known, const struct id_hash *user) {
+    for (size_t i = 0; i < known->count; i++)
+        if (id_hash_equal(&known->hashes[i], user))
+            return &known->facts[i];
+    return NULL;
+}
+
+static int identity_check(const struct chat_call *call, const struct gateway_read *read, struct bytes user_id) {
+    const struct gateway *gateway = call->worker->gateway;
+    struct user_store store;
+    struct id_hash hash = gateway_hash(gateway, user_id);
+    const struct fact *fact = fact_find(&call->known, &hash);
+    if (fact != NULL)
+        return fact->is_there ? 0 : STATUS_NOT_FOUND;
+    int rc = user_store_open(&store, read->context.transaction, call->arena, gateway->master, &hash);
+    return rc == STATUS_STORE_MISSING ? STATUS_NOT_FOUND : rc;
+}
+
 /* Identities of this resource must exist; of other kinds nothing is known here, but bots of the vendor's cloud cannot
  * take part. */
 static int participant_check(const struct chat_call *call, const struct gateway_read *read, struct bytes user_id) {
-    const struct gateway *gateway = call->worker->gateway;
     if (bytes_starts_with(user_id, BOT_PREFIX))
         return STATUS_FORBIDDEN;
     if (identifier_parse(user_id).kind != IDENTIFIER_COMMUNICATION_USER)
         return 0;
-    if (!user_id_is_of_resource(user_id, bytes_of_text(gateway->settings->resource_id)))
-        return STATUS_FORBIDDEN;
-    struct user_store store;
-    struct id_hash hash = gateway_hash(gateway, user_id);
-    int rc = user_store_open(&store, read->context.transaction, call->arena, gateway->master, &hash);
-    return rc == STATUS_STORE_MISSING ? STATUS_NOT_FOUND : rc;
+    return is_own_identity(call->worker->gateway, user_id) ? identity_check(call, read, user_id) : STATUS_FORBIDDEN;
 }
 
 static int participants_resolve(const struct chat_call *call, const struct gateway_read *read,
@@ -146,19 +177,20 @@ static int participants_resolve(const struct chat_call *call, const struct gatew
 
 /* ---- threads ---- */
 
-static struct bytes thread_id_for(const struct chat_call *call, struct bytes repeatability_id) {
+struct bytes chat_thread_id_choose(const struct gateway_worker *worker, struct arena *arena,
+                                   const struct caller *caller, struct bytes repeatability_id) {
     uint8_t entropy[THREAD_ID_ENTROPY_BYTES];
-    const struct settings *settings = call->worker->gateway->settings;
+    const struct settings *settings = worker->gateway->settings;
     if (!bytes_is_present(repeatability_id)) {
         randombytes_buf(entropy, sizeof(entropy));
-        return thread_id_make(call->arena, entropy);
+        return thread_id_make(arena, entropy);
     }
     crypto_generichash_state state;
     crypto_generichash_init(&state, settings->thread_id_key, sizeof(settings->thread_id_key), sizeof(entropy));
-    crypto_generichash_update(&state, call->caller->hash.bytes, sizeof(call->caller->hash.bytes));
+    crypto_generichash_update(&state, caller->hash.bytes, sizeof(caller->hash.bytes));
     crypto_generichash_update(&state, repeatability_id.data, repeatability_id.size);
     crypto_generichash_final(&state, entropy, sizeof(entropy));
-    return thread_id_make(call->arena, entropy);
+    return thread_id_make(arena, entropy);
 }
 
 /* The creator takes part, listed or not. */
@@ -202,11 +234,11 @@ static int creation_check(const struct chat_call *call, const struct participant
     return rc;
 }
 
-int chat_thread_create(const struct chat_call *call, const struct create_thread_request *request,
-                       struct bytes repeatability_id, struct created_thread *created) {
+int chat_thread_create(const struct chat_call *call, struct bytes thread_id,
+                       const struct create_thread_request *request, struct created_thread *created) {
     uint8_t wrapped_key[WRAPPED_KEY_BYTES];
     struct command command;
-    *created = (struct created_thread){.properties = {.id = thread_id_for(call, repeatability_id),
+    *created = (struct created_thread){.properties = {.id = thread_id,
                                                       .topic = request->topic,
                                                       .creator_id = call->caller->user_id,
                                                       .metadata = request->metadata,

@@ -5,6 +5,13 @@
 #include "node/gateway/authentication.h"
 #include "proto/chat_json.h"
 
+/* Users of whom other nodes know whether they exist. */
+struct known_users {
+    const struct id_hash *hashes;
+    const struct fact *facts; /* one for each hash */
+    size_t count;
+};
+
 /* Who asks and where the answer goes. Everything is borrowed until return, but `reply`, which is needed until its
  * on_answer. */
 struct chat_call {
@@ -13,7 +20,12 @@ struct chat_call {
     const struct caller *caller;
     struct reply *reply; /* its on_answer is set by the caller */
     struct problem *problem;
+    struct known_users known; /* for creating and adding; who is not among them is looked up here */
 };
+
+/* Those of the given participants about whom another node has to be asked. In the arena. */
+size_t chat_users_elsewhere(const struct gateway *gateway, struct arena *arena, const struct participants *given,
+                            struct id_hash **hashes);
 
 /* All return
  *   0                   the answer comes to the reply's on_answer, where result.rc may still refuse;
@@ -34,9 +46,12 @@ struct created_thread {
     struct thread_properties properties; /* created_ms is the answer's result.time_ms, unless settled */
     struct resolved_participants participants;
 };
-/* `repeatability_id` may be absent; with it the same caller gets the same thread again, settled, as it is now. */
-int chat_thread_create(const struct chat_call *call, const struct create_thread_request *request,
-                       struct bytes repeatability_id, struct created_thread *created);
+/* The id for a new thread: one that depends on caller and `repeatability_id`, or a random one if that is absent. */
+struct bytes chat_thread_id_choose(const struct gateway_worker *worker, struct arena *arena,
+                                   const struct caller *caller, struct bytes repeatability_id);
+/* A caller who has made a thread with this id gets it again, settled, as it is now. */
+int chat_thread_create(const struct chat_call *call, struct bytes thread_id,
+                       const struct create_thread_request *request, struct created_thread *created);
 int chat_thread_update(const struct chat_call *call, struct bytes thread_id,
                        const struct update_thread_request *request);
 int chat_thread_delete(const struct chat_call *call, struct bytes thread_id);

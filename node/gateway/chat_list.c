@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "node/gateway/authentication.h"
 #include "proto/limits.h"
 #include "proto/rfc3339.h"
 #include "storage/keys.h"
@@ -93,66 +94,66 @@ struct listed_thread {
     struct thread_item item;
     struct id_hash hash;
     int64_t activity_ms;
+    bool is_elsewhere; /* another node has to say what it shows */
+    bool is_gone;      /* its deletion is on the way to this list */
 };
 
 struct thread_gathering {
+    struct thread_list *list;
     const struct apply_context *context;
-    struct listed_thread *threads;
-    size_t count;
-    size_t capacity;
-    int rc;
 };
 
 static int64_t activity_of(const struct thread_item *item) {
     return item->deleted_ms > item->last_message_ms ? item->deleted_ms : item->last_message_ms;
 }
 
-/* False: the thread is not to be listed (its deletion is on the way to this list). */
-static bool item_fill(struct thread_gathering *gathering, const struct id_hash *hash, const struct membership_row *row,
-                      struct thread_item *item) {
+static int thread_read(const struct thread_gathering *gathering, struct listed_thread *thread) {
     struct thread_store store;
     struct thread_properties properties;
     struct thread_counters counters;
     const struct apply_context *context = gathering->context;
-    *item = (struct thread_item){.id = row->thread_id,
-                                 .topic = row->topic,
-                                 .deleted_ms = row->deleted_ms,
-                                 .last_message_ms = row->last_message_ms};
-    if (row->membership != MEMBERSHIP_JOINED)
-        return true;
-    int rc = thread_store_open(&store, context->transaction, context->arena, context->master, hash);
+    int rc = thread_store_open(&store, context->transaction, context->arena, context->master, &thread->hash);
     if (rc == STATUS_OK)
         rc = thread_properties_get(&store, &properties);
     if (rc == STATUS_OK)
         rc = thread_counters_get(&store, &counters);
-    if (rc == STATUS_THREAD_NOT_FOUND || rc == STATUS_STORE_MISSING)
-        return false;
-    if (rc != STATUS_OK) {
-        gathering->rc = rc;
-        return false;
+    thread->is_gone = rc == STATUS_THREAD_NOT_FOUND || rc == STATUS_STORE_MISSING;
+    if (rc != STATUS_OK)
+        return thread->is_gone ? STATUS_OK : rc;
+    thread->item.topic = properties.topic;
+    thread->item.last_message_ms = counters.last_message_ms;
+    return STATUS_OK;
+}
+
+static struct listed_thread *thread_add(struct thread_list *list) {
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity == 0 ? 64 : list->capacity * 2;
+        struct listed_thread *threads = ARENA_NEW_ARRAY(&list->call->arena, struct listed_thread, capacity);
+        if (list->count > 0)
+            memcpy(threads, list->threads, list->count * sizeof(*threads));
+        list->threads = threads;
+        list->capacity = capacity;
     }
-    item->topic = properties.topic;
-    item->last_message_ms = counters.last_message_ms;
-    return true;
+    return &list->threads[list->count++];
 }
 
 static bool thread_gather(void *context, const struct id_hash *hash, const struct membership_row *row) {
     struct thread_gathering *gathering = context;
-    if (gathering->count == gathering->capacity) {
-        size_t capacity = gathering->capacity == 0 ? 64 : gathering->capacity * 2;
-        struct listed_thread *threads = ARENA_NEW_ARRAY(gathering->context->arena, struct listed_thread, capacity);
-        if (gathering->count > 0)
-            memcpy(threads, gathering->threads, gathering->count * sizeof(*threads));
-        gathering->threads = threads;
-        gathering->capacity = capacity;
-    }
-    struct listed_thread *thread = &gathering->threads[gathering->count];
-    if (item_fill(gathering, hash, row, &thread->item)) {
-        thread->hash = *hash;
-        thread->activity_ms = activity_of(&thread->item);
-        gathering->count++;
-    }
-    return gathering->rc == STATUS_OK;
+    struct thread_list *list = gathering->list;
+    struct listed_thread *thread = thread_add(list);
+    *thread = (struct listed_thread){.item = {.id = row->thread_id,
+                                              .topic = row->topic,
+                                              .deleted_ms = row->deleted_ms,
+                                              .last_message_ms = row->last_message_ms},
+                                     .hash = *hash};
+    if (row->membership != MEMBERSHIP_JOINED)
+        return true;
+    thread->is_elsewhere = !gateway_is_here(list->worker->gateway, hash);
+    if (thread->is_elsewhere)
+        list->elsewhere_count++;
+    else
+        list->rc = thread_read(gathering, thread);
+    return list->rc == STATUS_OK;
 }
 
 static int listed_compare(const void *left, const void *right) {
@@ -208,48 +209,107 @@ static bool is_on_later_page(const struct list_cursor *cursor, const struct list
     return thread->activity_ms > cursor->as_of_ms || listed_compare(&cursor->last, thread) < 0;
 }
 
-static int user_threads_gather(struct gateway_worker *worker, struct arena *arena, struct bytes user_id,
-                               struct thread_gathering *gathering) {
-    struct gateway_read read;
-    struct user_store store;
-    struct id_hash user = gateway_hash(worker->gateway, user_id);
-    int rc = gateway_read_begin(worker, arena, &read);
-    if (rc != STATUS_OK)
-        return rc;
-    gathering->context = &read.context;
-    rc = user_store_open(&store, read.context.transaction, arena, read.context.master, &user);
-    if (rc == STATUS_OK)
-        rc = user_memberships_visit(&store, thread_gather, gathering);
-    gateway_read_end(&read);
-    return rc == STATUS_OK ? gathering->rc : rc;
+static int list_problem(struct thread_list *list, int rc) {
+    return problem_set(&list->problem, &list->call->arena, rc, NULL, "%s", status_sentence(rc));
 }
 
-int thread_list_page(struct gateway_worker *worker, struct http_call *call, struct bytes user_id,
-                     const struct page_query *query, struct thread_item **items, size_t *count, struct bytes *cursor,
-                     struct problem *problem) {
-    struct thread_gathering gathering = {0};
+static int memberships_read(struct thread_list *list) {
+    struct gateway_read read;
+    struct user_store store;
+    struct arena *arena = &list->call->arena;
+    int rc = gateway_read_begin(list->worker, arena, &read);
+    if (rc != STATUS_OK)
+        return rc;
+    struct thread_gathering gathering = {list, &read.context};
+    rc = user_store_open(&store, read.context.transaction, arena, read.context.master, &list->call->caller->hash);
+    if (rc == STATUS_OK)
+        rc = user_memberships_visit(&store, thread_gather, &gathering);
+    gateway_read_end(&read);
+    return rc == STATUS_OK ? list->rc : rc;
+}
+
+/* Puts what other nodes said in its place; their order is that of the threads in the list. */
+static void facts_take(struct thread_list *list) {
+    const struct fact *fact = list->facts.items;
+    for (size_t i = 0; i < list->count; i++) {
+        struct listed_thread *thread = &list->threads[i];
+        if (!thread->is_elsewhere)
+            continue;
+        thread->is_gone = !fact->is_there;
+        thread->item.topic = fact->topic;
+        thread->item.last_message_ms = fact->last_message_ms;
+        fact++;
+    }
+}
+
+static void on_facts(struct facts *facts, int rc) {
+    struct thread_list *list = facts->context;
+    if (rc == STATUS_OK)
+        facts_take(list);
+    else
+        rc = list_problem(list, STATUS_SERVICE_UNAVAILABLE);
+    list->on_gathered(list, rc);
+}
+
+static int facts_gather(struct thread_list *list) {
+    struct id_hash *hashes = ARENA_NEW_ARRAY(&list->call->arena, struct id_hash, list->elsewhere_count);
+    size_t count = 0;
+    for (size_t i = 0; i < list->count; i++)
+        if (list->threads[i].is_elsewhere)
+            hashes[count++] = list->threads[i].hash;
+    list->facts = (struct facts){.worker = list->worker,
+                                 .arena = &list->call->arena,
+                                 .kind = QUESTION_THREADS,
+                                 .subjects = hashes,
+                                 .count = count,
+                                 .deadline_ms = list->call->deadline_ms,
+                                 .context = list,
+                                 .on_done = on_facts};
+    int rc = facts_ask(&list->facts);
+    return rc == STATUS_OK ? THREAD_LIST_WAITS : list_problem(list, rc);
+}
+
+int thread_list_gather(struct thread_list *list) {
+    int rc = memberships_read(list);
+    if (rc != STATUS_OK)
+        return list_problem(list, rc);
+    return list->elsewhere_count == 0 ? STATUS_OK : facts_gather(list);
+}
+
+static void threads_sort(struct thread_list *list) {
+    size_t count = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        struct listed_thread *thread = &list->threads[i];
+        thread->activity_ms = activity_of(&thread->item);
+        if (!thread->is_gone)
+            list->threads[count++] = *thread;
+    }
+    list->count = count;
+    if (count > 1)
+        qsort(list->threads, count, sizeof(*list->threads), listed_compare);
+}
+
+int thread_list_page(struct thread_list *list, struct thread_item **items, size_t *count, struct bytes *cursor) {
+    const struct page_query *query = &list->query;
+    struct arena *arena = &list->call->arena;
     struct list_cursor position = {0};
     bool is_first = !bytes_is_present(query->sync_state);
     if (!is_first && !cursor_decode(query->sync_state, &position))
-        return problem_set(problem, &call->arena, STATUS_BAD_REQUEST, "syncState",
+        return problem_set(&list->problem, arena, STATUS_BAD_REQUEST, "syncState",
                            "The query parameter syncState is not one that this server gave.");
-    int rc = user_threads_gather(worker, &call->arena, user_id, &gathering);
-    if (rc != STATUS_OK)
-        return problem_set(problem, &call->arena, rc, NULL, "%s", status_sentence(rc));
-    if (gathering.count > 1)
-        qsort(gathering.threads, gathering.count, sizeof(*gathering.threads), listed_compare);
+    threads_sort(list);
     if (is_first)
-        position.as_of_ms = gathering.count > 0 ? gathering.threads[0].activity_ms : 0;
+        position.as_of_ms = list->count > 0 ? list->threads[0].activity_ms : 0;
 
     *count = 0;
     *cursor = BYTES_ABSENT;
-    *items = ARENA_NEW_ARRAY(&call->arena, struct thread_item, query->size);
-    for (size_t i = 0; i < gathering.count; i++) {
-        const struct listed_thread *thread = &gathering.threads[i];
+    *items = ARENA_NEW_ARRAY(arena, struct thread_item, query->size);
+    for (size_t i = 0; i < list->count; i++) {
+        const struct listed_thread *thread = &list->threads[i];
         if (thread->activity_ms < query->start_ms || (!is_first && !is_on_later_page(&position, thread)))
             continue;
         if (*count == query->size) {
-            *cursor = cursor_encode(&call->arena, &position);
+            *cursor = cursor_encode(arena, &position);
             break;
         }
         (*items)[(*count)++] = thread->item;

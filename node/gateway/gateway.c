@@ -1,5 +1,7 @@
 #include "node/gateway/gateway.h"
 
+#include <stdlib.h>
+
 struct entry *gateway_entry_new(struct gateway_worker *worker, enum command_kind kind, const struct id_hash *subject,
                                 struct bytes actor_id, struct reply *reply) {
     struct entry *entry = entry_new(ENTRY_OF_CLIENT);
@@ -9,6 +11,12 @@ struct entry *gateway_entry_new(struct gateway_worker *worker, enum command_kind
     entry->command.subject = *subject;
     entry->command.actor_id = arena_copy(&entry->arena, actor_id);
     return entry;
+}
+
+void gateway_ask_free(struct gateway_ask *ask) {
+    buffer_close(&ask->body);
+    buffer_close(&ask->reply);
+    free(ask);
 }
 
 int gateway_read_begin(struct gateway_worker *worker, struct arena *arena, struct gateway_read *read) {

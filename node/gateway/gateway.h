@@ -10,10 +10,18 @@
 #include "node/settings.h"
 #include "proto/problem.h"
 
+struct gateway_ask;
 struct session_table;
 struct token_cache;
 struct rate_limiter;
 struct endpoint_registry;
+
+/* Who leads the range of a user or thread, as far as this node knows. */
+enum gateway_place {
+    GATEWAY_HERE,
+    GATEWAY_ELSEWHERE,
+    GATEWAY_NOWHERE /* nobody now */
+};
 
 struct gateway {
     const struct config *config;
@@ -31,6 +39,13 @@ struct gateway {
     int (*propose)(void *core, struct entry *entry);
     /* Something to tell that is not stored (typing). The change is borrowed until return. */
     int (*notice)(void *core, const struct change *change);
+    /* Called for every request, so it must not lock. NULL: everything is here. */
+    enum gateway_place (*place)(void *core, const struct id_hash *subject);
+    /* Takes the question to the node that leads the range of its subject, which serves it by gateway_serve. Asks again
+     * when that node does not lead any more, when it does not answer, and while nobody leads; this node may turn out to
+     * lead, and then serves it too. The answer comes to the worker named in it. STATUS_SHUTTING_DOWN,
+     * STATUS_OVERLOADED: not taken, still yours. */
+    int (*ask)(void *core, struct gateway_ask *ask);
     int64_t started_ms;
     struct rate_limiter *limiter;        /* NULL: no limits */
     struct endpoint_registry *endpoints; /* of the official SDK; shared by the workers */
@@ -57,6 +72,25 @@ struct reply {
     unsigned copies;
     void (*on_answer)(struct gateway_worker *worker, struct reply *reply);
 };
+
+/* Someone who waits for another node: heap memory, this first in your own struct, which owns nothing else. The server
+ * fills rc and reply and posts the parcel; then on_answer is called on the worker's thread and owns the memory again,
+ * to be given back by gateway_ask_free. So does the server when the worker has stopped meanwhile. */
+struct gateway_ask {
+    struct parcel parcel;
+    struct id_hash subject;
+    struct buffer body;   /* proto/question.h */
+    uint32_t deadline_ms; /* from now on; the answer comes until then, whatever it is */
+    unsigned worker;
+    int rc;              /* 0: answered; otherwise nobody did in time, or the node that leads could not */
+    struct buffer reply; /* what gateway_serve gave */
+    void (*on_answer)(struct gateway_worker *worker, struct gateway_ask *ask);
+};
+void gateway_ask_free(struct gateway_ask *ask);
+
+static inline bool gateway_is_here(const struct gateway *gateway, const struct id_hash *subject) {
+    return gateway->place == NULL || gateway->place(gateway->core, subject) == GATEWAY_HERE;
+}
 
 /* A new entry of a client for `subject`, with the worker filled in; what the command borrows is to be copied into
  * entry->arena by the caller. */

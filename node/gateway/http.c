@@ -10,10 +10,17 @@ struct bytes http_call_query(struct http_call *call, const char *name) {
     return target_query_find(&call->arena, &call->target, name);
 }
 
+static struct bytes find_forwarded_header(const struct http_call *call, const char *name) {
+    for (size_t i = 0; i < call->headers_count; i++)
+        if (bytes_equal_text(call->headers[i].name, name))
+            return call->headers[i].value;
+    return BYTES_ABSENT;
+}
+
 struct bytes http_call_find_header(struct http_call *call, const char *name) {
     h2o_req_t *request = http_call_request(call);
     if (request == NULL)
-        return BYTES_ABSENT;
+        return find_forwarded_header(call, name);
     ssize_t index = h2o_find_header_by_str(&request->headers, name, strlen(name), -1);
     if (index < 0)
         return BYTES_ABSENT;
@@ -33,6 +40,8 @@ static const char *scheme_of(struct http_call *call) {
 }
 
 struct bytes http_call_public_origin(struct http_call *call) {
+    if (bytes_is_present(call->public_origin))
+        return call->public_origin;
     const char *configured = call->server->options.public_url;
     if (configured == NULL)
         return arena_printf(&call->arena, "%s://%.*s", scheme_of(call), BYTES_ARG(call->host));
@@ -50,25 +59,41 @@ void http_call_set_header(struct http_call *call, const char *name, struct bytes
         (struct http_header){.name = bytes_of_text(name), .value = arena_copy(&call->arena, value)};
 }
 
+bool http_call_is_awaited(const struct http_call *call) {
+    return call->exchange != NULL || (call->hooks != NULL && call->hooks->on_answer != NULL);
+}
+
+static void answer_client(struct http_call *call, h2o_req_t *request, int status, const char *content_type,
+                          struct bytes body, bool is_body_static) {
+    struct http_response response = {
+        .status = status,
+        .content_type = content_type,
+        .body = body,
+        .is_body_static = is_body_static,
+        .headers = call->reply_headers,
+        .headers_count = call->reply_headers_count,
+        .path_start = call->target.segments_count > 0 ? call->target.segments[0] : BYTES_ABSENT,
+        .started_ns = call->exchange->started_ns,
+    };
+    /* Untied first: from here on h2o may end the request at any time. */
+    call->exchange->call = NULL;
+    call->exchange = NULL;
+    http_response_send(call->server, request, &response);
+}
+
+static void answer_hooks(struct http_call *call, int status, struct bytes body) {
+    struct http_answer answer = {
+        .status = status, .body = body, .headers = call->reply_headers, .headers_count = call->reply_headers_count};
+    call->hooks->on_answer(call, &answer);
+}
+
 static void answer(struct http_call *call, int status, const char *content_type, struct bytes body,
                    bool is_body_static) {
     h2o_req_t *request = http_call_request(call);
-    if (request != NULL) {
-        struct http_response response = {
-            .status = status,
-            .content_type = content_type,
-            .body = body,
-            .is_body_static = is_body_static,
-            .headers = call->reply_headers,
-            .headers_count = call->reply_headers_count,
-            .path_start = call->target.segments_count > 0 ? call->target.segments[0] : BYTES_ABSENT,
-            .started_ns = call->exchange->started_ns,
-        };
-        /* Untied first: from here on h2o may end the request at any time. */
-        call->exchange->call = NULL;
-        call->exchange = NULL;
-        http_response_send(call->server, request, &response);
-    }
+    if (call->hooks != NULL && call->hooks->on_answer != NULL)
+        answer_hooks(call, status, body);
+    else if (request != NULL)
+        answer_client(call, request, status, content_type, body, is_body_static);
     http_call_free(call);
 }
 
@@ -86,6 +111,8 @@ void http_call_reply_static(struct http_call *call, int status, const char *cont
 
 void http_call_refuse(struct http_call *call, const struct problem *problem) {
     check(problem->rc != 0);
+    if (call->hooks != NULL && call->hooks->on_refusal != NULL && call->hooks->on_refusal(call, problem->rc))
+        return;
     answer(call, status_http(problem->rc), JSON_CONTENT_TYPE, problem_body(&call->arena, problem), false);
 }
 

@@ -7,6 +7,8 @@
 #include "proto/problem.h"
 
 struct worker;
+struct caller;
+struct http_call;
 struct http_server;
 struct http_exchange; /* the h2o side */
 
@@ -17,6 +19,24 @@ struct http_exchange; /* the h2o side */
 struct http_header {
     struct bytes name;
     struct bytes value;
+};
+
+struct http_answer {
+    int status;
+    struct bytes body; /* absent: none */
+    const struct http_header *headers;
+    size_t headers_count;
+};
+
+/* Who has a part in a call's answer besides its client: forward.c and serve.c. */
+struct http_call_hooks {
+    /* The handler refuses with `rc`. True: the call has been taken back and is answered later. May be NULL. */
+    bool (*on_refusal)(struct http_call *call, int rc);
+    /* Gets the answer in place of a client; borrowed until return, the call ends afterwards. NULL: there is a client.
+     */
+    void (*on_answer)(struct http_call *call, const struct http_answer *answer);
+    /* The server stops: the call has no hooks any more, whatever its handler answers is dropped. May be NULL. */
+    void (*on_stop)(struct http_call *call);
 };
 
 struct http_call {
@@ -31,6 +51,21 @@ struct http_call {
     struct bytes captures[HTTP_CAPTURES_MAX]; /* what stood at each "{}" of the route */
     size_t captures_count;
     void *user; /* the handler's */
+
+    /* Set by forward.c before the handler runs. */
+    const struct caller *caller; /* who calls, where the route asks for a token */
+    struct bytes operation_id; /* the id of what the call makes, or a name for the call, the same in every attempt; may
+                                  be absent */
+    uint64_t deadline_ms;      /* of the worker's clock: nobody waits for the answer any longer */
+
+    /* Of a call that came from another node. */
+    bool is_forwarded;
+    struct bytes public_origin;
+    const struct http_header *headers;
+    size_t headers_count;
+
+    const struct http_call_hooks *hooks; /* NULL: none */
+    void *hooks_context;
 
     /* Private to http.c and http_server.c. */
     struct worker *worker;
@@ -50,12 +85,12 @@ struct bytes http_call_query(struct http_call *call, const char *name);
 /* A request header by its name in lower case, in the arena; absent if there is none. "host" is in `call->host`. */
 struct bytes http_call_find_header(struct http_call *call, const char *name);
 
-/* "https://host[:port]", without a slash at the end: the configured public URL, else from the forwarded headers if they
- * are trusted, else from Host and whether there is TLS. In the arena. */
+/* "https://host[:port]", without a slash at the end: what another node found, else the configured public URL, else from
+ * the forwarded headers if they are trusted, else from Host and whether there is TLS. In the arena. */
 struct bytes http_call_public_origin(struct http_call *call);
 
-/* Adds a header to the answer. `name` is static. Both are borrowed until return. A value with control characters is
- * left out, so nothing can be injected. */
+/* Adds a header to the answer. `name` is borrowed until the answer, the value until return. A value with control
+ * characters is left out, so nothing can be injected. */
 void http_call_set_header(struct http_call *call, const char *name, struct bytes value);
 
 /* Answers. The body is JSON, borrowed until return; absent: no body and no Content-Type. */
@@ -64,7 +99,10 @@ void http_call_reply(struct http_call *call, int status, struct bytes body);
 void http_call_reply_text(struct http_call *call, int status, const char *content_type, struct bytes body);
 /* The same with a body that lives forever and is not copied. */
 void http_call_reply_static(struct http_call *call, int status, const char *content_type, struct bytes body);
-/* Answers with the problem's status and body; Retry-After on every 429 and 503. */
+/* Answers with the problem's status and body; Retry-After on every 429 and 503. The hooks may take the call back. */
 void http_call_refuse(struct http_call *call, const struct problem *problem);
 /* The same for a bare status code. */
 void http_call_refuse_status(struct http_call *call, int rc);
+
+/* True if somebody still waits for the answer. */
+bool http_call_is_awaited(const struct http_call *call);

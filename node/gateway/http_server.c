@@ -42,12 +42,9 @@ static void on_request_disposed(void *memory) {
         exchange->call->exchange = NULL;
 }
 
-static struct http_call *call_new(struct http_server *server, h2o_req_t *request) {
+struct http_call *http_call_new(struct http_server *server) {
     struct http_call *call = calloc(1, sizeof(*call));
     check(call != NULL);
-    struct http_exchange *exchange = h2o_mem_alloc_shared(&request->pool, sizeof(*exchange), on_request_disposed);
-    *exchange = (struct http_exchange){.request = request, .call = call, .started_ns = uv_hrtime()};
-    call->exchange = exchange;
     call->server = server;
     call->worker = server->worker;
     call->next = server->waiting;
@@ -56,6 +53,13 @@ static struct http_call *call_new(struct http_server *server, h2o_req_t *request
         call->next->link = &call->next;
     server->waiting = call;
     arena_init(&call->arena);
+    return call;
+}
+
+static struct http_call *call_of_request(struct http_server *server, h2o_req_t *request) {
+    struct http_call *call = http_call_new(server);
+    call->exchange = h2o_mem_alloc_shared(&request->pool, sizeof(*call->exchange), on_request_disposed);
+    *call->exchange = (struct http_exchange){.request = request, .call = call, .started_ns = uv_hrtime()};
     return call;
 }
 
@@ -166,7 +170,7 @@ static int on_request(h2o_handler_t *handler, h2o_req_t *request) {
         http_response_send_preflight(server, request);
         return 0;
     }
-    struct http_call *call = call_new(server, request);
+    struct http_call *call = call_of_request(server, request);
     struct problem problem = {.rc = 0};
     if (read_request(call, request, &problem) != 0)
         http_call_refuse(call, &problem);
@@ -240,6 +244,10 @@ void http_server_stop(struct http_server *server) {
     server->is_stopping = true;
     http_server_end_keep_alive(server);
     for (struct http_call *call = server->waiting; call != NULL; call = call->next) {
+        const struct http_call_hooks *hooks = call->hooks;
+        call->hooks = NULL;
+        if (hooks != NULL && hooks->on_stop != NULL)
+            hooks->on_stop(call);
         if (call->exchange == NULL)
             continue;
         struct problem problem = {.rc = STATUS_SHUTTING_DOWN};

@@ -47,7 +47,9 @@ void http_server_close(struct http_server *server);
 void http_server_gather_caches(struct http_server *server);
 void http_server_free(struct http_server *server);
 
-/* The request of a call, NULL if the client is gone. */
+/* A call without a connection: whoever makes it sets hooks that take its answer. */
+struct http_call *http_call_new(struct http_server *server);
+/* The request of a call, NULL if there is no client, or no more. */
 h2o_req_t *http_call_request(const struct http_call *call);
 /* Ends the call without an answer of http.c: h2o has been told already, or the client is gone. */
 void http_call_free(struct http_call *call);

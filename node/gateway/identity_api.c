@@ -1,8 +1,8 @@
 #include "node/gateway/identity_api.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 
+#include "node/core/range.h"
 #include "node/gateway/authentication.h"
 #include "node/gateway/rate_limit.h"
 #include "proto/check.h"
@@ -35,9 +35,8 @@ static int version_check(struct http_call *call, const char *const *known, size_
                        "The api-version '%.*s' is not supported.", BYTES_ARG(version));
 }
 
-static int admit(struct gateway_worker *worker, struct http_call *call, struct problem *problem) {
-    int rc = authenticate_access_key(worker, call, problem);
-    return rc == STATUS_OK ? version_check(call, versions, sizeof(versions) / sizeof(versions[0]), problem) : rc;
+static int admit(struct http_call *call, struct problem *problem) {
+    return version_check(call, versions, sizeof(versions) / sizeof(versions[0]), problem);
 }
 
 static int rate_check(struct gateway_worker *worker, struct http_call *call, enum rate_operation operation,
@@ -80,14 +79,22 @@ static void entry_propose(struct gateway_worker *worker, struct identity_wait *w
     free(wait);
 }
 
+/* As for changes of threads (chat_api.c). */
+static void durability_tell(struct identity_wait *wait) {
+    http_call_set_header(wait->call, "x-weft-durability", bytes_of_text(durability_name(wait->reply.copies)));
+}
+
 static void on_created(struct gateway_worker *worker, struct reply *reply) {
     struct identity_wait *wait = (struct identity_wait *)reply;
     struct http_call *call = wait->call;
     struct bytes token = BYTES_ABSENT;
     int64_t expires_ms = 0;
-    if (reply->result.rc != STATUS_OK) {
+    /* The id is one in 2^128, so who has it already is an earlier attempt of this call. */
+    bool is_there = reply->result.rc == STATUS_OK || reply->result.rc == STATUS_CONFLICT;
+    if (!is_there) {
         http_call_refuse_status(call, reply->result.rc);
     } else {
+        durability_tell(wait);
         if (wait->scopes != 0)
             token = token_for(worker, &call->arena, wait->user_id, wait->scopes, wait->expires_in_minutes,
                               worker_wall_ms() / 1000, &expires_ms);
@@ -100,18 +107,16 @@ static void create_identity(struct worker *self, struct http_call *call) {
     struct gateway_worker *worker = gateway_worker_of(self);
     struct create_identity_request request;
     struct problem problem = {0};
-    uint8_t entropy[USER_ID_ENTROPY_BYTES];
     uint8_t wrapped[WRAPPED_KEY_BYTES];
-    if (admit(worker, call, &problem) != STATUS_OK ||
+    if (admit(call, &problem) != STATUS_OK ||
         create_identity_request_parse(&call->arena, call->body, &request, &problem) != STATUS_OK ||
         rate_check(worker, call, request.scopes == 0 ? RATE_IDENTITY_CREATE : RATE_IDENTITY_CREATE_WITH_TOKEN,
                    &problem) != STATUS_OK) {
         http_call_refuse(call, &problem);
         return;
     }
-    randombytes_buf(entropy, sizeof(entropy));
     struct identity_wait *wait = wait_new(call, on_created);
-    wait->user_id = user_id_make(&call->arena, bytes_of_text(worker->gateway->settings->resource_id), entropy);
+    wait->user_id = call->operation_id;
     wait->scopes = request.scopes;
     wait->expires_in_minutes = request.expires_in_minutes;
 
@@ -153,8 +158,7 @@ static void issue_token(struct worker *self, struct http_call *call) {
     struct id_hash hash;
     struct user_row row;
     int64_t expires_ms;
-    if (admit(worker, call, &problem) != STATUS_OK ||
-        rate_check(worker, call, RATE_TOKEN_ISSUE, &problem) != STATUS_OK ||
+    if (admit(call, &problem) != STATUS_OK || rate_check(worker, call, RATE_TOKEN_ISSUE, &problem) != STATUS_OK ||
         issue_token_request_parse(&call->arena, call->body, &request, &problem) != STATUS_OK ||
         identity_find(worker, call, &hash, &row, &problem) != STATUS_OK) {
         http_call_refuse(call, &problem);
@@ -171,10 +175,12 @@ static void issue_token(struct worker *self, struct http_call *call) {
 static void on_changed(struct gateway_worker *worker, struct reply *reply) {
     struct identity_wait *wait = (struct identity_wait *)reply;
     (void)worker;
-    if (reply->result.rc == STATUS_OK)
+    if (reply->result.rc == STATUS_OK) {
+        durability_tell(wait);
         http_call_reply(wait->call, 204, BYTES_ABSENT);
-    else
+    } else {
         http_call_refuse_status(wait->call, reply->result.rc);
+    }
     free(wait);
 }
 
@@ -182,7 +188,7 @@ static void identity_change(struct gateway_worker *worker, struct http_call *cal
     struct problem problem = {0};
     struct id_hash hash;
     struct user_row row;
-    if (admit(worker, call, &problem) != STATUS_OK || identity_find(worker, call, &hash, &row, &problem) != STATUS_OK) {
+    if (admit(call, &problem) != STATUS_OK || identity_find(worker, call, &hash, &row, &problem) != STATUS_OK) {
         http_call_refuse(call, &problem);
         return;
     }
@@ -215,7 +221,8 @@ static void federation(struct worker *self, struct http_call *call) {
 
 static void teams_exchange(struct worker *self, struct http_call *call) {
     struct problem problem = {0};
-    if (admit(gateway_worker_of(self), call, &problem) != STATUS_OK) {
+    (void)self;
+    if (admit(call, &problem) != STATUS_OK) {
         http_call_refuse(call, &problem);
         return;
     }
@@ -225,15 +232,15 @@ static void teams_exchange(struct worker *self, struct http_call *call) {
 }
 
 static const struct http_route routes[] = {
-    {"POST", "/identities", create_identity},
-    {"DELETE", "/identities/{}", delete_identity},
-    {"POST", "/identities/{}/:issueAccessToken", issue_token},
-    {"POST", "/identities/{}/:revokeAccessTokens", revoke_tokens},
-    {"POST", "/teamsUser/:exchangeAccessToken", teams_exchange},
-    {"POST", "/access/entra/:exchangeAccessToken", federation},
-    {"POST", "/access/teamsExtension/:exchangeAccessToken", federation},
-    {"GET", "/access/teamsExtension/tenants/{}/assignments/{}", federation},
-    {"PUT", "/access/teamsExtension/tenants/{}/assignments/{}", federation},
-    {"DELETE", "/access/teamsExtension/tenants/{}/assignments/{}", federation},
+    {"POST", "/identities", create_identity, HTTP_ACCESS_KEY, HTTP_SUBJECT_NEW_USER},
+    {"DELETE", "/identities/{}", delete_identity, HTTP_ACCESS_KEY, HTTP_SUBJECT_USER},
+    {"POST", "/identities/{}/:issueAccessToken", issue_token, HTTP_ACCESS_KEY, HTTP_SUBJECT_USER},
+    {"POST", "/identities/{}/:revokeAccessTokens", revoke_tokens, HTTP_ACCESS_KEY, HTTP_SUBJECT_USER},
+    {"POST", "/teamsUser/:exchangeAccessToken", teams_exchange, HTTP_ACCESS_KEY, HTTP_SUBJECT_NONE},
+    {"POST", "/access/entra/:exchangeAccessToken", federation, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
+    {"POST", "/access/teamsExtension/:exchangeAccessToken", federation, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
+    {"GET", "/access/teamsExtension/tenants/{}/assignments/{}", federation, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
+    {"PUT", "/access/teamsExtension/tenants/{}/assignments/{}", federation, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
+    {"DELETE", "/access/teamsExtension/tenants/{}/assignments/{}", federation, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
 };
 const struct http_route_table identity_routes = HTTP_ROUTE_TABLE(routes);

@@ -4,6 +4,7 @@
 
 #include "node/core/range.h"
 #include "node/gateway/chat_calls.h"
+#include "node/gateway/realtime_login.h"
 #include "proto/check.h"
 #include "proto/limits.h"
 
@@ -142,29 +143,41 @@ static void typing_perform(struct realtime_session *self, struct arena *arena, c
 
 /* ---- the connection itself ---- */
 
-static int token_check(struct realtime_session *self, struct arena *arena, struct bytes token, struct caller *caller,
+static int token_check(struct realtime_session *self, struct arena *arena, const struct caller *caller,
                        struct problem *problem) {
-    int rc = authenticate_token(self->worker, arena, token, caller, problem);
-    if (rc == 0 && !bytes_equal(caller->user_id, session_user_id(&self->session)))
+    int rc = 0;
+    if (!bytes_equal(caller->user_id, session_user_id(&self->session)))
         rc = problem_set(problem, arena, STATUS_UNAUTHORIZED, "token", "The token is another user's.");
     if (rc == 0 && (caller->scopes & TOKEN_SCOPE_ANY_CHAT) == 0)
         rc = problem_set(problem, arena, STATUS_FORBIDDEN, "token", "The access token has no chat scope.");
     return rc;
 }
 
-static void token_perform(struct realtime_session *self, struct arena *arena, const struct realtime_request *request) {
-    struct caller caller;
-    struct problem problem;
+static void on_login(struct realtime_session *self, struct realtime_login *login, int rc) {
+    const struct caller *caller = &login->authentication.caller;
+    struct problem problem = login->authentication.problem;
     struct buffer frame;
-    if (token_check(self, arena, request->token, &caller, &problem) != 0) {
-        realtime_refuse(self, request->id, BYTES_ABSENT, &problem);
+    if (rc == 0)
+        rc = token_check(self, &login->arena, caller, &problem);
+    if (rc != 0) {
+        realtime_refuse(self, login->request.id, BYTES_ABSENT, &problem);
         return;
     }
-    session_token_set(&self->session, &caller);
+    session_token_set(&self->session, caller);
     buffer_init(&frame);
-    realtime_token_accepted_encode(format_of(self), caller.token_expires_s * 1000, &frame);
+    realtime_token_accepted_encode(format_of(self), caller->token_expires_s * 1000, &frame);
     realtime_send_close(self, &frame);
     realtime_token_watch(self);
+}
+
+static void token_perform(struct realtime_session *self, struct arena *arena, const struct realtime_request *request) {
+    struct problem problem;
+    if (self->login == NULL) {
+        realtime_login_begin(self, request, on_login);
+        return;
+    }
+    problem_set(&problem, arena, STATUS_OVERLOADED, NULL, "Another token of this connection is being checked.");
+    realtime_refuse(self, request->id, BYTES_ABSENT, &problem);
 }
 
 static void ping_perform(struct realtime_session *self, const struct realtime_request *request) {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "node/gateway/listening.h"
+#include "node/gateway/realtime_login.h"
 #include "node/gateway/realtime_requests.h"
 #include "node/log.h"
 #include "proto/check.h"
@@ -126,6 +127,7 @@ static void realtime_on_token_changed(struct session *session) {
 static void realtime_session_free(struct realtime_session *self) {
     wheel_timer_stop(&self->worker->worker->wheel, &self->timer);
     realtime_replies_forget(self);
+    realtime_login_free(self->login);
     resume_free(self->resume);
     if (self->state == REALTIME_OPEN)
         session_end(&self->session);
@@ -156,33 +158,37 @@ static void refuse_and_close(struct realtime_session *self, struct bytes id, con
     websocket_close(self->websocket, REALTIME_CLOSE_UNAUTHORIZED, "The token is not valid for chat.");
 }
 
-static int connecting_caller(struct realtime_session *self, struct arena *arena, struct bytes token,
-                             struct caller *caller, struct problem *problem) {
-    int rc = authenticate_token(self->worker, arena, token, caller, problem);
-    if (rc == 0 && (caller->scopes & TOKEN_SCOPE_ANY_CHAT) == 0)
-        rc = problem_set(problem, arena, STATUS_FORBIDDEN, NULL, "The access token has no chat scope.");
-    return rc;
+/* Nobody knows now whether the token is valid, so the client may come again with it. */
+static void refuse_for_now(struct realtime_session *self, struct bytes id, const struct problem *problem) {
+    realtime_refuse(self, id, BYTES_ABSENT, problem);
+    websocket_close(self->websocket, REALTIME_CLOSE_CONNECT_TIMEOUT, "The token could not be checked in time.");
 }
 
 /* Listening begins before anything else is told, so that nothing falls between. */
-static void connect_perform(struct realtime_session *self, struct arena *arena,
-                            const struct realtime_request *request) {
-    struct caller caller;
-    struct problem problem;
-    if (connecting_caller(self, arena, request->token, &caller, &problem) != 0) {
+static void on_login(struct realtime_session *self, struct realtime_login *login, int rc) {
+    const struct caller *caller = &login->authentication.caller;
+    const struct realtime_request *request = &login->request;
+    struct problem problem = login->authentication.problem;
+    if (rc == 0 && (caller->scopes & TOKEN_SCOPE_ANY_CHAT) == 0)
+        rc = problem_set(&problem, &login->arena, STATUS_FORBIDDEN, NULL, "The access token has no chat scope.");
+    if (rc != 0 && status_is_temporary(rc)) {
+        refuse_for_now(self, request->id, &problem);
+        return;
+    }
+    if (rc != 0) {
         refuse_and_close(self, request->id, &problem);
         return;
     }
-    if (session_table_is_full_for(self->worker->sessions, &caller.hash)) {
+    if (session_table_is_full_for(self->worker->sessions, &caller->hash)) {
         problem = (struct problem){.rc = STATUS_TOO_MANY_REQUESTS};
         realtime_refuse(self, request->id, BYTES_ABSENT, &problem);
         websocket_close(self->websocket, REALTIME_CLOSE_TOO_MANY, "This user has too many connections.");
         return;
     }
-    session_begin(&self->session, &realtime_kind, self->worker, &caller);
+    session_begin(&self->session, &realtime_kind, self->worker, caller);
     self->state = REALTIME_OPEN;
     welcome(self);
-    int rc = listening_start(&self->session);
+    rc = listening_start(&self->session);
     if (rc != 0) {
         log_error("a session cannot listen to all of its threads: %s", status_sentence(rc));
         problem = (struct problem){.rc = rc};
@@ -200,7 +206,7 @@ static void request_take(struct realtime_session *self, struct arena *arena, con
     if (self->state == REALTIME_OPEN && !is_connect) {
         realtime_request_perform(self, arena, request);
     } else if (self->state == REALTIME_CONNECTING && is_connect) {
-        connect_perform(self, arena, request);
+        realtime_login_begin(self, request, on_login);
     } else if (is_connect) {
         problem_set(&problem, arena, STATUS_BAD_REQUEST, "type", "This socket is connected already.");
         realtime_refuse(self, request->id, BYTES_ABSENT, &problem);
@@ -226,16 +232,29 @@ static void frame_take(struct realtime_session *self, struct arena *arena, struc
     }
 }
 
+void realtime_frame_take(struct realtime_session *self, struct bytes message) {
+    struct arena arena;
+    arena_init(&arena);
+    frame_take(self, &arena, message);
+    arena_close(&arena);
+}
+
+static void frame_hold(struct realtime_session *self, struct bytes message) {
+    struct problem problem = {.rc = realtime_login_hold(self->login, message)};
+    if (problem.rc != 0)
+        realtime_refuse(self, BYTES_ABSENT, BYTES_ABSENT, &problem);
+}
+
 static void on_message(struct websocket *websocket, bool is_text, struct bytes message) {
     struct realtime_session *self = websocket_user(websocket);
-    struct arena arena;
     if (is_text != (format_of(self) == REALTIME_JSON)) {
         websocket_close(websocket, REALTIME_CLOSE_UNSUPPORTED, "This subprotocol has the other kind of frame.");
         return;
     }
-    arena_init(&arena);
-    frame_take(self, &arena, message);
-    arena_close(&arena);
+    if (self->state == REALTIME_CONNECTING && self->login != NULL)
+        frame_hold(self, message);
+    else
+        realtime_frame_take(self, message);
 }
 
 static void on_closed(struct websocket *websocket, uint16_t code) {
@@ -299,6 +318,6 @@ static void realtime_get(struct worker *worker, struct http_call *call) {
         http_call_refuse(call, &problem);
 }
 
-static const struct http_route routes[] = {{"GET", "/realtime", realtime_get}};
+static const struct http_route routes[] = {{"GET", "/realtime", realtime_get, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE}};
 
 const struct http_route_table realtime_routes = HTTP_ROUTE_TABLE(routes);

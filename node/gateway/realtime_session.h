@@ -18,6 +18,7 @@ enum realtime_close {
     REALTIME_CLOSE_TOO_MANY = 4429
 };
 
+struct realtime_login;
 struct realtime_reply;
 
 /*  CONNECTING ── connect with a valid token ──▶ OPEN
@@ -33,6 +34,7 @@ struct realtime_session {
     struct gateway_worker *worker;
     struct realtime_reply *replies; /* answers it waits for */
     struct resume *resume;          /* NULL: nothing is being resumed */
+    struct realtime_login *login;   /* a token is being checked; NULL: none */
     struct wheel_timer timer;       /* for `connect`, then for the token */
     uint16_t replies_count;
 };
@@ -43,6 +45,9 @@ void realtime_send(struct realtime_session *self, struct bytes payload);
 void realtime_send_close(struct realtime_session *self, struct buffer *payload);
 void realtime_refuse(struct realtime_session *self, struct bytes id, struct bytes thread_id,
                      const struct problem *problem);
+
+/* A frame that was held back until now; borrowed until return. */
+void realtime_frame_take(struct realtime_session *self, struct bytes message);
 
 /* The token was taken over into the session: its end is awaited from now on. */
 void realtime_token_watch(struct realtime_session *self);

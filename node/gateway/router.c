@@ -67,14 +67,20 @@ static void refuse(struct http_call *call, struct bytes allowed) {
     http_call_refuse(call, &problem);
 }
 
-void router_dispatch(const struct http_route_table *tables, size_t tables_count, struct worker *worker,
-                     struct http_call *call) {
+const struct http_route *router_find(const struct http_route_table *tables, size_t tables_count,
+                                     struct http_call *call) {
     struct buffer allowed;
     buffer_init(&allowed);
     const struct http_route *route = find_route(tables, tables_count, call, &allowed);
-    if (route != NULL)
-        route->handle(worker, call);
-    else
+    if (route == NULL)
         refuse(call, arena_copy(&call->arena, buffer_bytes(&allowed)));
     buffer_close(&allowed);
+    return route;
+}
+
+void router_dispatch(const struct http_route_table *tables, size_t tables_count, struct worker *worker,
+                     struct http_call *call) {
+    const struct http_route *route = router_find(tables, tables_count, call);
+    if (route != NULL)
+        route->handle(worker, call);
 }

@@ -13,16 +13,10 @@
 #define SOCKET_TICKET_MS 30000
 #define CLIENT_TIMEOUT_S 180 /* the client gives up a socket that is silent this long (section 5.3) */
 
-static int scope_check(struct http_call *call, const struct caller *caller, struct problem *problem) {
-    if ((caller->scopes & TOKEN_SCOPE_ANY_CHAT) != 0)
+static int scope_check(struct http_call *call, struct problem *problem) {
+    if ((call->caller->scopes & TOKEN_SCOPE_ANY_CHAT) != 0)
         return 0;
     return problem_set(problem, &call->arena, STATUS_FORBIDDEN, NULL, "The access token has no chat scope.");
-}
-
-static int chat_caller(struct gateway_worker *worker, struct http_call *call, const char *header, struct caller *caller,
-                       struct problem *problem) {
-    int rc = authenticate_call(worker, call, header, caller, problem);
-    return rc == 0 ? scope_check(call, caller, problem) : rc;
 }
 
 static int draining_check(struct gateway_worker *worker, struct problem *problem) {
@@ -43,9 +37,9 @@ static int endpoint_id_read(struct http_call *call, struct bytes *endpoint_id, s
 /* ---- configuration ---- */
 
 static void configuration_get(struct worker *worker, struct http_call *call) {
-    struct caller caller;
     struct problem problem;
-    if (chat_caller(gateway_worker_of(worker), call, "authorization", &caller, &problem) != 0)
+    (void)worker;
+    if (scope_check(call, &problem) != 0)
         http_call_refuse(call, &problem);
     else
         http_call_reply(call, 200, realtime_configuration_encode(&call->arena, http_call_public_origin(call)));
@@ -65,10 +59,10 @@ static struct trouter_ticket ticket_make(const struct caller *caller, struct byt
     return ticket;
 }
 
-static int brake_check(struct gateway_worker *worker, struct http_call *call, const struct caller *caller,
-                       struct bytes endpoint_id, struct problem *problem) {
+static int brake_check(struct gateway_worker *worker, struct http_call *call, struct bytes endpoint_id,
+                       struct problem *problem) {
     struct gateway *gateway = worker->gateway;
-    struct id_hash endpoint = trouter_endpoint_hash(gateway, caller->user_id, endpoint_id);
+    struct id_hash endpoint = trouter_endpoint_hash(gateway, call->caller->user_id, endpoint_id);
     if (allocation_allow(gateway->endpoints, &endpoint, worker_now_ms(worker->worker)))
         return 0;
     return problem_set(problem, &call->arena, STATUS_SERVICE_UNAVAILABLE, "epid",
@@ -77,36 +71,34 @@ static int brake_check(struct gateway_worker *worker, struct http_call *call, co
 }
 
 /* Said here and at the handshake: refusing the socket itself makes the SDK start over without a pause. */
-static int room_check(struct gateway_worker *worker, struct http_call *call, const struct caller *caller,
-                      struct problem *problem) {
-    if (!session_table_is_full_for(worker->sessions, &caller->hash))
+static int room_check(struct gateway_worker *worker, struct http_call *call, struct problem *problem) {
+    if (!session_table_is_full_for(worker->sessions, &call->caller->hash))
         return 0;
     return problem_set(problem, &call->arena, STATUS_TOO_MANY_REQUESTS, NULL, "This user has too many connections.");
 }
 
-static int allocate_check(struct gateway_worker *worker, struct http_call *call, struct caller *caller,
-                          struct bytes *endpoint_id, struct problem *problem) {
+static int allocate_check(struct gateway_worker *worker, struct http_call *call, struct bytes *endpoint_id,
+                          struct problem *problem) {
     int rc = draining_check(worker, problem);
     if (rc == 0)
-        rc = chat_caller(worker, call, "x-skypetoken", caller, problem);
+        rc = scope_check(call, problem);
     if (rc == 0)
         rc = endpoint_id_read(call, endpoint_id, problem);
     if (rc == 0)
-        rc = room_check(worker, call, caller, problem);
-    return rc == 0 ? brake_check(worker, call, caller, *endpoint_id, problem) : rc;
+        rc = room_check(worker, call, problem);
+    return rc == 0 ? brake_check(worker, call, *endpoint_id, problem) : rc;
 }
 
 static void allocate_post(struct worker *worker, struct http_call *call) {
     struct gateway_worker *self = gateway_worker_of(worker);
-    struct caller caller;
     struct bytes endpoint_id;
     struct problem problem;
-    if (allocate_check(self, call, &caller, &endpoint_id, &problem) != 0) {
+    if (allocate_check(self, call, &endpoint_id, &problem) != 0) {
         http_call_refuse(call, &problem);
         return;
     }
     const struct gateway *gateway = self->gateway;
-    struct trouter_ticket ticket = ticket_make(&caller, endpoint_id, ALLOCATE_TICKET_MS);
+    struct trouter_ticket ticket = ticket_make(call->caller, endpoint_id, ALLOCATE_TICKET_MS);
     struct bytes sealed = trouter_ticket_seal(&call->arena, gateway->settings->ticket_key, PURPOSE_ALLOCATE, &ticket);
     http_call_reply(call, 200,
                     trouter_allocation_encode(&call->arena, http_call_public_origin(call), sealed, &ticket,
@@ -123,27 +115,27 @@ static int ticket_open(struct gateway_worker *worker, struct http_call *call, co
 }
 
 /* The ticket of an allocation that this user made for this endpoint. */
-static int own_ticket_check(struct gateway_worker *worker, struct http_call *call, const struct caller *caller,
-                            struct bytes endpoint_id, struct problem *problem) {
+static int own_ticket_check(struct gateway_worker *worker, struct http_call *call, struct bytes endpoint_id,
+                            struct problem *problem) {
     struct trouter_ticket ticket;
     int rc = ticket_open(worker, call, PURPOSE_ALLOCATE, http_call_query(call, "sr"), &ticket, problem);
-    if (rc == 0 && bytes_equal(ticket.user_id, caller->user_id) && bytes_equal(ticket.endpoint_id, endpoint_id))
+    if (rc == 0 && bytes_equal(ticket.user_id, call->caller->user_id) && bytes_equal(ticket.endpoint_id, endpoint_id))
         return 0;
     /* Not 401, after which the SDK would ask for another token. */
     return problem_set(problem, &call->arena, STATUS_FORBIDDEN, "sr",
                        "The parameters are not those of a valid allocation for this user and endpoint.");
 }
 
-static int handshake_check(struct gateway_worker *worker, struct http_call *call, struct caller *caller,
-                           struct bytes *endpoint_id, struct problem *problem) {
+static int handshake_check(struct gateway_worker *worker, struct http_call *call, struct bytes *endpoint_id,
+                           struct problem *problem) {
     int rc = draining_check(worker, problem);
     if (rc == 0)
-        rc = chat_caller(worker, call, "x-skypetoken", caller, problem);
+        rc = scope_check(call, problem);
     if (rc == 0)
         rc = endpoint_id_read(call, endpoint_id, problem);
     if (rc == 0)
-        rc = room_check(worker, call, caller, problem);
-    return rc == 0 ? own_ticket_check(worker, call, caller, *endpoint_id, problem) : rc;
+        rc = room_check(worker, call, problem);
+    return rc == 0 ? own_ticket_check(worker, call, *endpoint_id, problem) : rc;
 }
 
 /* Three heartbeats may get lost. */
@@ -155,14 +147,13 @@ static int64_t client_timeout_s(const struct config *config) {
 static void handshake_get(struct worker *worker, struct http_call *call) {
     struct gateway_worker *self = gateway_worker_of(worker);
     const struct gateway *gateway = self->gateway;
-    struct caller caller;
     struct bytes endpoint_id;
     struct problem problem;
-    if (handshake_check(self, call, &caller, &endpoint_id, &problem) != 0) {
+    if (handshake_check(self, call, &endpoint_id, &problem) != 0) {
         http_call_refuse(call, &problem);
         return;
     }
-    struct trouter_ticket ticket = ticket_make(&caller, endpoint_id, SOCKET_TICKET_MS);
+    struct trouter_ticket ticket = ticket_make(call->caller, endpoint_id, SOCKET_TICKET_MS);
     struct bytes sid = trouter_ticket_seal(&call->arena, gateway->settings->ticket_key, PURPOSE_SOCKET, &ticket);
     long long timeout_s = client_timeout_s(gateway->config);
     http_call_reply_text(call, 200, "text/plain",
@@ -212,25 +203,21 @@ static void socket_get(struct worker *worker, struct http_call *call) {
 /* ---- registrar ---- */
 
 /* What is pushed depends on the socket alone, so a registration is only checked (section 5.5). */
-static int registration_check(struct gateway_worker *worker, struct http_call *call, struct problem *problem) {
-    struct caller caller;
-    struct bytes registration_id;
-    int rc = chat_caller(worker, call, "x-skypetoken", &caller, problem);
-    return rc == 0 ? trouter_registration_parse(&call->arena, call->body, &registration_id, problem) : rc;
-}
-
 static void registration_post(struct worker *worker, struct http_call *call) {
+    struct bytes registration_id;
     struct problem problem;
-    if (registration_check(gateway_worker_of(worker), call, &problem) == 0)
+    (void)worker;
+    if (scope_check(call, &problem) == 0 &&
+        trouter_registration_parse(&call->arena, call->body, &registration_id, &problem) == 0)
         http_call_reply(call, 202, BYTES_ABSENT);
     else
         http_call_refuse(call, &problem);
 }
 
 static void registration_delete(struct worker *worker, struct http_call *call) {
-    struct caller caller;
     struct problem problem;
-    if (chat_caller(gateway_worker_of(worker), call, "x-skypetoken", &caller, &problem) == 0)
+    (void)worker;
+    if (scope_check(call, &problem) == 0)
         http_call_reply(call, 202, BYTES_ABSENT);
     else
         http_call_refuse(call, &problem);
@@ -244,12 +231,12 @@ bool trouter_probe(struct http_call *call) {
 }
 
 static const struct http_route routes[] = {
-    {"GET", "/chat/config/realTimeNotifications", configuration_get},
-    {"POST", "/v4/a", allocate_post},
-    {"GET", "/socket.io/1", handshake_get},
-    {"GET", "/socket.io/1/websocket/{}", socket_get},
-    {"POST", "/v3/registrations", registration_post},
-    {"DELETE", "/v3/registrations/{}", registration_delete},
+    {"GET", "/chat/config/realTimeNotifications", configuration_get, HTTP_ACCESS_TOKEN, HTTP_SUBJECT_NONE},
+    {"POST", "/v4/a", allocate_post, HTTP_ACCESS_SKYPETOKEN, HTTP_SUBJECT_NONE},
+    {"GET", "/socket.io/1", handshake_get, HTTP_ACCESS_SKYPETOKEN, HTTP_SUBJECT_NONE},
+    {"GET", "/socket.io/1/websocket/{}", socket_get, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
+    {"POST", "/v3/registrations", registration_post, HTTP_ACCESS_SKYPETOKEN, HTTP_SUBJECT_NONE},
+    {"DELETE", "/v3/registrations/{}", registration_delete, HTTP_ACCESS_SKYPETOKEN, HTTP_SUBJECT_NONE},
 };
 
 const struct http_route_table trouter_routes = HTTP_ROUTE_TABLE(routes);

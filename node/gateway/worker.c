@@ -55,6 +55,17 @@ int64_t worker_wall_ms(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* ---- Calls that come by another way than a connection ---- */
+
+struct http_call *worker_call_new(struct worker *worker) {
+    struct http_server *http = worker->machine->http;
+    return http->is_stopping ? NULL : http_call_new(http);
+}
+
+void worker_call_run(struct worker *worker, struct http_call *call) {
+    worker->machine->http->handler(worker, call);
+}
+
 /* ---- The turn of the loop ---- */
 
 static void on_wheel_timer(uv_timer_t *timer) {

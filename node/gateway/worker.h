@@ -70,6 +70,10 @@ void worker_join(struct worker *worker);
 /* After worker_join, or instead of worker_start; and when no other thread can post any more. */
 void worker_close(struct worker *worker);
 
+/* On the worker's thread: a call without a connection, and running the handler on it. NULL: the worker is stopping. */
+struct http_call *worker_call_new(struct worker *worker);
+void worker_call_run(struct worker *worker, struct http_call *call);
+
 /* Monotonic, as of the beginning of the loop turn. On the worker's thread. */
 uint64_t worker_now_ms(const struct worker *worker);
 /* Unix time in milliseconds. */

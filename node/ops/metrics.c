@@ -105,5 +105,5 @@ static void metrics_get(struct worker *self, struct http_call *call) {
     buffer_close(&out);
 }
 
-static const struct http_route routes[] = {{"GET", "/metrics", metrics_get}};
+static const struct http_route routes[] = {{"GET", "/metrics", metrics_get, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE}};
 const struct http_route_table metrics_routes = HTTP_ROUTE_TABLE(routes);

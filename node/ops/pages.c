@@ -62,11 +62,11 @@ static void ready_get(struct worker *worker, struct http_call *call) {
 }
 
 static const struct http_route routes[] = {
-    {"GET", "/", page_get},
-    {"GET", "/app/{}", page_file_get},
-    {"GET", "/app/{}/{}", page_module_get},
-    {"GET", "/favicon.ico", page_icon_get},
-    {"GET", "/health/live", live_get},
-    {"GET", "/health/ready", ready_get},
+    {"GET", "/", page_get, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
+    {"GET", "/app/{}", page_file_get, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
+    {"GET", "/app/{}/{}", page_module_get, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
+    {"GET", "/favicon.ico", page_icon_get, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
+    {"GET", "/health/live", live_get, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
+    {"GET", "/health/ready", ready_get, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
 };
 const struct http_route_table page_routes = HTTP_ROUTE_TABLE(routes);

@@ -41,7 +41,8 @@ static struct participants participants_of(const struct bytes *user_ids, size_t 
 
 static int create(struct bytes repeatability_id, struct participants participants, struct created_thread *created) {
     struct create_thread_request request = {.topic = BYTES_LITERAL("topic"), .participants = participants};
-    return chat_thread_create(&call, &request, repeatability_id, created);
+    struct bytes id = chat_thread_id_choose(call.worker, call.arena, call.caller, repeatability_id);
+    return chat_thread_create(&call, id, &request, created);
 }
 
 static int send_as(enum message_type type, struct bytes content, struct bytes client_id) {

@@ -189,9 +189,15 @@ static void open_socket(struct worker *worker, struct http_call *call) {
 
 static void handle(struct worker *worker, struct http_call *call) {
     static const struct http_route routes[] = {
-        {"POST", "/echo", echo},    {"GET", "/show/{}", show},          {"GET", "/show/{}/:add", show},
-        {"GET", "/refuse", refuse}, {"DELETE", "/item/{}", no_content}, {"GET", "/item/{}", show},
-        {"GET", "/later", later},   {"GET", "/never", never},           {"GET", "/socket", open_socket},
+        {"POST", "/echo", echo, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
+        {"GET", "/show/{}", show, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
+        {"GET", "/show/{}/:add", show, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
+        {"GET", "/refuse", refuse, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
+        {"DELETE", "/item/{}", no_content, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
+        {"GET", "/item/{}", show, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
+        {"GET", "/later", later, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
+        {"GET", "/never", never, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
+        {"GET", "/socket", open_socket, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
     };
     static const struct http_route_table tables[] = {HTTP_ROUTE_TABLE(routes)};
     router_dispatch(tables, 1, worker, call);
