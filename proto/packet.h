@@ -64,6 +64,8 @@ struct packet {
 
     /* APPENDED */
     uint64_t durable; /* the replica's disk matches the sender's log up to here */
+    uint64_t log_end; /* the replica's newest entry, durable or not; SNAPSHOT: as the replica has told it last */
+    bool needs_rows;  /* the replica has nothing whole of the range: only a snapshot helps */
     bool is_refused;  /* the entry before the first does not match, or the epoch is over (`epoch` is the newer one) */
 
     /* SNAPSHOT, SNAPSHOT_TAKEN */
