@@ -1,5 +1,6 @@
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "node/gateway/fanout.h"
 #include "node/log.h"
@@ -45,18 +46,33 @@ static void actions_perform(struct server *server) {
         case ACTION_FAN_OUT:
             fan_out_perform(server, action);
             break;
+        case ACTION_SEND:
+        case ACTION_SWAP:
+        case ACTION_READ_OUTBOX:
+        case ACTION_READ_CHUNK:
+            check(false); /* a node alone has nobody to ask */
+            break;
         }
     }
     server->actions.count = 0;
     node_core_done(server->core);
 }
 
-static void step_locked(struct server *server, const struct event *event) {
+static int64_t monotonic_ms(void) {
+    struct timespec now;
+    check(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* The times are taken here, where the order of the steps is. */
+static void step_locked(struct server *server, struct event *event) {
+    event->now_ms = worker_wall_ms();
+    event->mono_ms = monotonic_ms();
     node_core_step(server->core, event, &server->actions);
     actions_perform(server);
 }
 
-void core_loop_step(struct server *server, const struct event *event) {
+void core_loop_step(struct server *server, struct event *event) {
     pthread_mutex_lock(&server->core_mutex);
     step_locked(server, event);
     pthread_mutex_unlock(&server->core_mutex);
@@ -70,7 +86,7 @@ struct proposal_parcel {
 static void on_proposal(void *receiver, struct parcel *parcel) {
     struct server *server = receiver;
     struct proposal_parcel *proposal = (struct proposal_parcel *)parcel;
-    struct event event = {.kind = EVENT_PROPOSE, .now_ms = worker_wall_ms(), .entry = proposal->entry};
+    struct event event = {.kind = EVENT_PROPOSE, .entry = proposal->entry};
     free(proposal);
     core_loop_step(server, &event);
     atomic_fetch_sub(&server->posted, 1);
@@ -82,7 +98,7 @@ static void on_proposal(void *receiver, struct parcel *parcel) {
 static bool propose_directly(struct server *server, struct entry *entry) {
     if (atomic_load(&server->posted) > 0 || pthread_mutex_trylock(&server->core_mutex) != 0)
         return false;
-    struct event event = {.kind = EVENT_PROPOSE, .now_ms = worker_wall_ms(), .entry = entry};
+    struct event event = {.kind = EVENT_PROPOSE, .entry = entry};
     step_locked(server, &event);
     pthread_mutex_unlock(&server->core_mutex);
     return true;
@@ -117,7 +133,7 @@ static void on_notice(void *receiver, struct parcel *parcel) {
     struct arena arena;
     arena_init(&arena);
     check(change_decode(buffer_bytes(&notice->encoded), &arena, &change) == STATUS_OK);
-    struct event event = {.kind = EVENT_NOTICE, .now_ms = worker_wall_ms(), .notice = &change};
+    struct event event = {.kind = EVENT_NOTICE, .notice = &change};
     core_loop_step(server, &event);
     atomic_fetch_sub(&server->posted, 1);
     arena_close(&arena);
@@ -155,7 +171,7 @@ static void storing_note(struct server *server, const struct batch *batch) {
 }
 
 static void batch_return(struct server *server, struct batch *batch) {
-    struct event event = {.kind = EVENT_BATCH_DONE, .now_ms = worker_wall_ms(), .batch = batch};
+    struct event event = {.kind = EVENT_BATCH_DONE, .batch = batch};
     storing_note(server, batch);
     core_loop_step(server, &event);
 }
@@ -192,7 +208,7 @@ bool core_loop_is_idle(struct server *server) {
 
 static void on_tick(uv_timer_t *timer) {
     struct server *server = timer->data;
-    struct event event = {.kind = EVENT_TICK, .now_ms = worker_wall_ms()};
+    struct event event = {.kind = EVENT_TICK};
     core_loop_step(server, &event);
     struct node_core_statistics statistics = statistics_get(server);
     metrics_core_update(&statistics);

@@ -50,11 +50,12 @@ static int core_start(struct server *server) {
         rc = outbox_visit(transaction, &folder->master, &arena, outbox_gather, &outbox);
     store_abort(transaction);
     if (rc == STATUS_OK) {
-        struct event event = {.kind = EVENT_START,
-                              .now_ms = worker_wall_ms(),
-                              .marks = marks,
-                              .outbox = outbox.rows,
-                              .outbox_count = outbox.count};
+        struct start_range *ranges = ARENA_NEW_ARRAY(&arena, struct start_range, count);
+        for (uint32_t i = 0; i < count; i++)
+            ranges[i] =
+                (struct start_range){.marks = marks[i], .base_index = marks[i].applied, .base_epoch = marks[i].epoch};
+        struct event event = {
+            .kind = EVENT_START, .ranges = ranges, .outbox = outbox.rows, .outbox_count = outbox.count};
         core_loop_step(server, &event);
     }
 close_arena:
@@ -100,6 +101,9 @@ int server_open(const struct config *config, struct server **out) {
         return rc;
     }
     struct node_core_options options = {.range_count = server->folder.settings.range_count,
+                                        .self = 1,
+                                        .is_alone = true,
+                                        .min_in_sync = 1,
                                         .queue_max = (size_t)config->core_queue_max};
     server->core = node_core_new(&options);
     rc = core_loop_open(server);

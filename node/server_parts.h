@@ -49,8 +49,8 @@ struct server {
 /* core_loop.c. Events in, actions out: on the loop's thread, on a worker's when it proposes, on the disk's when a small
  * batch is done. */
 int core_loop_open(struct server *server);
-void core_loop_end(struct server *server); /* once or more; the loop runs out afterwards */
-void core_loop_step(struct server *server, const struct event *event);
+void core_loop_end(struct server *server);                       /* once or more; the loop runs out afterwards */
+void core_loop_step(struct server *server, struct event *event); /* fills in the times */
 bool core_loop_is_idle(struct server *server);
 int core_loop_propose(void *server, struct entry *entry);        /* gateway->propose */
 int core_loop_notice(void *server, const struct change *change); /* gateway->notice */

@@ -1,11 +1,17 @@
 #pragma once
 /* Everything a node can ask for. Made by node_core_step, performed by the server loop in order. */
 #include "node/core/batch.h"
+#include "proto/packet.h"
+#include "proto/range_record.h"
 
 enum action_kind {
-    ACTION_WRITE,   /* lend `batch` to the disk worker; comes back as EVENT_BATCH_DONE */
-    ACTION_ANSWER,  /* tell whoever proposed */
-    ACTION_FAN_OUT, /* hand `change` to the gateway workers */
+    ACTION_WRITE,       /* lend `batch` to the disk worker; comes back as EVENT_BATCH_DONE */
+    ACTION_ANSWER,      /* tell whoever proposed */
+    ACTION_FAN_OUT,     /* hand `change` to the gateway workers */
+    ACTION_SEND,        /* `packet` to the node `to`; may be lost */
+    ACTION_SWAP,        /* ask the coordinator for `record` in place of `version`; comes back as EVENT_SWAPPED */
+    ACTION_READ_OUTBOX, /* read the outbox rows of `range`, which we lead now; comes back as EVENT_OUTBOX */
+    ACTION_READ_CHUNK   /* read a chunk of a range's rows for the node `to`; comes back as EVENT_CHUNK_READ */
 };
 
 struct action {
@@ -16,6 +22,13 @@ struct action {
     struct command_result result;
     unsigned copies;             /* ANSWER, FAN_OUT: how many other nodes hold it durably too */
     const struct change *change; /* FAN_OUT: borrowed until the actions have been performed */
+    uint64_t to;                 /* SEND: a node id */
+    const struct packet *packet; /* SEND: borrowed until the actions have been performed */
+    struct range_record record;  /* SWAP */
+    uint64_t version;            /* SWAP */
+    uint32_t range;              /* READ_OUTBOX, READ_CHUNK */
+    uint64_t snapshot;           /* READ_CHUNK */
+    uint64_t chunk;              /* READ_CHUNK */
 };
 
 /* Actions of one step, in order. */

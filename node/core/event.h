@@ -1,14 +1,20 @@
 #pragma once
-/* Everything that can happen to a node. `now_ms` is unix time and comes with every event; the core never asks for it.
- */
+/* Everything that can happen to a node. Both clocks come with every event; the core never asks for them. */
 #include "node/core/batch.h"
+#include "node/core/replication.h"
 
 enum event_kind {
-    EVENT_START,      /* marks and outbox as found on disk; first of all */
+    EVENT_START,      /* the log's end and the outbox as found on disk; first of all */
     EVENT_PROPOSE,    /* somebody wants a command in the log */
     EVENT_NOTICE,     /* something to tell that is never stored: typing */
     EVENT_BATCH_DONE, /* the disk worker hands a batch back */
-    EVENT_TICK        /* time passes; every CORE_TICK_MS */
+    EVENT_TICK,       /* time passes; every CORE_TICK_MS */
+    EVENT_RECORD,     /* the coordinator says who holds a range, at start and when it changes */
+    EVENT_SWAPPED,    /* how an ACTION_SWAP ended */
+    EVENT_NODES,      /* the nodes that are alive */
+    EVENT_PACKET,     /* from another node */
+    EVENT_CHUNK_READ, /* what an ACTION_READ_CHUNK gave */
+    EVENT_OUTBOX      /* what an ACTION_READ_OUTBOX gave */
 };
 
 #define CORE_TICK_MS 50
@@ -19,13 +25,39 @@ struct start_outbox_row {
     struct outbox_row row;
 };
 
+/* An entry of the log's end; `command` is encoded. */
+struct start_entry {
+    uint64_t epoch;
+    struct bytes command;
+};
+
+/* What the disk holds of one range: at least every entry that is not applied. */
+struct start_range {
+    struct range_marks marks;
+    bool is_void;                    /* a snapshot was being taken: nothing of it counts */
+    uint64_t base_index, base_epoch; /* of the entry before the first */
+    const struct start_entry *entries;
+    size_t entries_count;
+};
+
 struct event {
     enum event_kind kind;
-    int64_t now_ms;
+    int64_t now_ms;                        /* unix time */
+    int64_t mono_ms;                       /* monotonic: leases and patience */
     struct entry *entry;                   /* PROPOSE: taken */
     const struct change *notice;           /* NOTICE: borrowed */
     struct batch *batch;                   /* BATCH_DONE: the one lent by ACTION_WRITE */
-    const struct range_marks *marks;       /* START: one per range, borrowed */
-    const struct start_outbox_row *outbox; /* START: borrowed */
+    const struct start_range *ranges;      /* START: one per range, borrowed */
+    const struct start_outbox_row *outbox; /* START, for a node alone; OUTBOX: borrowed */
     size_t outbox_count;
+    const struct range_record *record; /* RECORD, SWAPPED: as it is at the coordinator now; borrowed */
+    uint64_t version;                  /* RECORD, SWAPPED */
+    uint32_t range;                    /* SWAPPED, CHUNK_READ, OUTBOX */
+    int rc;                            /* SWAPPED: 0, STATUS_CONFLICT, or not known; OUTBOX */
+    const uint64_t *nodes;             /* NODES: rising, this one included; borrowed */
+    size_t nodes_count;
+    uint64_t from;                         /* PACKET */
+    const struct packet *packet;           /* PACKET: borrowed */
+    uint64_t to;                           /* CHUNK_READ */
+    const struct replication_chunk *chunk; /* CHUNK_READ: borrowed */
 };

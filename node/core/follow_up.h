@@ -33,6 +33,7 @@ struct follow_up {
     int64_t retry_ms;               /* 0: on its way; otherwise when to try again after a full disk */
     bool *users_done;               /* one per user */
     size_t next_user;               /* whose entry is made next */
+    bool is_forgotten;              /* belongs to no queue any more; its entries still come back */
     size_t entries_ready;           /* what follow_up_next_entry still has to give in this round */
 };
 

@@ -2,87 +2,12 @@
 
 #include <stdlib.h>
 
-#include "node/core/coalesce.h"
-#include "node/core/follow_up.h"
-#include "node/core/range.h"
+#include "node/core/node_core_parts.h"
 #include "proto/check.h"
 #include "proto/limits.h"
 #include "proto/status.h"
 
-#define FOLLOW_UP_RETRY_MS 1000
-
-/* Entries in the order they were proposed. */
-struct entry_queue {
-    struct entry *first;
-    struct entry **end;
-    size_t count;
-};
-
-struct follow_up_queue {
-    struct follow_up *first;
-    struct follow_up *last;
-};
-
-struct node_core {
-    struct node_core_options options;
-    struct cluster_map map;
-    struct range *ranges;
-    struct entry_queue waiting; /* of clients */
-    struct follow_up_queue queues[FOLLOW_UP_QUEUES];
-    size_t entries_ready;   /* what the ready ones have to give; an entry is made when a batch takes it */
-    struct batch *lent;     /* the batch that is on disk, if any */
-    struct batch *returned; /* what the last step's actions borrow */
-    struct coalescer *coalescer;
-    struct arena tick_arena;
-    struct follow_up *follow_ups;
-    size_t follow_ups_count;
-    size_t tellings; /* follow-ups that are no purges */
-    size_t retries;  /* follow-ups with a retry_ms */
-    bool is_full;    /* the last batch that added something found no room */
-    uint64_t applied;
-    uint64_t batches;
-};
-
-/*          propose              ACTION_WRITE              EVENT_BATCH_DONE
- *  entry ───────────▶ waiting ───────────────▶ lent to disk ──────────────▶ answered, told, followed up ──┐
- *                                  ▲               │ disk refused: places taken back                      │
- *                     ready ───────┘               └────────▶ author gets 503                             │
- *                       ▲ ▲                                   follow-up waits for a retry ──┐             │
- *                       │ └────────────────────────── EVENT_TICK ───────────────────────────┘             │
- *                       └─────────────────────────────────────────────────────────────────────────────────┘
- */
-
-static void queue_add(struct entry_queue *queue, struct entry *entry) {
-    entry->next = NULL;
-    *queue->end = entry;
-    queue->end = &entry->next;
-    queue->count++;
-}
-
-static struct entry *queue_pop(struct entry_queue *queue) {
-    struct entry *entry = queue->first;
-    queue->first = entry->next;
-    if (queue->first == NULL)
-        queue->end = &queue->first;
-    queue->count--;
-    entry->next = NULL;
-    return entry;
-}
-
-static void follow_up_queue_add(struct node_core *core, enum follow_up_queue_kind kind, struct follow_up *follow_up) {
-    struct follow_up_queue *queue = &core->queues[kind];
-    follow_up->next_in[kind] = NULL;
-    if (queue->first == NULL)
-        queue->first = follow_up;
-    else
-        queue->last->next_in[kind] = follow_up;
-    queue->last = follow_up;
-}
-
-static void follow_up_queue_pop(struct node_core *core, enum follow_up_queue_kind kind) {
-    struct follow_up_queue *queue = &core->queues[kind];
-    queue->first = queue->first->next_in[kind];
-}
+/* ---- life ---- */
 
 struct node_core *node_core_new(const struct node_core_options *options) {
     struct node_core *core = calloc(1, sizeof(*core));
@@ -93,376 +18,341 @@ struct node_core *node_core_new(const struct node_core_options *options) {
     check(core->ranges != NULL);
     core->waiting.end = &core->waiting.first;
     core->coalescer = coalescer_new();
-    arena_init(&core->tick_arena);
+    arena_init(&core->step_arena);
     return core;
 }
 
-static void batch_free(struct batch *batch) {
-    if (batch == NULL)
-        return;
-    arena_close(&batch->arena);
-    free(batch);
+static void entries_free(struct entry *entries) {
+    for (struct entry *next; entries != NULL; entries = next) {
+        next = entries->next;
+        entry_free(entries);
+    }
 }
 
-static void batch_entries_free(struct batch *batch) {
-    if (batch == NULL)
-        return;
-    for (size_t i = 0; i < batch->count; i++)
-        entry_free(batch->items[i].entry);
-    batch_free(batch);
-}
-
-/* One change may have several follow-ups, which share who waits for them. True: this was the last. */
-static bool pending_answer_let_go(struct follow_up *follow_up) {
-    struct pending_answer *pending = follow_up->pending;
-    follow_up->pending = NULL;
-    return pending != NULL && --pending->follow_ups_left == 0;
+/* Lent entries that are still in their range's log are freed with it. */
+static void lent_free(struct batch *batch) {
+    for (size_t i = 0; batch != NULL && i < batch->count; i++)
+        if (batch->items[i].entry->is_dropped)
+            entry_free(batch->items[i].entry);
+    pipeline_batch_free(batch);
 }
 
 void node_core_free(struct node_core *core) {
-    while (core->waiting.first != NULL)
-        entry_free(queue_pop(&core->waiting));
-    batch_entries_free(core->lent);
-    batch_entries_free(core->returned);
-    while (core->follow_ups != NULL) {
-        struct follow_up *next = core->follow_ups->next;
-        struct pending_answer *pending = core->follow_ups->pending;
-        if (pending_answer_let_go(core->follow_ups))
-            free(pending);
-        follow_up_free(core->follow_ups);
-        core->follow_ups = next;
-    }
+    entries_free(core->waiting.first);
+    entries_free(core->done);
+    lent_free(core->lent);
+    pipeline_batch_free(core->returned);
+    for (uint32_t i = 0; i < core->options.range_count; i++)
+        range_close(&core->ranges[i]);
+    follow_ups_close(core);
     coalescer_free(core->coalescer);
-    arena_close(&core->tick_arena);
+    arena_close(&core->step_arena);
+    free(core->live);
     free(core->ranges);
     free(core);
 }
 
-static struct range *range_of(struct node_core *core, const struct id_hash *subject) {
+/* ---- what the parts need ---- */
+
+struct range *core_range_of(struct node_core *core, const struct id_hash *subject) {
     return &core->ranges[cluster_map_range_of(&core->map, subject)];
 }
 
-static void fan_out(struct action_list *actions, const struct change *change, unsigned copies) {
-    struct action *action = action_add(actions, ACTION_FAN_OUT);
+struct replication_step core_replication_step(struct node_core *core, const struct step *step) {
+    return (struct replication_step){.actions = step->actions, .arena = &core->step_arena, .mono_ms = step->mono_ms};
+}
+
+void core_touch(struct node_core *core, struct range *range) {
+    if (range->is_busy)
+        return;
+    range->is_busy = true;
+    range->next_busy = core->busy;
+    core->busy = range;
+}
+
+void core_fan_out(const struct step *step, const struct change *change, unsigned copies) {
+    struct action *action = action_add(step->actions, ACTION_FAN_OUT);
     action->change = change;
     action->copies = copies;
 }
 
-static void answer(struct action_list *actions, void *reply_to, unsigned worker, const struct command_result *result,
-                   unsigned copies) {
-    struct action *action = action_add(actions, ACTION_ANSWER);
+void core_answer(const struct step *step, void *reply_to, unsigned worker, const struct command_result *result,
+                 unsigned copies) {
+    struct action *action = action_add(step->actions, ACTION_ANSWER);
     action->reply_to = reply_to;
     action->worker = worker;
     action->result = *result;
     action->copies = copies;
 }
 
-static void answer_refusal(struct action_list *actions, const struct entry *entry, int rc) {
+void core_answer_refusal(const struct step *step, const struct entry *entry, int rc) {
     struct command_result result = {.rc = rc};
-    answer(actions, entry->reply_to, entry->worker, &result, 0);
+    core_answer(step, entry->reply_to, entry->worker, &result, 0);
 }
 
-static size_t on_disk(const struct node_core *core) {
-    return core->lent == NULL ? 0 : core->lent->count;
+void core_entry_done(struct node_core *core, struct entry *entry) {
+    entry->next = core->done;
+    core->done = entry;
+}
+
+void core_entries_refuse(struct node_core *core, const struct step *step, struct entry *entries, int rc) {
+    for (struct entry *entry = entries, *next; entry != NULL; entry = next) {
+        next = entry->next;
+        if (entry->origin == ENTRY_OF_CLIENT)
+            core_answer_refusal(step, entry, rc);
+        else if (entry->follow_up != NULL)
+            follow_ups_on_refused(core, step, entry);
+        entry->origin = ENTRY_OF_LOG;
+        entry->follow_up = NULL;
+        entry->is_dropped = entry->is_lent; /* the disk worker gives it back first */
+        if (!entry->is_lent)
+            core_entry_done(core, entry);
+    }
+}
+
+/* ---- events ---- */
+
+static void role_changed(struct node_core *core, const struct step *step, struct range *range) {
+    core_touch(core, range);
+    if (range->replication.role == REPLICATION_PRIMARY)
+        action_add(step->actions, ACTION_READ_OUTBOX)->range = range->replication.range;
+    else
+        pipeline_range_lost(core, step, range);
 }
 
 /* Follow-ups count one each, however many users they tell: a few large threads must not lock everybody out. */
 static bool is_overloaded(const struct node_core *core) {
-    return core->waiting.count + on_disk(core) >= core->options.queue_max || core->tellings >= core->options.queue_max;
+    size_t on_disk = core->lent == NULL ? 0 : core->lent->count;
+    return core->waiting.count + on_disk >= core->options.queue_max || core->tellings >= core->options.queue_max;
 }
 
-static void on_propose(struct node_core *core, struct entry *entry, struct action_list *actions) {
+static void on_propose(struct node_core *core, const struct step *step, struct entry *entry) {
+    entry->next = NULL;
     if (is_overloaded(core)) {
-        answer_refusal(actions, entry, STATUS_OVERLOADED);
-        entry_free(entry);
+        core_entries_refuse(core, step, entry, STATUS_OVERLOADED);
         return;
     }
-    queue_add(&core->waiting, entry);
+    *core->waiting.end = entry;
+    core->waiting.end = &entry->next;
+    core->waiting.count++;
 }
 
-static struct entry *ready_pop(struct node_core *core) {
-    struct follow_up *follow_up = core->queues[FOLLOW_UPS_READY].first;
-    struct entry *entry = follow_up_next_entry(follow_up);
-    core->entries_ready--;
-    if (follow_up->entries_ready == 0)
-        follow_up_queue_pop(core, FOLLOW_UPS_READY);
+/* An entry as it lies in the window, which may let go of it before it is applied. */
+static struct entry *entry_of_log(const struct range *range, uint64_t index) {
+    const struct window_entry *found = window_find(&range->replication.window, index);
+    struct entry *entry = entry_new(ENTRY_OF_LOG);
+    check(found != NULL);
+    struct bytes command = arena_copy(&entry->arena, bytes_of(found->command, found->size));
+    entry->place = (struct log_place){.range = range->replication.range, .epoch = found->epoch, .index = index};
+    entry->encoded = command;
+    check(command_decode(command, &entry->arena, &entry->command) == STATUS_OK);
     return entry;
 }
 
-/* Its time is given here, where the order is: times rise within a range. */
-static void batch_add(struct node_core *core, struct batch *batch, struct entry *entry, int64_t now_ms) {
-    struct range *range = range_of(core, &entry->command.subject);
-    range_stamp(range, entry, now_ms);
-    range_place(range, entry);
-    batch->items[batch->count++] =
-        (struct batch_item){.entry = entry, .is_append = true, .is_apply = range_commits_alone(range)};
+static void entries_of_log_take(struct range *range, uint64_t first, uint64_t last) {
+    for (uint64_t index = first; index != 0 && index <= last; index++)
+        range_take(range, entry_of_log(range, index));
 }
 
-/* Commands after which the store holds less, or will when they are followed up. */
-static bool is_removal(const struct entry *entry) {
-    switch (entry->command.kind) {
-    case COMMAND_THREAD_DELETE:
-    case COMMAND_MESSAGE_DELETE:
-    case COMMAND_THREAD_PURGE:
-    case COMMAND_OUTBOX_DONE:
-    case COMMAND_USER_DELETE:
-        return true;
+static void range_start(struct node_core *core, const struct step *step, uint32_t id, const struct start_range *found) {
+    struct range *range = &core->ranges[id];
+    window_init(&range->replication.window, found->base_index, found->base_epoch);
+    for (size_t i = 0; i < found->entries_count; i++)
+        window_append(&range->replication.window, found->entries[i].epoch, found->entries[i].command);
+    range_init(range, id, core->options.self, core->options.is_alone, &found->marks, found->is_void, step->mono_ms);
+    entries_of_log_take(range, range->applied + 1, window_last_index(&range->replication.window));
+}
+
+/* Alone, a node leads every range, in the epoch it has. */
+static void lead_alone(struct node_core *core, const struct step *step, struct range *range, uint64_t epoch) {
+    struct replication_step replication_step = core_replication_step(core, step);
+    struct range_record record = {.range = range->replication.range,
+                                  .epoch = epoch == 0 ? 1 : epoch,
+                                  .primary = core->options.self,
+                                  .in_sync = {core->options.self},
+                                  .in_sync_count = 1};
+    replication_on_record(&range->replication, &replication_step, &record, 1);
+    replication_commit(&range->replication);
+}
+
+static void on_start(struct node_core *core, const struct step *step, const struct event *event) {
+    for (uint32_t i = 0; i < core->options.range_count; i++) {
+        range_start(core, step, i, &event->ranges[i]);
+        if (core->options.is_alone)
+            lead_alone(core, step, &core->ranges[i], event->ranges[i].marks.epoch);
+    }
+    for (size_t i = 0; i < event->outbox_count; i++)
+        follow_ups_start(core, &event->outbox[i].subject, event->outbox[i].number, &event->outbox[i].row);
+}
+
+static void on_record(struct node_core *core, const struct step *step, const struct event *event) {
+    struct replication_step replication_step = core_replication_step(core, step);
+    struct range *range = &core->ranges[event->record->range];
+    bool has_changed =
+        event->kind == EVENT_RECORD
+            ? replication_on_record(&range->replication, &replication_step, event->record, event->version)
+            : replication_on_swapped(&range->replication, &replication_step, event->rc, event->record, event->version);
+    core_touch(core, range);
+    if (has_changed)
+        role_changed(core, step, range);
+}
+
+static void on_nodes(struct node_core *core, const struct event *event) {
+    core->live = realloc(core->live, (event->nodes_count + 1) * sizeof(*core->live));
+    check(core->live != NULL);
+    for (size_t i = 0; i < event->nodes_count; i++)
+        core->live[i] = event->nodes[i];
+    core->live_count = event->nodes_count;
+}
+
+static void on_append(struct node_core *core, const struct step *step, struct range *range, const struct event *event) {
+    struct replication_step replication_step = core_replication_step(core, step);
+    struct replication_intake intake =
+        replication_on_append(&range->replication, &replication_step, event->from, event->packet);
+    if (intake.truncate_from != 0) {
+        core_entries_refuse(core, step, range_cut(range, intake.truncate_from), STATUS_NOT_PRIMARY);
+        if (range->truncate_from == 0 || intake.truncate_from < range->truncate_from)
+            range->truncate_from = intake.truncate_from;
+    }
+    entries_of_log_take(range, intake.first, intake.last);
+}
+
+static void on_snapshot(struct node_core *core, const struct step *step, struct range *range,
+                        const struct event *event) {
+    struct replication_step replication_step = core_replication_step(core, step);
+    struct range_taking *taking = &range->taking;
+    if (range_is_lent(range) || taking->is_wanted ||
+        !replication_on_snapshot(&range->replication, &replication_step, event->from, event->packet, &taking->chunk))
+        return; /* it comes again */
+    taking->rows.size = 0;
+    buffer_append_bytes(&taking->rows, taking->chunk.rows);
+    taking->chunk.rows = buffer_bytes(&taking->rows);
+    taking->is_wanted = true;
+    taking->is_wiped = taking->chunk.chunk > 0;
+    if (!taking->is_wiped)
+        core_entries_refuse(core, step, range_void(range), STATUS_NOT_PRIMARY);
+}
+
+static void on_packet(struct node_core *core, const struct step *step, const struct event *event) {
+    struct replication_step replication_step = core_replication_step(core, step);
+    const struct packet *packet = event->packet;
+    if (packet->range >= core->options.range_count)
+        return;
+    struct range *range = &core->ranges[packet->range];
+    core_touch(core, range);
+    switch (packet->kind) {
+    case PACKET_APPEND:
+        on_append(core, step, range, event);
+        break;
+    case PACKET_APPENDED:
+        if (replication_on_appended(&range->replication, &replication_step, event->from, packet))
+            role_changed(core, step, range);
+        break;
+    case PACKET_SNAPSHOT:
+        on_snapshot(core, step, range, event);
+        break;
+    case PACKET_SNAPSHOT_TAKEN:
+        replication_on_snapshot_taken(&range->replication, &replication_step, event->from, packet);
+        break;
     default:
-        return false;
-    }
-}
-
-/* Takes the removals out of those who wait; the order of the others stays. */
-static void removals_take(struct node_core *core, struct batch *batch, size_t count_max, int64_t now_ms) {
-    struct entry_queue waiting = core->waiting;
-    core->waiting = (struct entry_queue){.end = &core->waiting.first};
-    while (waiting.count > 0) {
-        struct entry *entry = queue_pop(&waiting);
-        if (batch->count < count_max && is_removal(entry))
-            batch_add(core, batch, entry, now_ms);
-        else
-            queue_add(&core->waiting, entry);
-    }
-    struct follow_up *purge = core->queues[FOLLOW_UPS_PURGE].first;
-    bool is_purge_next = purge != NULL && core->queues[FOLLOW_UPS_READY].first == purge;
-    if (is_purge_next && batch->count < count_max)
-        batch_add(core, batch, ready_pop(core), now_ms);
-}
-
-static size_t smaller(size_t a, size_t b) {
-    return a < b ? a : b;
-}
-
-/* While the disk is busy the next batch gathers: group commit across all ranges. Follow-ups have half of a batch, or
- * more if clients leave it: neither a storm of new threads nor a storm of messages makes the other wait for ever. */
-static void write_next(struct node_core *core, int64_t now_ms, struct action_list *actions) {
-    size_t count = smaller(core->waiting.count + core->entries_ready, LIMIT_DISK_BATCH_MAX);
-    if (core->lent != NULL || count == 0)
-        return;
-    struct batch *batch = calloc(1, sizeof(*batch));
-    check(batch != NULL);
-    arena_init(&batch->arena);
-    batch->items = ARENA_NEW_ARRAY(&batch->arena, struct batch_item, count);
-    /* In a full store what removes goes alone, because it may use the reserve and the others may not. */
-    if (core->is_full)
-        removals_take(core, batch, count, now_ms);
-    batch->is_removal = batch->count > 0;
-    if (batch->is_removal)
-        count = batch->count;
-    size_t of_clients = count - smaller(core->entries_ready, count / 2);
-    while (core->waiting.count > 0 && batch->count < of_clients)
-        batch_add(core, batch, queue_pop(&core->waiting), now_ms);
-    while (core->entries_ready > 0 && batch->count < count)
-        batch_add(core, batch, ready_pop(core), now_ms);
-    core->lent = batch;
-    action_add(actions, ACTION_WRITE)->batch = batch;
-}
-
-static void follow_up_make_ready(struct node_core *core, struct follow_up *follow_up) {
-    if (follow_up->retry_ms != 0)
-        core->retries--;
-    follow_up_round_begin(follow_up);
-    core->entries_ready += follow_up->entries_ready;
-    follow_up_queue_add(core, FOLLOW_UPS_READY, follow_up);
-}
-
-static struct follow_up *follow_up_start(struct node_core *core, const struct id_hash *subject, uint64_t number,
-                                         const struct outbox_row *row) {
-    struct follow_up *follow_up = follow_up_new(subject, number, row);
-    follow_up->next = core->follow_ups;
-    if (core->follow_ups != NULL)
-        core->follow_ups->previous = follow_up;
-    core->follow_ups = follow_up;
-    core->follow_ups_count++;
-    core->tellings += row->is_purge ? 0 : 1;
-    if (row->is_purge)
-        follow_up_queue_add(core, FOLLOW_UPS_PURGE, follow_up);
-    /* Purges go one after the other, so that one transaction never removes the rows of many threads. */
-    if (!row->is_purge || core->queues[FOLLOW_UPS_PURGE].first == follow_up)
-        follow_up_make_ready(core, follow_up);
-    return follow_up;
-}
-
-static void follow_up_end(struct node_core *core, struct follow_up *follow_up) {
-    bool is_purge = follow_up->row.is_purge;
-    if (follow_up->previous != NULL)
-        follow_up->previous->next = follow_up->next;
-    else
-        core->follow_ups = follow_up->next;
-    if (follow_up->next != NULL)
-        follow_up->next->previous = follow_up->previous;
-    core->follow_ups_count--;
-    core->tellings -= is_purge ? 0 : 1;
-    if (is_purge)
-        follow_up_queue_pop(core, FOLLOW_UPS_PURGE);
-    follow_up_free(follow_up);
-    if (is_purge && core->queues[FOLLOW_UPS_PURGE].first != NULL)
-        follow_up_make_ready(core, core->queues[FOLLOW_UPS_PURGE].first);
-}
-
-static void pending_answer_release(struct follow_up *follow_up, struct action_list *actions) {
-    struct pending_answer *pending = follow_up->pending;
-    if (!pending_answer_let_go(follow_up))
-        return;
-    answer(actions, pending->reply_to, pending->worker, &pending->result, pending->copies);
-    free(pending);
-}
-
-static void client_entry_done(struct node_core *core, struct entry *entry, struct action_list *actions) {
-    struct pending_answer *pending = NULL;
-    unsigned copies = range_of(core, &entry->command.subject)->copies;
-    for (struct outcome_follow_up *wanted = entry->outcome.follow_ups; wanted != NULL; wanted = wanted->next) {
-        struct follow_up *follow_up = follow_up_start(core, &wanted->subject, wanted->number, &wanted->row);
-        if (wanted->row.is_purge)
-            continue; /* nobody waits for the sweeping */
-        if (pending == NULL) {
-            pending = calloc(1, sizeof(*pending));
-            check(pending != NULL);
-            *pending = (struct pending_answer){.reply_to = entry->reply_to,
-                                               .worker = entry->worker,
-                                               .result = entry->outcome.result,
-                                               .copies = copies};
-        }
-        pending->follow_ups_left++;
-        follow_up->pending = pending;
-    }
-    if (pending == NULL)
-        answer(actions, entry->reply_to, entry->worker, &entry->outcome.result, copies);
-}
-
-static void changes_tell(struct node_core *core, const struct entry *entry, int64_t now_ms,
-                         struct action_list *actions) {
-    unsigned copies = range_of(core, &entry->command.subject)->copies;
-    for (const struct outcome_change *told = entry->outcome.changes; told != NULL; told = told->next)
-        if (told->change.kind != CHANGE_RECEIPTS || coalescer_offer(core->coalescer, &told->change, now_ms))
-            fan_out(actions, &told->change, copies);
-}
-
-static void entry_done(struct node_core *core, struct entry *entry, int64_t now_ms, struct action_list *actions) {
-    struct follow_up *follow_up = entry->follow_up;
-    changes_tell(core, entry, now_ms, actions);
-    if (follow_up != NULL)
-        follow_up->in_flight--;
-    switch (entry->origin) {
-    case ENTRY_OF_CLIENT:
-        client_entry_done(core, entry, actions);
-        break;
-    case ENTRY_OF_FOLLOW_UP:
-        follow_up->users_done[entry->command.number] = true;
-        if (--follow_up->users_left == 0) {
-            pending_answer_release(follow_up, actions);
-            follow_up_make_ready(core, follow_up);
-        }
-        break;
-    case ENTRY_OF_PURGE:
-        if (entry->outcome.is_purge_done)
-            follow_up_end(core, follow_up);
-        else
-            follow_up_make_ready(core, follow_up);
-        break;
-    case ENTRY_OF_OUTBOX:
-        follow_up_end(core, follow_up);
         break;
     }
 }
 
-static void entry_refused(struct node_core *core, struct entry *entry, int rc, int64_t now_ms,
-                          struct action_list *actions) {
-    struct follow_up *follow_up = entry->follow_up;
-    if (entry->origin == ENTRY_OF_CLIENT) {
-        answer_refusal(actions, entry, rc);
-        return;
-    }
-    /* The change itself is committed, so its author waits no longer. */
-    pending_answer_release(follow_up, actions);
-    follow_up->in_flight--;
-    core->retries += follow_up->retry_ms == 0 ? 1 : 0;
-    follow_up->retry_ms = now_ms + FOLLOW_UP_RETRY_MS;
-}
-
-static void on_batch_done(struct node_core *core, struct batch *batch, int64_t now_ms, struct action_list *actions) {
-    check(batch == core->lent);
-    core->lent = NULL;
-    core->returned = batch;
-    core->batches++;
-    if (batch->rc == STATUS_STORAGE_FULL)
-        core->is_full = true;
-    else if (batch->rc == STATUS_OK && !batch->is_removal)
-        core->is_full = false;
-    for (size_t i = 0; i < batch->count; i++) {
-        struct entry *entry = batch->items[i].entry;
-        struct range *range = range_of(core, &entry->command.subject);
-        if (batch->rc != STATUS_OK) {
-            range_take_back(range, entry);
-            entry_refused(core, entry, batch->rc, now_ms, actions);
-            continue;
-        }
-        range_applied(range, entry);
-        core->applied++;
-        entry_done(core, entry, now_ms, actions);
-    }
-}
-
-static void on_start(struct node_core *core, const struct event *event) {
-    for (uint32_t i = 0; i < core->options.range_count; i++)
-        range_init(&core->ranges[i], i, &event->marks[i]);
-    for (size_t i = 0; i < event->outbox_count; i++) {
-        const struct start_outbox_row *found = &event->outbox[i];
-        follow_up_start(core, &found->subject, found->number, &found->row);
-    }
-}
-
-/* Not before everything of its last round has come back; and at once when the clock has been set back. */
-static bool is_due_for_retry(const struct follow_up *follow_up, int64_t now_ms) {
-    bool is_idle = follow_up->in_flight == 0 && follow_up->entries_ready == 0;
-    bool is_time = follow_up->retry_ms <= now_ms || follow_up->retry_ms > now_ms + FOLLOW_UP_RETRY_MS;
-    return follow_up->retry_ms != 0 && is_idle && is_time;
-}
-
-static void on_tick(struct node_core *core, int64_t now_ms, struct action_list *actions) {
+static void on_tick(struct node_core *core, const struct step *step) {
+    struct replication_step replication_step = core_replication_step(core, step);
     struct change due;
-    while (coalescer_due(core->coalescer, now_ms, &core->tick_arena, &due)) {
-        struct change *kept = ARENA_NEW(&core->tick_arena, struct change);
+    while (coalescer_due(core->coalescer, step->now_ms, &core->step_arena, &due)) {
+        struct change *kept = ARENA_NEW(&core->step_arena, struct change);
         *kept = due;
-        fan_out(actions, kept, 0);
+        core_fan_out(step, kept, 0);
     }
-    for (struct follow_up *follow_up = core->follow_ups; follow_up != NULL && core->retries > 0;
-         follow_up = follow_up->next)
-        if (is_due_for_retry(follow_up, now_ms))
-            follow_up_make_ready(core, follow_up);
+    follow_ups_tick(core, step);
+    for (uint32_t i = 0; !core->options.is_alone && i < core->options.range_count; i++) {
+        replication_tick(&core->ranges[i].replication, &replication_step, core->live, core->live_count,
+                         core->options.replication_factor);
+        core_touch(core, &core->ranges[i]);
+    }
+}
+
+/* What the step has changed of each range: commits, packets, the memory of its log. */
+static void ranges_settle(struct node_core *core, const struct step *step) {
+    struct replication_step replication_step = core_replication_step(core, step);
+    while (core->busy != NULL) {
+        struct range *range = core->busy;
+        struct replication *replication = &range->replication;
+        core->busy = range->next_busy;
+        range->is_busy = false;
+        bool was_primary = replication->role == REPLICATION_PRIMARY;
+        replication_commit(replication);
+        if (!was_primary && replication->role == REPLICATION_PRIMARY)
+            role_changed(core, step, range);
+        range->is_busy = false;
+        replication_trim(replication, range->applied, core->options.is_alone ? 0 : REPLICATION_WINDOW_BYTES_MAX);
+        replication_send(replication, &replication_step);
+    }
+}
+
+static void event_take(struct node_core *core, const struct step *step, const struct event *event) {
+    switch (event->kind) {
+    case EVENT_START:
+        on_start(core, step, event);
+        break;
+    case EVENT_PROPOSE:
+        on_propose(core, step, event->entry);
+        break;
+    case EVENT_NOTICE:
+        if (coalescer_offer(core->coalescer, event->notice, step->now_ms))
+            core_fan_out(step, event->notice, 0);
+        break;
+    case EVENT_BATCH_DONE:
+        pipeline_on_batch_done(core, step, event->batch);
+        break;
+    case EVENT_TICK:
+        on_tick(core, step);
+        break;
+    case EVENT_RECORD:
+    case EVENT_SWAPPED:
+        on_record(core, step, event);
+        break;
+    case EVENT_NODES:
+        on_nodes(core, event);
+        break;
+    case EVENT_PACKET:
+        on_packet(core, step, event);
+        break;
+    case EVENT_CHUNK_READ: {
+        struct replication_step replication_step = core_replication_step(core, step);
+        replication_on_chunk_read(&core->ranges[event->range].replication, &replication_step, event->to, event->chunk);
+        break;
+    }
+    case EVENT_OUTBOX:
+        if (core->ranges[event->range].replication.role == REPLICATION_PRIMARY)
+            for (size_t i = 0; i < event->outbox_count; i++)
+                follow_ups_start(core, &event->outbox[i].subject, event->outbox[i].number, &event->outbox[i].row);
+        break;
+    }
 }
 
 void node_core_step(struct node_core *core, const struct event *event, struct action_list *actions) {
-    switch (event->kind) {
-    case EVENT_START:
-        on_start(core, event);
-        break;
-    case EVENT_PROPOSE:
-        on_propose(core, event->entry, actions);
-        break;
-    case EVENT_NOTICE:
-        if (coalescer_offer(core->coalescer, event->notice, event->now_ms))
-            fan_out(actions, event->notice, 0);
-        break;
-    case EVENT_BATCH_DONE:
-        on_batch_done(core, event->batch, event->now_ms, actions);
-        break;
-    case EVENT_TICK:
-        on_tick(core, event->now_ms, actions);
-        break;
-    }
-    write_next(core, event->now_ms, actions);
+    struct step step = {.actions = actions, .now_ms = event->now_ms, .mono_ms = event->mono_ms};
+    event_take(core, &step, event);
+    ranges_settle(core, &step);
+    pipeline_write_next(core, &step);
+    ranges_settle(core, &step);
 }
 
 void node_core_done(struct node_core *core) {
-    batch_entries_free(core->returned);
+    pipeline_batch_free(core->returned);
     core->returned = NULL;
-    arena_reset(&core->tick_arena);
+    entries_free(core->done);
+    core->done = NULL;
+    arena_reset(&core->step_arena);
 }
 
 struct node_core_statistics node_core_statistics(const struct node_core *core) {
     return (struct node_core_statistics){.waiting = core->waiting.count + core->entries_ready,
-                                         .on_disk = on_disk(core),
+                                         .on_disk = core->lent == NULL ? 0 : core->lent->count,
                                          .follow_ups = core->follow_ups_count,
                                          .applied = core->applied,
                                          .batches = core->batches};

@@ -9,7 +9,11 @@ struct node_core;
 
 struct node_core_options {
     uint32_t range_count;
-    size_t queue_max; /* proposals waiting or on disk, and changes followed up; beyond it STATUS_OVERLOADED */
+    uint64_t self;             /* this node's id, not 0 */
+    bool is_alone;             /* no coordinator but its own: it leads every range */
+    size_t replication_factor; /* how many replicas a range should have */
+    size_t min_in_sync;        /* below that many, itself included, a write is refused */
+    size_t queue_max;          /* proposals waiting or on disk, and changes followed up; beyond it STATUS_OVERLOADED */
 };
 
 struct node_core_statistics {

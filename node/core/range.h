@@ -1,33 +1,71 @@
 #pragma once
-/* One range: gives proposals their place (epoch, index) and time, and takes the places back when the disk refuses. With
- * one replica an entry is committed as soon as its own append is durable. */
+/* One range: its replication, and the entries that are on their way through it — placed, appended, committed, applied.
+ * It gives proposals their place and time, and says what the next batch has to do for it. */
 #include "node/core/entry.h"
+#include "node/core/replication.h"
 
-struct range {
-    uint32_t id;
-    uint64_t epoch;
-    uint64_t last_index; /* of the newest entry given out */
-    uint64_t applied;
-    int64_t last_time_ms; /* command times rise within a range */
-    unsigned copies;      /* in-sync replicas beside this one */
+/* The entries of a range that are not applied yet, in the order of the log:
+ *
+ *   applied │ given to be applied │ committed and durable │ given to be appended │ new
+ *           └ applied             └ apply_given           └ …                    └ append_given
+ */
+/* A chunk of a snapshot that waits for the disk. */
+struct range_taking {
+    struct replication_chunk chunk;
+    struct buffer rows;
+    bool is_wanted;
+    bool is_wiped; /* what the range held is gone, so the chunk may be put */
+    bool is_lent;
 };
 
-void range_init(struct range *range, uint32_t id, const struct range_marks *marks);
+struct range {
+    struct replication replication;
+    struct range_taking taking;
+    uint64_t applied;
+    uint64_t apply_given;
+    uint64_t append_given;
+    uint64_t truncate_from; /* 0: nothing to be taken off the log on disk */
+    int64_t last_time_ms;   /* command times rise within a range */
+    struct entry *first;
+    struct entry *last;
+    struct range *next_busy;
+    bool is_refused; /* a batch that touched it came to nothing */
+    bool is_busy;    /* the next batch or the end of the step has to look at it */
+};
 
-/* The command's time: `now_ms`, but never before an earlier command's. */
-void range_stamp(struct range *range, struct entry *entry, int64_t now_ms);
+/* `epoch` of the record is to be told afterwards (replication_on_record). */
+void range_init(struct range *range, uint32_t id, uint64_t self, bool is_alone, const struct range_marks *marks,
+                bool is_void, int64_t mono_ms);
+/* Frees the entries that are left. */
+void range_close(struct range *range);
 
-/* The next place of this range. */
-void range_place(struct range *range, struct entry *entry);
+/* Gives a proposal its time, which is `now_ms` but never before an earlier command's, and the next place. It is the
+ * range's until range_pop gives it back. */
+void range_place(struct range *range, struct entry *entry, int64_t now_ms);
+/* The same for an entry that came from the primary, or was found on disk: it has its time and place already. */
+void range_take(struct range *range, struct entry *entry);
 
-/* True when an entry is committed by this node's own append: no other replica is in sync. */
+/* The first entry, which has been applied. */
+struct entry *range_pop(struct range *range);
+
+/* Takes out the entries from `index` on, newest first; linked by `next`. */
+struct entry *range_cut(struct range *range, uint64_t index);
+
+/* True while the disk worker has an entry of it. */
+bool range_is_lent(const struct range *range);
+/* A snapshot begins: all its entries go, linked by `next`; none may be lent. */
+struct entry *range_void(struct range *range);
+/* It has ended: the range is what it was behind this entry. */
+void range_made_whole(struct range *range, uint64_t index);
+
+/* What the next batch should do: entries from the first of these on, in order; NULL: none. */
+struct entry *range_next_append(const struct range *range);
+struct entry *range_next_apply(const struct range *range);
+/* How many of both. */
+size_t range_work(const struct range *range);
+
+/* True when an entry is committed by this node's own append: no other replica counts. */
 bool range_commits_alone(const struct range *range);
-
-/* The entry was applied; entries come in order. */
-void range_applied(struct range *range, const struct entry *entry);
-
-/* The entry was not written: its place is free again. Entries come newest first or all of a batch. */
-void range_take_back(struct range *range, const struct entry *entry);
 
 /* "disk", "disk+1", "disk+2". Static text. */
 const char *durability_name(unsigned copies);

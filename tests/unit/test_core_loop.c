@@ -37,8 +37,8 @@ static void on_answer(struct gateway_worker *self, struct reply *reply) {
 }
 
 static void core_begin(void) {
-    struct range_marks marks[RANGES] = {{0}};
-    struct event event = {.kind = EVENT_START, .now_ms = fixture.now_ms, .marks = marks};
+    struct start_range ranges[RANGES] = {{.marks = {0}}};
+    struct event event = {.kind = EVENT_START, .ranges = ranges};
     core_loop_step(&server, &event);
 }
 
@@ -53,7 +53,8 @@ static int set_up(void **state) {
     struct worker_options worker_options = {.context = &gateway_worker};
     check(worker_init(&worker, &worker_options, error, sizeof(error)) == 0);
     server.gateway.workers_count = 1;
-    struct node_core_options core_options = {.range_count = RANGES, .queue_max = 100};
+    struct node_core_options core_options = {
+        .range_count = RANGES, .self = 1, .is_alone = true, .min_in_sync = 1, .queue_max = 100};
     server.core = node_core_new(&core_options);
     check(core_loop_open(&server) == STATUS_OK);
     struct disk_options disk_options = {.writer = {.store = fixture.store,

@@ -68,6 +68,12 @@ static void action_perform(const struct action *action) {
             (struct told){action->change->kind, action->change->subject, action->change->offset,
                           action->change->typing_count, action->change->receipts_count};
         break;
+    case ACTION_SEND:
+    case ACTION_SWAP:
+    case ACTION_READ_OUTBOX:
+    case ACTION_READ_CHUNK:
+        check(false); /* the node is alone */
+        break;
     }
 }
 
@@ -150,16 +156,21 @@ static size_t outbox_count(void) {
 
 static void core_start(void) {
     static struct outbox_gathering gathering;
-    struct node_core_options options = {.range_count = RANGES, .queue_max = QUEUE_MAX};
+    struct node_core_options options = {
+        .range_count = RANGES, .self = 1, .is_alone = true, .min_in_sync = 1, .queue_max = QUEUE_MAX};
     struct range_marks marks[RANGES];
+    struct start_range ranges[RANGES] = {{.marks = {0}}};
     struct store_transaction *transaction = fixture_read(&fixture);
     check(range_marks_load(transaction, &fixture.master, marks, RANGES) == STATUS_OK);
     check(range_log_next_number(transaction, &next_number) == STATUS_OK);
     store_abort(transaction);
     outbox_read(&gathering);
     core = node_core_new(&options);
-    step(
-        (struct event){.kind = EVENT_START, .marks = marks, .outbox = gathering.rows, .outbox_count = gathering.count});
+    for (size_t i = 0; i < RANGES; i++)
+        ranges[i] =
+            (struct start_range){.marks = marks[i], .base_index = marks[i].applied, .base_epoch = marks[i].epoch};
+    step((struct event){
+        .kind = EVENT_START, .ranges = ranges, .outbox = gathering.rows, .outbox_count = gathering.count});
 }
 
 static void forget_told(void) {

@@ -1,0 +1,93 @@
+#pragma once
+/* The inside of the core, for the files that make it: node_core.c (events), pipeline.c (what goes to the disk and comes
+ * back), follow_ups.c (what threads still have to tell users' ranges). Nobody else includes it. */
+#include "node/core/coalesce.h"
+#include "node/core/follow_up.h"
+#include "node/core/node_core.h"
+#include "node/core/range.h"
+
+/* Entries in the order they were proposed. */
+struct entry_queue {
+    struct entry *first;
+    struct entry **end;
+    size_t count;
+};
+
+struct follow_up_queue {
+    struct follow_up *first;
+    struct follow_up *last;
+};
+
+struct node_core {
+    struct node_core_options options;
+    struct cluster_map map;
+    struct range *ranges;
+    struct range *busy; /* to be looked at when the step ends */
+    uint64_t *live;     /* nodes */
+    size_t live_count;
+
+    struct entry_queue waiting; /* of clients: without a place yet */
+    struct follow_up_queue queues[FOLLOW_UP_QUEUES];
+    size_t entries_ready;   /* what the ready ones have to give; an entry is made when a batch takes it */
+    struct batch *lent;     /* the batch that is on disk, if any */
+    struct batch *returned; /* what the last step's actions borrow */
+    struct entry *done;     /* freed when the actions have been performed */
+    int64_t retry_ms;       /* the disk refused to apply: not before that, monotonic */
+
+    struct coalescer *coalescer;
+    struct arena step_arena;
+    struct follow_up *follow_ups;
+    size_t follow_ups_count;
+    size_t tellings; /* follow-ups that are no purges */
+    size_t retries;  /* follow-ups with a retry_ms */
+    bool is_full;    /* the last batch that added something found no room */
+    uint64_t applied;
+    uint64_t batches;
+};
+
+/* One step: the event's times, and where its actions go. */
+struct step {
+    struct action_list *actions;
+    int64_t now_ms;
+    int64_t mono_ms;
+};
+
+/* ---- node_core.c ---- */
+
+struct range *core_range_of(struct node_core *core, const struct id_hash *subject);
+struct replication_step core_replication_step(struct node_core *core, const struct step *step);
+/* The range is looked at when the step ends: what it sends, what it commits, what the next batch does for it. */
+void core_touch(struct node_core *core, struct range *range);
+void core_fan_out(const struct step *step, const struct change *change, unsigned copies);
+void core_answer(const struct step *step, void *reply_to, unsigned worker, const struct command_result *result,
+                 unsigned copies);
+void core_answer_refusal(const struct step *step, const struct entry *entry, int rc);
+/* Frees the entry after this step's actions have been performed. */
+void core_entry_done(struct node_core *core, struct entry *entry);
+/* Whoever waits for these entries, linked by `next`, hears that they came to nothing. */
+void core_entries_refuse(struct node_core *core, const struct step *step, struct entry *entries, int rc);
+
+/* ---- pipeline.c ---- */
+
+void pipeline_write_next(struct node_core *core, const struct step *step);
+void pipeline_on_batch_done(struct node_core *core, const struct step *step, struct batch *batch);
+void pipeline_batch_free(struct batch *batch);
+/* This node leads the range no more: what is in its log may still be committed by another, and nobody here knows. */
+void pipeline_range_lost(struct node_core *core, const struct step *step, struct range *range);
+
+/* ---- follow_ups.c ---- */
+
+struct follow_up *follow_ups_start(struct node_core *core, const struct id_hash *subject, uint64_t number,
+                                   const struct outbox_row *row);
+/* The next entry of the ready ones; there must be one. */
+struct entry *follow_ups_pop(struct node_core *core);
+bool follow_ups_next_is_purge(const struct node_core *core);
+/* An entry of a follow-up has been applied, or has come to nothing. */
+void follow_ups_on_applied(struct node_core *core, const struct step *step, struct entry *entry);
+void follow_ups_on_refused(struct node_core *core, const struct step *step, struct entry *entry);
+/* The author of a change waits for its follow-ups, or is answered at once. */
+void follow_ups_of_client(struct node_core *core, const struct step *step, struct entry *entry, unsigned copies);
+void follow_ups_tick(struct node_core *core, const struct step *step);
+/* Those of a range that this node leads no more are forgotten: its new primary finds them in the outbox. */
+void follow_ups_forget(struct node_core *core, const struct step *step, const struct range *range);
+void follow_ups_close(struct node_core *core);

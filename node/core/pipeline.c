@@ -1,0 +1,349 @@
+/* What goes to the disk in one batch and comes back: entries to append, entries to apply, log ends to take off. */
+#include <stdlib.h>
+
+#include "node/core/node_core_parts.h"
+#include "proto/check.h"
+#include "proto/limits.h"
+#include "proto/status.h"
+
+#define RETRY_MS 1000 /* after the disk refused to apply what is committed */
+
+/*            propose             ACTION_WRITE                      EVENT_BATCH_DONE
+ *  waiting ────────────▶ placed ──────────────▶ lent: append ─────────────────────▶ durable
+ *                          ▲                       │ disk refused: places taken back    │ durable on all that are in
+ * sync an APPEND packet ───┘                       └─────▶ refused                      ▼ committed EVENT_BATCH_DONE
+ * ACTION_WRITE   │ answered, told ◀────────────────── lent: apply ◀─────────────────┘
+ *
+ * With one replica an entry is committed as soon as it is durable, so one and the same batch appends and applies it.
+ */
+
+void pipeline_batch_free(struct batch *batch) {
+    if (batch == NULL)
+        return;
+    arena_close(&batch->arena);
+    free(batch);
+}
+
+static struct entry *waiting_pop(struct node_core *core) {
+    struct entry_queue *queue = &core->waiting;
+    struct entry *entry = queue->first;
+    queue->first = entry->next;
+    if (queue->first == NULL)
+        queue->end = &queue->first;
+    queue->count--;
+    entry->next = NULL;
+    return entry;
+}
+
+static void waiting_add(struct node_core *core, struct entry *entry) {
+    entry->next = NULL;
+    *core->waiting.end = entry;
+    core->waiting.end = &entry->next;
+    core->waiting.count++;
+}
+
+/* ---- filling a batch ---- */
+
+static void item_add(struct batch *batch, struct entry *entry, bool is_append, bool is_apply) {
+    entry->is_lent = true;
+    batch->items[batch->count++] = (struct batch_item){.entry = entry, .is_append = is_append, .is_apply = is_apply};
+}
+
+static void taking_add(struct range *range, struct batch *batch) {
+    struct range_taking *taking = &range->taking;
+    taking->is_lent = true;
+    batch->takings[batch->takings_count++] = (struct batch_taking){
+        .range = range->replication.range, .chunk = taking->is_wiped ? taking->chunk.rows : BYTES_ABSENT};
+}
+
+/* What is in the log already: entries from the primary, and what has been committed meanwhile. */
+static void log_work_add(struct range *range, struct batch *batch, size_t count_max, bool may_apply) {
+    if (range->taking.is_wanted) {
+        taking_add(range, batch);
+        return;
+    }
+    if (range->truncate_from != 0) {
+        batch->truncations[batch->truncations_count++] =
+            (struct log_truncation){.range = range->replication.range, .from = range->truncate_from};
+        range->truncate_from = 0;
+    }
+    for (struct entry *entry = range_next_append(range); entry != NULL && batch->count < count_max;
+         entry = entry->next_in_range) {
+        item_add(batch, entry, true, false);
+        range->append_given = entry->place.index;
+    }
+    if (!may_apply)
+        return;
+    uint64_t committed = range->replication.committed;
+    for (struct entry *entry = range_next_apply(range);
+         entry != NULL && entry->place.index <= committed && entry->place.index <= range->replication.durable &&
+         batch->count < count_max;
+         entry = entry->next_in_range) {
+        item_add(batch, entry, false, true);
+        range->apply_given = entry->place.index;
+    }
+}
+
+/* Its place and time are given here, where the order is. */
+static void proposal_add(struct node_core *core, const struct step *step, struct batch *batch, struct entry *entry) {
+    struct range *range = core_range_of(core, &entry->command.subject);
+    int rc = replication_may_write(&range->replication, step->mono_ms, core->options.min_in_sync);
+    if (rc != STATUS_OK) {
+        core_entries_refuse(core, step, entry, rc);
+        return;
+    }
+    range_place(range, entry, step->now_ms);
+    bool commits_alone = range_commits_alone(range);
+    item_add(batch, entry, true, commits_alone);
+    range->append_given = entry->place.index;
+    if (commits_alone)
+        range->apply_given = entry->place.index;
+    core_touch(core, range);
+}
+
+/* Commands after which the store holds less, or will when they are followed up. */
+static bool is_removal(const struct entry *entry) {
+    switch (entry->command.kind) {
+    case COMMAND_THREAD_DELETE:
+    case COMMAND_MESSAGE_DELETE:
+    case COMMAND_THREAD_PURGE:
+    case COMMAND_OUTBOX_DONE:
+    case COMMAND_USER_DELETE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Takes the removals out of those who wait; the order of the others stays. */
+static void removals_add(struct node_core *core, const struct step *step, struct batch *batch, size_t count_max) {
+    struct entry_queue waiting = core->waiting;
+    core->waiting = (struct entry_queue){.end = &core->waiting.first};
+    for (struct entry *entry = waiting.first, *next; entry != NULL; entry = next) {
+        next = entry->next;
+        entry->next = NULL;
+        if (batch->count < count_max && is_removal(entry))
+            proposal_add(core, step, batch, entry);
+        else
+            waiting_add(core, entry);
+    }
+    if (follow_ups_next_is_purge(core) && batch->count < count_max)
+        proposal_add(core, step, batch, follow_ups_pop(core));
+}
+
+static size_t smaller(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+/* Follow-ups have half of a batch, or more if clients leave it: neither a storm of new threads nor a storm of messages
+ * makes the other wait for ever. */
+static void proposals_add(struct node_core *core, const struct step *step, struct batch *batch, size_t count_max) {
+    size_t room = count_max - batch->count;
+    size_t count = smaller(core->waiting.count + core->entries_ready, room);
+    size_t of_clients = batch->count + count - smaller(core->entries_ready, count / 2);
+    size_t end = batch->count + count;
+    while (core->waiting.count > 0 && batch->count < of_clients)
+        proposal_add(core, step, batch, waiting_pop(core));
+    while (core->entries_ready > 0 && batch->count < end)
+        proposal_add(core, step, batch, follow_ups_pop(core));
+}
+
+struct log_work {
+    size_t items, truncations, takings;
+};
+
+static struct log_work log_work(const struct node_core *core) {
+    struct log_work work = {0};
+    for (uint32_t i = 0; !core->options.is_alone && i < core->options.range_count; i++) {
+        const struct range *range = &core->ranges[i];
+        work.items += range_work(range);
+        work.truncations += range->truncate_from != 0 ? 1 : 0;
+        work.takings += range->taking.is_wanted ? 1 : 0;
+    }
+    return work;
+}
+
+static bool is_empty(const struct batch *batch) {
+    return batch->count == 0 && batch->truncations_count == 0 && batch->takings_count == 0;
+}
+
+/* While the disk is busy the next batch gathers: group commit across all ranges. */
+void pipeline_write_next(struct node_core *core, const struct step *step) {
+    if (core->lent != NULL)
+        return;
+    struct log_work work = log_work(core);
+    size_t count = smaller(work.items + core->waiting.count + core->entries_ready, LIMIT_DISK_BATCH_MAX);
+    if (count + work.truncations + work.takings == 0)
+        return;
+    struct batch *batch = calloc(1, sizeof(*batch));
+    check(batch != NULL);
+    arena_init(&batch->arena);
+    batch->items = ARENA_NEW_ARRAY(&batch->arena, struct batch_item, count);
+    batch->truncations = ARENA_NEW_ARRAY(&batch->arena, struct log_truncation, work.truncations);
+    batch->takings = ARENA_NEW_ARRAY(&batch->arena, struct batch_taking, work.takings);
+    for (uint32_t i = 0; work.items + work.truncations + work.takings > 0 && i < core->options.range_count; i++)
+        log_work_add(&core->ranges[i], batch, count, step->mono_ms >= core->retry_ms);
+    /* In a full store what removes goes alone, because it may use the reserve and the others may not. */
+    if (core->is_full && is_empty(batch)) {
+        removals_add(core, step, batch, count);
+        batch->is_removal = batch->count > 0;
+    }
+    if (!batch->is_removal)
+        proposals_add(core, step, batch, count);
+    if (is_empty(batch)) {
+        pipeline_batch_free(batch);
+        return;
+    }
+    core->lent = batch;
+    action_add(step->actions, ACTION_WRITE)->batch = batch;
+}
+
+/* ---- what came back ---- */
+
+static void changes_tell(struct node_core *core, const struct step *step, const struct entry *entry, unsigned copies) {
+    for (const struct outcome_change *told = entry->outcome.changes; told != NULL; told = told->next)
+        if (told->change.kind != CHANGE_RECEIPTS || coalescer_offer(core->coalescer, &told->change, step->now_ms))
+            core_fan_out(step, &told->change, copies);
+}
+
+/* Only the primary tells and answers. */
+static void entry_applied(struct node_core *core, const struct step *step, struct range *range, struct entry *entry) {
+    unsigned copies = replication_copies(&range->replication);
+    check(range_pop(range) == entry);
+    core->applied++;
+    if (range->replication.role == REPLICATION_PRIMARY)
+        changes_tell(core, step, entry, copies);
+    if (entry->origin == ENTRY_OF_CLIENT)
+        follow_ups_of_client(core, step, entry, copies);
+    else if (entry->follow_up != NULL)
+        follow_ups_on_applied(core, step, entry);
+    core_entry_done(core, entry);
+}
+
+static void items_take_back(struct node_core *core, struct batch *batch) {
+    for (size_t i = 0; i < batch->count; i++) {
+        struct entry *entry = batch->items[i].entry;
+        entry->is_lent = false;
+        if (entry->is_dropped) {
+            core_entry_done(core, entry);
+            batch->items[i].entry = NULL;
+        }
+    }
+}
+
+static void taking_done(struct node_core *core, const struct step *step, const struct batch_taking *done) {
+    struct replication_step replication_step = core_replication_step(core, step);
+    struct range *range = &core->ranges[done->range];
+    struct range_taking *taking = &range->taking;
+    core_touch(core, range);
+    if (done->rc != STATUS_OK) {
+        taking->is_wanted = false;
+        replication_on_chunk_refused(&range->replication);
+    } else if (!taking->is_wiped) {
+        taking->is_wiped = done->is_done;
+    } else {
+        taking->is_wanted = false;
+        if (taking->chunk.is_last)
+            range_made_whole(range, taking->chunk.index);
+        replication_on_chunk_durable(&range->replication, &replication_step, &taking->chunk);
+    }
+}
+
+static void takings_take_back(struct node_core *core, const struct step *step, struct batch *batch) {
+    for (size_t i = 0; i < batch->takings_count; i++) {
+        core->ranges[batch->takings[i].range].taking.is_lent = false;
+        if (batch->rc == STATUS_OK)
+            taking_done(core, step, &batch->takings[i]);
+        else
+            core->retry_ms = step->mono_ms + RETRY_MS;
+    }
+}
+
+static void batch_succeeded(struct node_core *core, const struct step *step, struct batch *batch) {
+    for (size_t i = 0; i < batch->count; i++) {
+        struct entry *entry = batch->items[i].entry;
+        if (entry == NULL)
+            continue;
+        struct range *range = &core->ranges[entry->place.range];
+        bool is_last_of_range = i + 1 == batch->count || batch->items[i + 1].entry == NULL ||
+                                batch->items[i + 1].entry->place.range != entry->place.range;
+        if (batch->items[i].is_append) {
+            struct replication_step replication_step = core_replication_step(core, step);
+            /* One acknowledgement for all of them. */
+            if (is_last_of_range || !batch->items[i + 1].is_append || batch->items[i].is_apply)
+                replication_on_durable(&range->replication, &replication_step, entry->place.index);
+            replication_commit(&range->replication);
+        }
+        core_touch(core, range);
+        if (batch->items[i].is_apply)
+            entry_applied(core, step, range, entry);
+    }
+}
+
+/* Nothing of it happened. What is not durable leaves the log, and what was to be applied is so later. */
+static void range_refused(struct node_core *core, const struct step *step, struct range *range, int rc) {
+    struct replication_step replication_step = core_replication_step(core, step);
+    range->apply_given = range->applied;
+    replication_on_refused(&range->replication, &replication_step);
+    core_entries_refuse(core, step, range_cut(range, window_last_index(&range->replication.window) + 1), rc);
+    core_touch(core, range);
+}
+
+static void batch_failed(struct node_core *core, const struct step *step, struct batch *batch) {
+    for (size_t i = 0; i < batch->truncations_count; i++) {
+        struct range *range = &core->ranges[batch->truncations[i].range];
+        uint64_t from = batch->truncations[i].from;
+        if (range->truncate_from == 0 || from < range->truncate_from)
+            range->truncate_from = from;
+        range_refused(core, step, range, batch->rc);
+    }
+    uint32_t last = UINT32_MAX;
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->items[i].entry == NULL)
+            continue;
+        uint32_t id = batch->items[i].entry->place.range;
+        bool is_apply_only = batch->items[i].is_apply && !batch->items[i].is_append;
+        if (is_apply_only)
+            core->retry_ms = step->mono_ms + RETRY_MS;
+        if (id != last)
+            core->ranges[id].is_refused = true;
+        last = id;
+    }
+    for (uint32_t id = 0; id < core->options.range_count; id++) {
+        if (!core->ranges[id].is_refused)
+            continue;
+        core->ranges[id].is_refused = false;
+        range_refused(core, step, &core->ranges[id], batch->rc);
+    }
+}
+
+void pipeline_on_batch_done(struct node_core *core, const struct step *step, struct batch *batch) {
+    check(batch == core->lent);
+    core->lent = NULL;
+    core->returned = batch;
+    core->batches++;
+    if (batch->rc == STATUS_STORAGE_FULL)
+        core->is_full = true;
+    else if (batch->rc == STATUS_OK && !batch->is_removal)
+        core->is_full = false;
+    items_take_back(core, batch);
+    takings_take_back(core, step, batch);
+    if (batch->rc == STATUS_OK)
+        batch_succeeded(core, step, batch);
+    else
+        batch_failed(core, step, batch);
+}
+
+/* ---- a range that is led elsewhere ---- */
+
+void pipeline_range_lost(struct node_core *core, const struct step *step, struct range *range) {
+    for (struct entry *entry = range->first; entry != NULL; entry = entry->next_in_range) {
+        if (entry->origin == ENTRY_OF_CLIENT)
+            core_answer_refusal(step, entry, STATUS_NOT_PRIMARY);
+        else if (entry->follow_up != NULL)
+            follow_ups_on_refused(core, step, entry);
+        entry->origin = ENTRY_OF_LOG;
+        entry->follow_up = NULL;
+    }
+    follow_ups_forget(core, step, range);
+}

@@ -1,0 +1,184 @@
+#pragma once
+/* How one range is replicated: epochs, who is in sync, acknowledgements, the lease, taking over, reconciling the tail
+ * of the log. Primary and backup as in PacificA (Lin et al., MSR-TR-2008-25), with the record of who holds the range at
+ * the coordinator. It decides and asks; entries reach the disk, the state and clients through range.c and node_core.c.
+ *
+ *  committed  durable on every replica that is in sync, or about to be: nothing that happens later can lose it
+ *  lease      while every in-sync backup has echoed an append that was sent less than LEASE_MS ago, nobody else can
+ * have become primary, because a backup waits longer than that after the last append it received
+ *
+ * Time here is monotonic milliseconds; clocks of different nodes are never compared. */
+#include "node/core/action.h"
+#include "node/core/window.h"
+#include "proto/packet.h"
+#include "proto/range_record.h"
+
+#define REPLICATION_HEARTBEAT_MS 200
+#define REPLICATION_LEASE_MS 1500
+#define REPLICATION_TAKEOVER_MS 2200        /* the lease, and room for clocks that run differently fast */
+#define REPLICATION_TAKEOVER_STAGGER_MS 300 /* between the backups, in the record's order */
+#define REPLICATION_SILENT_MS 1500          /* a backup that has not answered for so long is taken out of sync */
+#define REPLICATION_STUCK_MS 5000           /* so is one that answers, but whose disk does not get on */
+#define REPLICATION_RESEND_MS 100
+#define REPLICATION_CHUNK_RESEND_MS 1000
+#define REPLICATION_SWAP_RETRY_MS 500
+#define REPLICATION_IN_FLIGHT_BYTES_MAX (1024 * 1024) /* sent to one replica and not yet acknowledged */
+#define REPLICATION_PACKET_BYTES_MAX (128 * 1024)     /* of entries in one packet, but for a single larger one */
+#define REPLICATION_LEARNER_GAP_MAX 100               /* entries a learner may lack to be taken in */
+#define REPLICATION_WINDOW_BYTES_MAX (4 * 1024 * 1024)
+
+/*          the record names us primary            all of the log is committed
+ *   REPLICA ──in the epoch we asked for──▶ TAKING_OVER ───────────────────────▶ PRIMARY
+ *     ▲ ▲                                       │                                 │
+ *     │ └── another primary, or our disk failed ┴─────────────────────────────────┘
+ *   NONE  the record does not name us, or is not known
+ */
+enum replication_role {
+    REPLICATION_NONE,
+    REPLICATION_REPLICA, /* backup or learner: the record says which */
+    REPLICATION_TAKING_OVER,
+    REPLICATION_PRIMARY
+};
+
+/* Another node, as the primary sees it. */
+struct replica {
+    uint64_t node;
+    bool is_joining;        /* a learner that is about to be in sync: nothing commits without it any more */
+    bool is_matched;        /* has answered in this epoch */
+    uint64_t durable;       /* on its disk, and matching our log */
+    uint64_t next;          /* what is sent next */
+    size_t in_flight_bytes; /* about */
+    int64_t heard_ms;
+    int64_t progress_ms; /* when `durable` last rose, or there was nothing to do */
+    int64_t sent_ms;
+    int64_t lease_ms;    /* when the append was sent that it echoed last */
+    uint64_t snapshot;   /* 0: the log is enough. Otherwise it gets the rows of the range first */
+    uint64_t chunk;      /* the one it needs next */
+    uint64_t chunks;     /* how many there are; 0: not known yet */
+    uint64_t log_end;    /* as it told last */
+    uint64_t rows_for;   /* the end of its log when the snapshot was begun: it is for nothing else */
+    uint64_t rows_index; /* the rows are those after this entry */
+    int64_t snapshot_ms; /* when that was asked for or sent */
+};
+
+struct replication {
+    uint32_t range;
+    uint64_t self;
+    bool is_alone; /* there is no other node, nor has been one */
+    enum replication_role role;
+    struct range_record record; /* epoch 0: not known since the start, and nothing is answered */
+    uint64_t version;           /* of the record, for the coordinator */
+    struct window window;
+    uint64_t durable;   /* on our own disk */
+    uint64_t committed; /* as far as we know */
+    uint64_t ready_at;  /* TAKING_OVER: when that much is committed, we serve */
+
+    struct replica replicas[RANGE_REPLICAS_MAX]; /* TAKING_OVER, PRIMARY */
+    size_t replicas_count;
+    uint64_t snapshots_begun;
+
+    uint64_t matched;     /* REPLICA: our log is the primary's up to here, in this epoch */
+    uint64_t lease_heard; /* REPLICA: to be echoed */
+    uint64_t snapshot;    /* REPLICA: being taken; 0: none */
+    uint64_t chunk;       /* of it, on our disk */
+    bool is_taking_chunk; /* one is on its way to our disk */
+    bool is_void;         /* the rows are not whole: a snapshot was begun and has not ended */
+    int64_t heard_ms;
+
+    bool is_swap_wanted; /* until its outcome is known nothing relies on either record */
+    struct range_record wanted;
+    int64_t swap_asked_ms;
+};
+
+/* What every call needs: where actions go, memory that lasts until they are performed, and the time. */
+struct replication_step {
+    struct action_list *actions;
+    struct arena *arena;
+    int64_t mono_ms;
+};
+
+/* At start: the window holds the log as it is on disk, `applied` is what state has seen of it. `is_void`: a snapshot
+ * was being taken; the window is empty then. */
+void replication_init(struct replication *replication, uint32_t range, uint64_t self, bool is_alone, bool is_void,
+                      uint64_t applied, int64_t mono_ms);
+void replication_close(struct replication *replication);
+
+/* The coordinator's record, at start and whenever it changes. Older ones are ignored. True: the role has changed. */
+bool replication_on_record(struct replication *replication, const struct replication_step *step,
+                           const struct range_record *record, uint64_t version);
+
+/* How a swap ended: STATUS_OK or STATUS_CONFLICT with the record as it is now; anything else: not known, asked again.
+ */
+bool replication_on_swapped(struct replication *replication, const struct replication_step *step, int rc,
+                            const struct range_record *record, uint64_t version);
+
+/* The next entry of the log, by its primary. Returns its index; the caller brings it to the disk. */
+uint64_t replication_propose(struct replication *replication, struct bytes command);
+
+/* What an APPEND changed of our log: entries from `truncate_from` on are gone (0: none), and those from `first` to
+ * `last` are new (0: none); both are to be done on disk. */
+struct replication_intake {
+    uint64_t truncate_from;
+    uint64_t first;
+    uint64_t last;
+};
+struct replication_intake replication_on_append(struct replication *replication, const struct replication_step *step,
+                                                uint64_t from, const struct packet *packet);
+/* True: the role has changed (we are not primary any more). */
+bool replication_on_appended(struct replication *replication, const struct replication_step *step, uint64_t from,
+                             const struct packet *packet);
+
+/* ---- snapshots: for a learner that lacks entries which have left the window ----
+ * The primary asks its node for a chunk (ACTION_READ_CHUNK), sends it, and asks for the next one when the learner's
+ * disk has it. A chunk that is not acknowledged is read and sent again. */
+struct replication_chunk {
+    uint64_t snapshot; /* names one reading of the rows; rises */
+    uint64_t chunk;    /* from 0 */
+    bool is_last;
+    uint64_t index; /* the rows are those after this entry */
+    uint64_t epoch; /* of that entry */
+    struct bytes rows;
+};
+/* What was read; `chunk` borrowed until the actions have been performed. */
+void replication_on_chunk_read(struct replication *replication, const struct replication_step *step, uint64_t to,
+                               const struct replication_chunk *chunk);
+/* True: the chunk is to be put on our disk (chunk 0 wipes the range first; the last one makes it whole), then
+ * replication_on_chunk_durable. Everything of our log is void from chunk 0 on. */
+bool replication_on_snapshot(struct replication *replication, const struct replication_step *step, uint64_t from,
+                             const struct packet *packet, struct replication_chunk *chunk);
+void replication_on_chunk_durable(struct replication *replication, const struct replication_step *step,
+                                  const struct replication_chunk *chunk);
+/* Our disk refused it: it will come again. */
+void replication_on_chunk_refused(struct replication *replication);
+void replication_on_snapshot_taken(struct replication *replication, const struct replication_step *step, uint64_t from,
+                                   const struct packet *packet);
+
+/* Our own disk has everything up to `index`. A replica acknowledges. */
+void replication_on_durable(struct replication *replication, const struct replication_step *step, uint64_t index);
+/* Our disk refused what is not durable: it leaves our log. A primary with replicas, which may have it, takes a new
+ * epoch first. True: the role has changed. */
+bool replication_on_refused(struct replication *replication, const struct replication_step *step);
+
+/* Recomputes `committed`. True: it rose, or the role has changed. */
+bool replication_commit(struct replication *replication);
+
+/* Sends what replicas lack; once at the end of each step. */
+void replication_send(struct replication *replication, const struct replication_step *step);
+
+/* Heartbeats, silence, taking over. `live` are the nodes that may hold replicas, ourselves included; `factor` is how
+ * many a range should have. */
+void replication_tick(struct replication *replication, const struct replication_step *step, const uint64_t *live,
+                      size_t live_count, size_t factor);
+
+/* The window gives up what is applied and no replica needs, beyond its bound. */
+void replication_trim(struct replication *replication, uint64_t applied, size_t bytes_max);
+
+/* Takes no writes and no reads without it. */
+bool replication_has_lease(const struct replication *replication, int64_t mono_ms);
+bool replication_may_read(const struct replication *replication, int64_t mono_ms);
+/* 0; STATUS_NOT_PRIMARY; STATUS_TOO_FEW_REPLICAS. */
+int replication_may_write(const struct replication *replication, int64_t mono_ms, size_t min_in_sync);
+/* True when nothing commits by more than our own disk. */
+bool replication_commits_alone(const struct replication *replication);
+/* In-sync replicas beside this one. */
+unsigned replication_copies(const struct replication *replication);
