@@ -7,8 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "node/cluster_keys.h"
+#include "node/coordinator/etcd.h"
 #include "node/coordinator/local.h"
+#include "node/log.h"
 #include "node/secret_file.h"
+#include "node/secret_line.h"
 #include "proto/check.h"
 #include "storage/store_lmdb.h"
 
@@ -36,17 +40,23 @@ static int folder_make(const char *folder) {
     return mkdir(path, 0700) == 0 || errno == EEXIST ? STATUS_OK : STATUS_STORAGE_FAILED;
 }
 
+/* A new master key could open nothing of an old database. */
+static int master_key_is_there(const struct config *config, const char **reason) {
+    bool is_lost = file_exists(config, "data.mdb") && !file_exists(config, "master.key");
+    if (is_lost)
+        *reason = "there is a database but no master.key; put the key back";
+    return is_lost ? STATUS_CONFLICT : STATUS_OK;
+}
+
+/* With the master key that the folder has by now. */
 static int store_open(const struct config *config, struct data_folder *folder, const char **reason) {
     struct store_lmdb_options options = {.folder = config->data,
                                          .map_bytes = (size_t)config->storage_map_initial_mb << 20,
                                          .bytes_max = (size_t)config->storage_max_mb << 20,
                                          .readers_max = STORE_READERS_MAX};
-    /* A new master key could open nothing of an old database. */
-    if (file_exists(config, "data.mdb") && !file_exists(config, "master.key")) {
-        *reason = "there is a database but no master.key; put the key back";
-        return STATUS_CONFLICT;
-    }
-    int rc = master_key_load(config->data, &folder->master, reason);
+    int rc = master_key_is_there(config, reason);
+    if (rc == STATUS_OK)
+        rc = master_key_load(config->data, &folder->master, reason);
     return rc == STATUS_OK ? store_lmdb_open(&options, &folder->store, reason) : rc;
 }
 
@@ -61,8 +71,99 @@ int data_folder_open_existing(const struct config *config, struct data_folder *f
     if (rc != STATUS_OK)
         return rc;
     folder->coordinator = coordinator_local_new(folder->store, &folder->master);
-    folder->settings.range_count = settings_range_count(folder->coordinator);
+    struct settings_place place = {.coordinator = folder->coordinator};
+    folder->settings.range_count = settings_range_count(&place);
     return STATUS_OK;
+}
+
+static int master_key_write(const struct config *config, const struct seal_key *key, const char **reason) {
+    char text[SEAL_KEY_BYTES * 2 + 1];
+    sodium_bin2hex(text, sizeof(text), key->bytes, sizeof(key->bytes));
+    int rc = secret_file_write(config->data, "master.key", bytes_of_text(text));
+    sodium_memzero(text, sizeof(text));
+    if (rc != STATUS_OK)
+        *reason = "master.key cannot be written";
+    return rc;
+}
+
+static struct coordinator *etcd_new(const struct config *config) {
+    struct etcd_options options = {.endpoints = config->etcd_endpoints,
+                                   .prefix = config->cluster_name,
+                                   .user = config->etcd_user,
+                                   .password = config->etcd_password,
+                                   .ca_file = config->etcd_ca_file,
+                                   .cert_file = config->etcd_cert_file,
+                                   .key_file = config->etcd_key_file};
+    return coordinator_etcd_new(&options);
+}
+
+/* Gives the folder the cluster's master key, or the cluster the folder's. */
+static int keys_agree(const struct config *config, struct data_folder *folder, struct bytes secret,
+                      const char **reason) {
+    struct cluster_keys keys = {0};
+    bool has_key = file_exists(config, "master.key");
+    int rc = has_key ? master_key_load(config->data, &folder->master, reason) : STATUS_OK;
+    if (rc != STATUS_OK)
+        return rc;
+    rc = STATUS_SERVICE_UNAVAILABLE;
+    for (int i = 0; i < DATA_FOLDER_ETCD_TRIES && rc == STATUS_SERVICE_UNAVAILABLE; i++)
+        rc = cluster_keys_open(folder->coordinator, secret, has_key ? &folder->master : NULL, &keys, reason);
+    if (rc == STATUS_OK && !has_key)
+        rc = master_key_write(config, &keys.master, reason);
+    if (rc == STATUS_OK)
+        memcpy(folder->admission_key, keys.admission_key, sizeof(folder->admission_key));
+    cluster_keys_close(&keys);
+    return rc;
+}
+
+static int cluster_join(const struct config *config, struct data_folder *folder, const char **reason) {
+    struct bytes secret;
+    int rc = master_key_is_there(config, reason);
+    if (rc != STATUS_OK)
+        return rc;
+    rc = secret_line_read(config->cluster_secret_file, CLUSTER_SECRET_CHARACTERS_MIN, &folder->arena, &secret, reason);
+    if (rc != STATUS_OK) {
+        log_error("cluster_secret_file %s: %s", config->cluster_secret_file, *reason);
+        *reason = "the secret of the cluster cannot be read";
+        return rc;
+    }
+    folder->is_in_cluster = true;
+    folder->coordinator = etcd_new(config);
+    return keys_agree(config, folder, secret, reason);
+}
+
+/* The cluster's settings are the node's, or the other way round for the first node. */
+static int settings_agree(const struct settings_wishes *wishes, struct data_folder *folder, const char **reason) {
+    struct coordinator *local = coordinator_local_new(folder->store, &folder->master);
+    struct settings_place own = {.coordinator = local};
+    struct settings_place cluster = {.coordinator = folder->coordinator, .seal = &folder->master};
+    int rc = settings_publish(&own, &cluster, reason);
+    if (rc == STATUS_OK)
+        rc = settings_load(&cluster, wishes, &folder->arena, &folder->settings, reason);
+    if (rc == STATUS_OK)
+        rc = settings_keep(&cluster, &own, reason);
+    coordinator_close(local);
+    return rc;
+}
+
+static int settings_of_own(const struct settings_wishes *wishes, struct data_folder *folder, const char **reason) {
+    folder->coordinator = coordinator_local_new(folder->store, &folder->master);
+    struct settings_place place = {.coordinator = folder->coordinator};
+    return settings_load(&place, wishes, &folder->arena, &folder->settings, reason);
+}
+
+static int folder_open(const struct config *config, struct data_folder *folder, const char **reason) {
+    struct settings_wishes wishes = {.resource_id = config->resource_id,
+                                     .access_key_primary = config->access_key_primary,
+                                     .access_key_secondary = config->access_key_secondary,
+                                     .range_count = (uint32_t)config->range_count};
+    bool has_etcd = config->etcd_endpoints[0] != '\0';
+    int rc = has_etcd ? cluster_join(config, folder, reason) : STATUS_OK;
+    if (rc == STATUS_OK)
+        rc = store_open(config, folder, reason);
+    if (rc != STATUS_OK)
+        return rc;
+    return has_etcd ? settings_agree(&wishes, folder, reason) : settings_of_own(&wishes, folder, reason);
 }
 
 int data_folder_open(const struct config *config, struct data_folder *folder, const char **reason) {
@@ -72,15 +173,7 @@ int data_folder_open(const struct config *config, struct data_folder *folder, co
         *reason = strerror(errno);
         return STATUS_STORAGE_FAILED;
     }
-    int rc = store_open(config, folder, reason);
-    if (rc != STATUS_OK)
-        return rc;
-    struct settings_wishes wishes = {.resource_id = config->resource_id,
-                                     .access_key_primary = config->access_key_primary,
-                                     .access_key_secondary = config->access_key_secondary,
-                                     .range_count = (uint32_t)config->range_count};
-    folder->coordinator = coordinator_local_new(folder->store, &folder->master);
-    rc = settings_load(folder->coordinator, &wishes, &folder->arena, &folder->settings, reason);
+    int rc = folder_open(config, folder, reason);
     if (rc != STATUS_OK)
         data_folder_close(folder);
     return rc;
@@ -92,6 +185,7 @@ void data_folder_close(struct data_folder *folder) {
     if (folder->store != NULL)
         store_lmdb_close(folder->store);
     sodium_memzero(&folder->master, sizeof(folder->master));
+    sodium_memzero(folder->admission_key, sizeof(folder->admission_key));
     arena_close(&folder->arena);
     *folder = (struct data_folder){0};
 }

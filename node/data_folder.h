@@ -1,20 +1,28 @@
 #pragma once
 /* The node's data folder: the master key, the store, the cluster's settings, and the small files by which tools reach
- * the node (`connection-string`, `admin-token`, `tls/`). Opened once at start, by one process at a time. */
+ * the node (`connection-string`, `admin-token`, `tls/`). Opened once at start, by one process at a time. With
+ * etcd_endpoints in the configuration the key and the settings are those of the cluster, and the coordinator is etcd.
+ */
 #include "node/config.h"
 #include "node/coordinator/coordinator.h"
 #include "node/settings.h"
+#include "proto/node_record.h"
 #include "storage/seal.h"
 
 struct data_folder {
     struct arena arena; /* of the settings */
+    bool is_in_cluster;
+    uint8_t admission_key[NODE_ADMISSION_KEY_BYTES]; /* of the cluster: node_record_admit */
     struct seal_key master;
     struct store *store;
     struct coordinator *coordinator;
     struct settings settings;
 };
 
-/* Makes the folder (0700) and what is missing in it. Negative status with a sentence in `reason`. */
+/* Makes the folder (0700) and what is missing in it. Negative status with a sentence in `reason`. A cluster that etcd
+ * knows nothing of begins with this node: its key and settings become those of the cluster. Waits for etcd up to
+ * DATA_FOLDER_ETCD_TRIES times COORDINATOR_CALL_MS_MAX, as machines that start together start in any order. */
+#define DATA_FOLDER_ETCD_TRIES 10
 int data_folder_open(const struct config *config, struct data_folder *folder, const char **reason);
 void data_folder_close(struct data_folder *folder);
 

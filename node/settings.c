@@ -106,52 +106,139 @@ static bool key_replace(struct arena *arena, const char *wish, struct bytes *sto
     return true;
 }
 
-static int row_load(struct coordinator *coordinator, struct arena *arena, struct settings_row *row, uint64_t *version) {
+static int row_load(const struct settings_place *place, struct arena *arena, struct settings_row *row,
+                    uint64_t *version) {
     struct bytes stored;
-    int rc = coordinator_get(coordinator, SETTINGS_NAME, arena, &stored, version);
+    *version = 0;
+    int rc = coordinator_get(place->coordinator, SETTINGS_NAME, arena, &stored, version);
+    if (rc == STATUS_OK && place->seal != NULL)
+        rc = seal_open(place->seal, STORE_META, BYTES_LITERAL(SETTINGS_NAME), stored, arena, &stored);
     if (rc != STATUS_OK)
         return rc;
     return codec_decode(&SETTINGS_TABLE, stored, arena, row) == STATUS_OK ? STATUS_OK : STATUS_RECORD_CORRUPT;
 }
 
-int settings_load(struct coordinator *coordinator, const struct settings_wishes *wishes, struct arena *arena,
-                  struct settings *settings, const char **reason) {
-    struct settings_row row = {0};
+static int row_store(const struct settings_place *place, const struct settings_row *row, uint64_t version) {
+    struct buffer encoded;
+    struct buffer sealed;
+    buffer_init(&encoded);
+    buffer_init(&sealed);
+    codec_encode(&SETTINGS_TABLE, row, &encoded);
+    if (place->seal != NULL)
+        seal_record(place->seal, STORE_META, BYTES_LITERAL(SETTINGS_NAME), buffer_bytes(&encoded), &sealed);
+    int rc = coordinator_swap(place->coordinator, SETTINGS_NAME, version,
+                              buffer_bytes(place->seal != NULL ? &sealed : &encoded), NULL);
+    buffer_close(&sealed);
+    buffer_close(&encoded);
+    return rc;
+}
+
+/* STATUS_CONFLICT with a `reason` of NULL: somebody else stored settings meanwhile. */
+static int row_load_or_make(const struct settings_place *place, const struct settings_wishes *wishes,
+                            struct arena *arena, struct settings_row *row, const char **reason) {
     uint64_t version = 0;
-    int rc = row_load(coordinator, arena, &row, &version);
+    int rc = row_load(place, arena, row, &version);
     bool is_new = rc == STATUS_STORE_MISSING;
     *reason = rc == STATUS_RECORD_CORRUPT
                   ? "master.key is not the one of this database, or the stored settings are damaged"
                   : "the stored settings cannot be read";
     if (is_new)
-        row_make(wishes, arena, &row);
+        row_make(wishes, arena, row);
     else if (rc != STATUS_OK)
         return rc;
-    if (wishes->resource_id[0] != '\0' && !bytes_equal_text(row.resource_id, wishes->resource_id)) {
+    if (wishes->resource_id[0] != '\0' && !bytes_equal_text(row->resource_id, wishes->resource_id)) {
         *reason = "resource_id is not the one this data folder was made with";
         return STATUS_CONFLICT;
     }
-    bool is_changed = key_replace(arena, wishes->access_key_primary, &row.primary_key);
-    is_changed = key_replace(arena, wishes->access_key_secondary, &row.secondary_key) || is_changed;
-    if (is_new || is_changed) {
-        struct buffer encoded;
-        buffer_init(&encoded);
-        codec_encode(&SETTINGS_TABLE, &row, &encoded);
-        rc = coordinator_swap(coordinator, SETTINGS_NAME, version, buffer_bytes(&encoded), NULL);
-        buffer_close(&encoded);
-        *reason = "the settings cannot be stored";
-        if (rc != STATUS_OK)
-            return rc;
-    }
-    return settings_fill(settings, &row);
+    bool is_changed = key_replace(arena, wishes->access_key_primary, &row->primary_key);
+    is_changed = key_replace(arena, wishes->access_key_secondary, &row->secondary_key) || is_changed;
+    if (!is_new && !is_changed)
+        return STATUS_OK;
+    rc = row_store(place, row, version);
+    *reason = rc == STATUS_CONFLICT ? NULL : "the settings cannot be stored";
+    return rc;
 }
 
-uint32_t settings_range_count(struct coordinator *coordinator) {
+int settings_load(const struct settings_place *place, const struct settings_wishes *wishes, struct arena *arena,
+                  struct settings *settings, const char **reason) {
+    struct settings_row row = {0};
+    int rc = STATUS_OK;
+    /* Every conflict is another node's success. */
+    do
+        rc = row_load_or_make(place, wishes, arena, &row, reason);
+    while (rc == STATUS_CONFLICT && *reason == NULL);
+    return rc == STATUS_OK ? settings_fill(settings, &row) : rc;
+}
+
+uint32_t settings_range_count(const struct settings_place *place) {
     struct settings_row row;
     struct arena arena;
     uint64_t version;
     arena_init(&arena);
-    uint32_t count = row_load(coordinator, &arena, &row, &version) == STATUS_OK ? row.range_count : 0;
+    uint32_t count = row_load(place, &arena, &row, &version) == STATUS_OK ? row.range_count : 0;
     arena_close(&arena);
     return count;
+}
+
+/* What stored data depends on. */
+static bool rows_are_of_one_cluster(const struct settings_row *a, const struct settings_row *b) {
+    return bytes_equal(a->resource_id, b->resource_id) && bytes_equal(a->hash_key, b->hash_key) &&
+           a->range_count == b->range_count;
+}
+
+static bool rows_are_equal(const struct settings_row *a, const struct settings_row *b) {
+    struct buffer left;
+    struct buffer right;
+    buffer_init(&left);
+    buffer_init(&right);
+    codec_encode(&SETTINGS_TABLE, a, &left);
+    codec_encode(&SETTINGS_TABLE, b, &right);
+    bool is_equal = bytes_equal(buffer_bytes(&left), buffer_bytes(&right));
+    buffer_close(&left);
+    buffer_close(&right);
+    return is_equal;
+}
+
+enum copying { COPY_IF_NONE, COPY_IF_DIFFERENT };
+
+/* Gives `to` the settings of `from`; nothing when `from` has none. */
+static int row_copy(const struct settings_place *from, const struct settings_place *to, enum copying copying,
+                    struct arena *arena, const char **reason) {
+    struct settings_row row;
+    struct settings_row there;
+    uint64_t version = 0;
+    *reason = "the stored settings cannot be read";
+    int rc = row_load(from, arena, &row, &version);
+    if (rc != STATUS_OK)
+        return rc == STATUS_STORE_MISSING ? STATUS_OK : rc;
+    rc = row_load(to, arena, &there, &version);
+    bool is_there = rc == STATUS_OK;
+    if (!is_there && rc != STATUS_STORE_MISSING)
+        return rc;
+    if (is_there && !rows_are_of_one_cluster(&row, &there)) {
+        *reason = "the data folder holds the data of another cluster";
+        return STATUS_CONFLICT;
+    }
+    *reason = "the settings cannot be stored";
+    bool is_done = is_there && (copying == COPY_IF_NONE || rows_are_equal(&row, &there));
+    return is_done ? STATUS_OK : row_store(to, &row, version);
+}
+
+int settings_publish(const struct settings_place *own, const struct settings_place *cluster, const char **reason) {
+    struct arena arena;
+    arena_init(&arena);
+    int rc = row_copy(own, cluster, COPY_IF_NONE, &arena, reason);
+    /* Another node was faster, and its settings may be those of another cluster. */
+    if (rc == STATUS_CONFLICT)
+        rc = row_copy(own, cluster, COPY_IF_NONE, &arena, reason);
+    arena_close(&arena);
+    return rc;
+}
+
+int settings_keep(const struct settings_place *cluster, const struct settings_place *own, const char **reason) {
+    struct arena arena;
+    arena_init(&arena);
+    int rc = row_copy(cluster, own, COPY_IF_DIFFERENT, &arena, reason);
+    arena_close(&arena);
+    return rc;
 }

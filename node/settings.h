@@ -6,6 +6,7 @@
 #include "proto/ids.h"
 #include "proto/token.h"
 #include "proto/trouter.h"
+#include "storage/seal.h"
 
 struct settings {
     char resource_id[40];
@@ -26,10 +27,23 @@ struct settings_wishes {
     uint32_t range_count; /* counts at creation only */
 };
 
+/* Where settings lie: in a coordinator, sealed by it, or, with `seal`, by us: etcd keeps what it is given. */
+struct settings_place {
+    struct coordinator *coordinator;
+    const struct seal_key *seal; /* NULL: the coordinator seals */
+};
+
 /* Loads the stored settings, or makes them at first start. Given access keys replace stored ones. STATUS_CONFLICT with
  * `reason`: another resource id than the stored one is wished. */
-int settings_load(struct coordinator *coordinator, const struct settings_wishes *wishes, struct arena *arena,
+int settings_load(const struct settings_place *place, const struct settings_wishes *wishes, struct arena *arena,
                   struct settings *settings, const char **reason);
 
 /* The stored number of ranges; 0 when no settings are stored or they do not open. Makes nothing. */
-uint32_t settings_range_count(struct coordinator *coordinator);
+uint32_t settings_range_count(const struct settings_place *place);
+
+/* For a node that becomes the first of a cluster: its settings are the cluster's, unless there are some.
+ * STATUS_CONFLICT with `reason`: there are some, and they are of another cluster than the node's. */
+int settings_publish(const struct settings_place *own, const struct settings_place *cluster, const char **reason);
+/* Keeps the cluster's settings in the node's own store as well: for tools that look at the data folder, and for a node
+ * that is alone again. */
+int settings_keep(const struct settings_place *cluster, const struct settings_place *own, const char **reason);

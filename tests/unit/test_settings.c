@@ -39,8 +39,9 @@ static int load(const char *resource_id, const char *primary, const char *second
                                      .access_key_primary = primary,
                                      .access_key_secondary = secondary,
                                      .range_count = 64};
+    struct settings_place place = {.coordinator = coordinator};
     reason = "";
-    return settings_load(coordinator, &wishes, &fixture.arena, settings, &reason);
+    return settings_load(&place, &wishes, &fixture.arena, settings, &reason);
 }
 
 static void expect_equal(const struct settings *a, const struct settings *b) {
@@ -81,7 +82,8 @@ static void two_clusters_share_nothing(void **state) {
     struct settings_wishes wishes = {
         .resource_id = "", .access_key_primary = "", .access_key_secondary = "", .range_count = 64};
     struct coordinator *another = coordinator_local_new(other.store, &other.master);
-    assert_int_equal(settings_load(another, &wishes, &other.arena, &theirs, &reason), STATUS_OK);
+    struct settings_place place = {.coordinator = another};
+    assert_int_equal(settings_load(&place, &wishes, &other.arena, &theirs, &reason), STATUS_OK);
     assert_string_not_equal(ours.resource_id, theirs.resource_id);
     assert_memory_not_equal(ours.hash_key, theirs.hash_key, sizeof(ours.hash_key));
     assert_memory_not_equal(ours.token_seed, theirs.token_seed, sizeof(ours.token_seed));
@@ -135,13 +137,14 @@ static void settings_are_written_only_when_something_changed(void **state) {
 }
 
 static void another_master_key_and_damage_are_named(void **state) {
+    struct settings_place place = {.coordinator = coordinator};
     struct settings settings;
     (void)state;
-    assert_int_equal(settings_range_count(coordinator), 0);
+    assert_int_equal(settings_range_count(&place), 0);
     assert_int_equal(load("", "", "", &settings), STATUS_OK);
-    assert_int_equal(settings_range_count(coordinator), settings.range_count);
+    assert_int_equal(settings_range_count(&place), settings.range_count);
     fixture.master.bytes[0] ^= 1;
-    assert_int_equal(settings_range_count(coordinator), 0);
+    assert_int_equal(settings_range_count(&place), 0);
     assert_int_equal(load("", "", "", &settings), STATUS_RECORD_CORRUPT);
     assert_true(strlen(reason) > 0);
     fixture.master.bytes[0] ^= 1;
