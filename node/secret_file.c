@@ -13,8 +13,11 @@
 #include "proto/status.h"
 
 #define PATH_MAX_BYTES 4096
-#define MASTER_KEY_NAME "master.key"
-#define HEX_BYTES (SEAL_KEY_BYTES * 2)
+#define HEX_BYTES (SECRET_KEY_BYTES * 2)
+
+_Static_assert(SEAL_KEY_BYTES == SECRET_KEY_BYTES, "the master key is such a key");
+
+static const struct secret_key_file MASTER_KEY_FILE = SECRET_KEY_FILE("master.key");
 
 static bool path_join(char path[PATH_MAX_BYTES], const char *folder, const char *name) {
     int size = snprintf(path, PATH_MAX_BYTES, "%s/%s", folder, name);
@@ -89,47 +92,52 @@ int secret_file_write(const char *folder, const char *name, struct bytes content
     return rc;
 }
 
-static int master_key_make(const char *folder, struct seal_key *key, const char **reason) {
+static int key_make(const char *folder, const struct secret_key_file *file, uint8_t key[SECRET_KEY_BYTES],
+                    const char **reason) {
     char text[HEX_BYTES + 1];
-    randombytes_buf(key->bytes, sizeof(key->bytes));
-    sodium_bin2hex(text, sizeof(text), key->bytes, sizeof(key->bytes));
-    int rc = secret_file_write(folder, MASTER_KEY_NAME, bytes_of_text(text));
+    randombytes_buf(key, SECRET_KEY_BYTES);
+    sodium_bin2hex(text, sizeof(text), key, SECRET_KEY_BYTES);
+    int rc = secret_file_write(folder, file->name, bytes_of_text(text));
     sodium_memzero(text, sizeof(text));
     if (rc != STATUS_OK)
-        *reason = "master.key cannot be written";
+        *reason = file->not_written;
     return rc;
 }
 
-static int master_key_read(int fd, struct seal_key *key, const char **reason) {
+static int key_read(int fd, const struct secret_key_file *file, uint8_t key[SECRET_KEY_BYTES], const char **reason) {
     char text[HEX_BYTES + 2];
     struct stat status;
     size_t size = 0;
     if (fstat(fd, &status) != 0 || (status.st_mode & 077) != 0) {
-        *reason = "master.key may be read by others; give it mode 0600";
+        *reason = file->not_private;
         return STATUS_CONFLICT;
     }
     ssize_t got = read(fd, text, sizeof(text));
     bool is_key = (got == HEX_BYTES || (got == HEX_BYTES + 1 && text[HEX_BYTES] == '\n')) &&
-                  sodium_hex2bin(key->bytes, sizeof(key->bytes), text, HEX_BYTES, NULL, &size, NULL) == 0 &&
-                  size == SEAL_KEY_BYTES;
+                  sodium_hex2bin(key, SECRET_KEY_BYTES, text, HEX_BYTES, NULL, &size, NULL) == 0 &&
+                  size == SECRET_KEY_BYTES;
     sodium_memzero(text, sizeof(text));
     if (!is_key)
-        *reason = "master.key does not hold 64 hexadecimal digits";
+        *reason = file->not_a_key;
     return is_key ? STATUS_OK : STATUS_CONFLICT;
 }
 
-int master_key_load(const char *folder, struct seal_key *key, const char **reason) {
+int secret_key_load(const char *folder, const struct secret_key_file *file, uint8_t key[SECRET_KEY_BYTES],
+                    const char **reason) {
     char path[PATH_MAX_BYTES];
-    if (!path_join(path, folder, MASTER_KEY_NAME))
+    *reason = file->not_opened;
+    if (!path_join(path, folder, file->name))
         return STATUS_STORAGE_FAILED;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT)
-        return master_key_make(folder, key, reason);
-    if (fd < 0) {
-        *reason = "master.key cannot be opened";
+        return key_make(folder, file, key, reason);
+    if (fd < 0)
         return STATUS_STORAGE_FAILED;
-    }
-    int rc = master_key_read(fd, key, reason);
+    int rc = key_read(fd, file, key, reason);
     close(fd);
     return rc;
+}
+
+int master_key_load(const char *folder, struct seal_key *key, const char **reason) {
+    return secret_key_load(folder, &MASTER_KEY_FILE, key->bytes, reason);
 }
