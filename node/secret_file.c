@@ -125,14 +125,14 @@ static int key_read(int fd, const struct secret_key_file *file, uint8_t key[SECR
 int secret_key_load(const char *folder, const struct secret_key_file *file, uint8_t key[SECRET_KEY_BYTES],
                     const char **reason) {
     char path[PATH_MAX_BYTES];
-    *reason = file->not_opened;
-    if (!path_join(path, folder, file->name))
-        return STATUS_STORAGE_FAILED;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT)
+    bool is_short = path_join(path, folder, file->name);
+    int fd = is_short ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (is_short && fd < 0 && errno == ENOENT)
         return key_make(folder, file, key, reason);
-    if (fd < 0)
+    if (fd < 0) {
+        *reason = file->not_opened;
         return STATUS_STORAGE_FAILED;
+    }
     int rc = key_read(fd, file, key, reason);
     close(fd);
     return rc;
