@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "node/cluster.h"
 #include "node/gateway/fanout.h"
 #include "node/log.h"
 #include "node/ops/metrics.h"
@@ -50,7 +51,8 @@ static void actions_perform(struct server *server) {
         case ACTION_SWAP:
         case ACTION_READ_OUTBOX:
         case ACTION_READ_CHUNK:
-            check(false); /* a node alone has nobody to ask */
+            check(server->cluster != NULL); /* a node alone has nobody to ask */
+            cluster_perform(server->cluster, action);
             break;
         }
     }
@@ -93,10 +95,10 @@ static void on_proposal(void *receiver, struct parcel *parcel) {
 }
 
 /* True: done. Waking the loop costs more than a step, so while nobody else steps the core the proposer does it by
- * itself. Not before what was posted earlier, because what a client sends keeps its order: "is typing" does not come
- * behind the message that was typed. */
+ * itself; but the links to other nodes are the loop's. Not before what was posted earlier, because what a client sends
+ * keeps its order: "is typing" does not come behind the message that was typed. */
 static bool propose_directly(struct server *server, struct entry *entry) {
-    if (atomic_load(&server->posted) > 0 || pthread_mutex_trylock(&server->core_mutex) != 0)
+    if (server->cluster != NULL || atomic_load(&server->posted) > 0 || pthread_mutex_trylock(&server->core_mutex) != 0)
         return false;
     struct event event = {.kind = EVENT_PROPOSE, .entry = entry};
     step_locked(server, &event);
@@ -186,7 +188,7 @@ static void on_batch_delivered(void *receiver, struct parcel *parcel) {
  * loop's, and the disk goes on with the next. */
 void core_loop_on_written(void *context, struct batch *batch) {
     struct server *server = context;
-    if (batch->count <= BATCH_SMALL) {
+    if (batch->count <= BATCH_SMALL && server->cluster == NULL) {
         batch_return(server, batch);
         return;
     }
@@ -234,8 +236,23 @@ static void close_once(uv_handle_t *handle, void *context) {
         uv_close(handle, NULL);
 }
 
+static void on_cluster_closed(void *context) {
+    struct server *server = context;
+    server->is_cluster_closed = true;
+}
+
+/* True: the cluster's handles are gone from the loop. The shutdown timer asks again. */
+static bool cluster_has_ended(struct server *server) {
+    if (server->cluster == NULL || server->is_cluster_closed)
+        return true;
+    if (!server->is_cluster_closing)
+        cluster_close(server->cluster, on_cluster_closed, server);
+    server->is_cluster_closing = true;
+    return server->is_cluster_closed;
+}
+
 void core_loop_end(struct server *server) {
-    if (uv_is_closing((uv_handle_t *)&server->tick))
+    if (!cluster_has_ended(server) || uv_is_closing((uv_handle_t *)&server->tick))
         return;
     uv_walk(&server->loop, close_once, server);
     /* The loop no longer catches them; one that comes so late must not make an orderly end look like a crash. */

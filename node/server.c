@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "node/cluster.h"
 #include "node/log.h"
 #include "node/ops/metrics.h"
 #include "node/server_parts.h"
@@ -11,6 +12,7 @@
 #include "storage/range_log.h"
 
 #define LOG_SHARE_OF_STORE 8
+#define TAIL_BYTES_MAX ((size_t)1024 * 1024) /* of each range's log, for replicas that were away for a moment */
 
 struct outbox_gathering {
     struct arena *arena;
@@ -33,27 +35,46 @@ static bool outbox_gather(void *context, const struct id_hash *subject, uint64_t
     return true;
 }
 
-/* Tells the core what the disk holds: the marks of every range and what threads still have to tell. */
+/* The oldest entry of the tail, if it is applied, only says where the window begins. */
+static struct start_range start_range_of(struct arena *arena, const struct log_tail *tail, bool is_alone) {
+    const struct log_tail_entry *first = is_alone ? NULL : tail->first;
+    struct start_range range = {.marks = tail->marks,
+                                .is_void = tail->marks.is_incomplete,
+                                .base_index = tail->marks.applied,
+                                .base_epoch = tail->marks.epoch};
+    if (first != NULL && first->place.index <= tail->marks.applied) {
+        range.base_index = first->place.index;
+        range.base_epoch = first->place.epoch;
+        first = first->next;
+    }
+    struct start_entry *entries = ARENA_NEW_ARRAY(arena, struct start_entry, tail->count);
+    for (; first != NULL; first = first->next)
+        entries[range.entries_count++] = (struct start_entry){.epoch = first->place.epoch, .command = first->command};
+    range.entries = entries;
+    return range;
+}
+
+/* Tells the core what the disk holds: the end of every range's log and what threads still have to tell. */
 static int core_start(struct server *server) {
     struct data_folder *folder = &server->folder;
     uint32_t count = folder->settings.range_count;
+    bool is_alone = !folder->is_in_cluster;
     struct arena arena;
     struct store_transaction *transaction = NULL;
     arena_init(&arena);
-    struct range_marks *marks = ARENA_NEW_ARRAY(&arena, struct range_marks, count);
+    struct log_tail *tails = ARENA_NEW_ARRAY(&arena, struct log_tail, count);
     struct outbox_gathering outbox = {.arena = &arena};
     int rc = store_begin_read(folder->store, &transaction);
     if (rc != STATUS_OK)
         goto close_arena;
-    rc = range_marks_load(transaction, &folder->master, marks, count);
-    if (rc == STATUS_OK)
+    rc = range_log_load_tail(transaction, &folder->master, &arena, tails, count, is_alone ? 0 : TAIL_BYTES_MAX);
+    if (rc == STATUS_OK && is_alone)
         rc = outbox_visit(transaction, &folder->master, &arena, outbox_gather, &outbox);
     store_abort(transaction);
     if (rc == STATUS_OK) {
         struct start_range *ranges = ARENA_NEW_ARRAY(&arena, struct start_range, count);
         for (uint32_t i = 0; i < count; i++)
-            ranges[i] =
-                (struct start_range){.marks = marks[i], .base_index = marks[i].applied, .base_epoch = marks[i].epoch};
+            ranges[i] = start_range_of(&arena, &tails[i], is_alone);
         struct event event = {
             .kind = EVENT_START, .ranges = ranges, .outbox = outbox.rows, .outbox_count = outbox.count};
         core_loop_step(server, &event);
@@ -62,6 +83,39 @@ close_arena:
     if (rc != STATUS_OK)
         log_error("the state of the ranges cannot be read: %s", status_sentence(rc));
     arena_close(&arena);
+    return rc;
+}
+
+static void on_cluster_event(void *context, struct event *event) {
+    core_loop_step(context, event);
+}
+
+static int join(struct server *server) {
+    struct cluster_options options = {.config = &server->config,
+                                      .folder = &server->folder,
+                                      .loop = &server->loop,
+                                      .mailbox = &server->mailbox,
+                                      .on_event = on_cluster_event,
+                                      .context = server};
+    return server->folder.is_in_cluster ? cluster_open(&options, &server->cluster) : STATUS_OK;
+}
+
+/* How the core is to see this node. */
+static int core_options(struct server *server, struct node_core_options *options) {
+    const struct config *config = &server->config;
+    const char *reason = "";
+    bool is_alone = !server->folder.is_in_cluster;
+    int64_t factor = config->replication_factor == 0 ? CONFIG_REPLICATION_FACTOR_MAX : config->replication_factor;
+    int64_t min_in_sync = config->min_in_sync != 0 ? config->min_in_sync : is_alone ? 1 : CONFIG_MIN_IN_SYNC;
+    *options = (struct node_core_options){.range_count = server->folder.settings.range_count,
+                                          .self = 1,
+                                          .is_alone = is_alone,
+                                          .replication_factor = (size_t)factor,
+                                          .min_in_sync = (size_t)min_in_sync,
+                                          .queue_max = (size_t)config->core_queue_max};
+    int rc = is_alone ? STATUS_OK : cluster_node_id(config, &options->self, &reason);
+    if (rc != STATUS_OK)
+        log_error("data folder %s: %s", config->data, reason);
     return rc;
 }
 
@@ -100,11 +154,13 @@ int server_open(const struct config *config, struct server **out) {
         free(server);
         return rc;
     }
-    struct node_core_options options = {.range_count = server->folder.settings.range_count,
-                                        .self = 1,
-                                        .is_alone = true,
-                                        .min_in_sync = 1,
-                                        .queue_max = (size_t)config->core_queue_max};
+    struct node_core_options options;
+    rc = core_options(server, &options);
+    if (rc != STATUS_OK) {
+        data_folder_close(&server->folder);
+        free(server);
+        return rc;
+    }
     server->core = node_core_new(&options);
     rc = core_loop_open(server);
     if (rc == STATUS_OK)
@@ -115,6 +171,8 @@ int server_open(const struct config *config, struct server **out) {
         rc = disk_open(server);
     if (rc == STATUS_OK)
         rc = core_start(server);
+    if (rc == STATUS_OK)
+        rc = join(server);
     if (rc == STATUS_OK) {
         rc = data_folder_announce(&server->folder, config, server->workers[0].ports[0], &reason);
         if (rc != STATUS_OK)
@@ -151,6 +209,8 @@ void server_close(struct server *server) {
     action_list_close(&server->actions);
     node_core_free(server->core);
     data_folder_close(&server->folder);
+    if (server->cluster != NULL)
+        cluster_free(server->cluster);
     free(server);
 }
 

@@ -28,6 +28,8 @@ struct server {
     pthread_mutex_t core_mutex; /* whoever has news steps the core, one at a time; guards `actions` as well */
     atomic_size_t posted;       /* proposals and notices on their way to the loop */
     struct disk *disk;
+    struct cluster *cluster; /* NULL: alone */
+    bool is_cluster_closing, is_cluster_closed;
     struct gateway gateway;
     struct worker *workers;
     size_t workers_started;

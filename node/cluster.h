@@ -1,0 +1,39 @@
+#pragma once
+/* What makes this node one of a cluster: it tells the coordinator who it is, follows the records of ranges and nodes
+ * there, and has links to the other nodes. News go to the core as events; what the core wants comes in as actions. All
+ * of it on the core's loop, but for the threads of the coordinator and of errands, which only post. */
+#include "node/config.h"
+#include "node/core/action.h"
+#include "node/core/event.h"
+#include "node/data_folder.h"
+#include "node/mailbox.h"
+
+struct cluster;
+
+struct cluster_options {
+    const struct config *config; /* borrowed, as everything here */
+    struct data_folder *folder;
+    uv_loop_t *loop;
+    struct mailbox *mailbox;
+    /* On the loop. The event is borrowed until return; its times are not filled in. */
+    void (*on_event)(void *context, struct event *event);
+    void *context;
+};
+
+/* Who this node is; known before the cluster is open. `reason` says what is wrong. */
+int cluster_node_id(const struct config *config, uint64_t *id, const char **reason);
+
+/* The core has been started. Records of ranges that nobody holds yet are made, with this node as their primary.
+ * STATUS_CONFLICT, STATUS_SERVICE_UNAVAILABLE; errors have been logged. */
+int cluster_open(const struct cluster_options *options, struct cluster **cluster);
+
+/* ACTION_SEND, ACTION_SWAP, ACTION_READ_OUTBOX, ACTION_READ_CHUNK. */
+void cluster_perform(struct cluster *cluster, const struct action *action);
+
+/* No news come any more; the loop must turn until `on_closed`. */
+void cluster_close(struct cluster *cluster, void (*on_closed)(void *context), void *context);
+/* After that. */
+void cluster_free(struct cluster *cluster);
+
+/* Where clients reach the node, as its record says; NULL: not known. Borrowed until the loop turns. */
+const char *cluster_public_url(const struct cluster *cluster, uint64_t node);

@@ -1,0 +1,282 @@
+#include "node/errands.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "node/log.h"
+#include "proto/check.h"
+#include "proto/status.h"
+#include "storage/range_log.h"
+#include "storage/snapshot.h"
+
+#define CHUNK_BYTES (64 * 1024)
+
+struct errand {
+    struct parcel parcel; /* on its way back */
+    struct errand *next;
+    struct errands *errands;
+    struct action action;
+    struct arena arena; /* of what the event borrows */
+    struct event event;
+    struct range_record record;
+    struct replication_chunk chunk;
+    struct buffer rows;
+};
+
+/* The rows of a range as they were once, for one learner. */
+struct reading {
+    struct reading *next;
+    uint32_t range;
+    uint64_t to;
+    struct snapshot *snapshot;
+};
+
+struct errands {
+    struct errands_options options;
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t wakeup;
+    struct errand *first;
+    struct errand **end;
+    bool is_stopping;
+    struct reading *readings; /* the thread's */
+};
+
+void range_name_format(uint32_t range, char name[RANGE_NAME_BYTES]) {
+    snprintf(name, RANGE_NAME_BYTES, "ranges/%05u", (unsigned)(range % 100000));
+}
+
+static void errand_free(struct errand *errand) {
+    arena_close(&errand->arena);
+    buffer_close(&errand->rows);
+    free(errand);
+}
+
+/* ---- swaps ---- */
+
+static int record_get(struct errands *self, struct errand *errand, const char *name) {
+    struct bytes value;
+    int rc = coordinator_get(self->options.coordinator, name, &errand->arena, &value, &errand->event.version);
+    return rc == STATUS_OK ? range_record_decode(value, &errand->record) : rc;
+}
+
+/* Whatever the answer was, the core is told what the coordinator holds. */
+static void swap_do(struct errands *self, struct errand *errand) {
+    const struct range_record *wanted = &errand->action.record;
+    char name[RANGE_NAME_BYTES];
+    struct buffer encoded;
+    buffer_init(&encoded);
+    range_name_format(wanted->range, name);
+    range_record_encode(wanted, &encoded);
+    errand->event = (struct event){.kind = EVENT_SWAPPED, .range = wanted->range, .record = &errand->record};
+    errand->event.rc = coordinator_swap(self->options.coordinator, name, errand->action.version, buffer_bytes(&encoded),
+                                        &errand->event.version);
+    errand->record = *wanted;
+    if (errand->event.rc == STATUS_CONFLICT && record_get(self, errand, name) != STATUS_OK)
+        errand->event.rc = STATUS_SERVICE_UNAVAILABLE;
+    buffer_close(&encoded);
+}
+
+/* ---- the outbox ---- */
+
+struct outbox_gathering {
+    struct errands *errands;
+    struct errand *errand;
+    struct start_outbox_row *rows;
+    size_t count, capacity;
+};
+
+static bool outbox_gather(void *context, const struct id_hash *subject, uint64_t number, const struct outbox_row *row) {
+    struct outbox_gathering *gathering = context;
+    uint32_t count = gathering->errands->options.range_count;
+    uint32_t range = (uint32_t)((unsigned __int128)id_hash_position(subject) * count >> 64);
+    if (range != gathering->errand->action.range)
+        return true;
+    if (gathering->count == gathering->capacity) {
+        size_t capacity = gathering->capacity == 0 ? 64 : gathering->capacity * 2;
+        struct start_outbox_row *rows = ARENA_NEW_ARRAY(&gathering->errand->arena, struct start_outbox_row, capacity);
+        if (gathering->count > 0)
+            memcpy(rows, gathering->rows, gathering->count * sizeof(*rows));
+        gathering->rows = rows;
+        gathering->capacity = capacity;
+    }
+    gathering->rows[gathering->count++] = (struct start_outbox_row){.subject = *subject, .number = number, .row = *row};
+    return true;
+}
+
+static void outbox_do(struct errands *self, struct errand *errand) {
+    struct outbox_gathering gathering = {.errands = self, .errand = errand};
+    struct store_transaction *transaction = NULL;
+    int rc = store_begin_read(self->options.store, &transaction);
+    if (rc == STATUS_OK) {
+        rc = outbox_visit(transaction, self->options.master, &errand->arena, outbox_gather, &gathering);
+        store_abort(transaction);
+    }
+    if (rc != STATUS_OK)
+        log_error("the outbox cannot be read: %s", status_sentence(rc));
+    errand->event = (struct event){.kind = EVENT_OUTBOX,
+                                   .range = errand->action.range,
+                                   .rc = rc,
+                                   .outbox = gathering.rows,
+                                   .outbox_count = gathering.count};
+}
+
+/* ---- snapshots ---- */
+
+static void reading_free(struct reading *reading) {
+    snapshot_close(reading->snapshot);
+    free(reading);
+}
+
+/* One reading at a time for each range and learner: an older one is over when a newer one is asked for. */
+static struct reading *reading_find(struct errands *self, const struct action *action) {
+    for (struct reading **link = &self->readings; *link != NULL; link = &(*link)->next) {
+        struct reading *reading = *link;
+        if (reading->range != action->range || reading->to != action->to)
+            continue;
+        if (snapshot_facts(reading->snapshot)->number == action->snapshot)
+            return reading;
+        *link = reading->next;
+        reading_free(reading);
+        return NULL;
+    }
+    return NULL;
+}
+
+static struct reading *reading_begin(struct errands *self, const struct action *action) {
+    struct snapshot_scope scope = {.master = self->options.master,
+                                   .hash_key = self->options.hash_key,
+                                   .range = action->range,
+                                   .range_count = self->options.range_count};
+    struct snapshot_spool *spool = NULL;
+    struct snapshot *snapshot = NULL;
+    int rc = snapshot_spool_file(self->options.folder, &spool);
+    if (rc == STATUS_OK)
+        rc = snapshot_read(self->options.store, &scope, action->snapshot, CHUNK_BYTES, spool, &snapshot);
+    if (rc != STATUS_OK) {
+        log_error("range %u cannot be read for another node: %s", (unsigned)action->range, status_sentence(rc));
+        return NULL;
+    }
+    struct reading *reading = calloc(1, sizeof(*reading));
+    check(reading != NULL);
+    *reading = (struct reading){.next = self->readings, .range = action->range, .to = action->to, .snapshot = snapshot};
+    self->readings = reading;
+    return reading;
+}
+
+/* A snapshot that is not there any more begins anew with chunk 0 only; the primary asks again. */
+static bool chunk_do(struct errands *self, struct errand *errand) {
+    const struct action *action = &errand->action;
+    struct reading *reading = reading_find(self, action);
+    if (reading == NULL && action->chunk == 0)
+        reading = reading_begin(self, action);
+    if (reading == NULL)
+        return false;
+    const struct snapshot_facts *facts = snapshot_facts(reading->snapshot);
+    if (action->chunk >= facts->chunks || snapshot_chunk_read(reading->snapshot, action->chunk, &errand->rows) != 0)
+        return false;
+    errand->chunk = (struct replication_chunk){.snapshot = action->snapshot,
+                                               .chunk = action->chunk,
+                                               .is_last = action->chunk + 1 == facts->chunks,
+                                               .index = facts->marks.applied,
+                                               .epoch = facts->marks.epoch,
+                                               .rows = buffer_bytes(&errand->rows)};
+    errand->event =
+        (struct event){.kind = EVENT_CHUNK_READ, .range = action->range, .to = action->to, .chunk = &errand->chunk};
+    return true;
+}
+
+/* ---- the thread ---- */
+
+static void on_delivered(void *receiver, struct parcel *parcel) {
+    struct errand *errand = (struct errand *)parcel;
+    (void)receiver;
+    errand->errands->options.on_event(errand->errands->options.context, &errand->event);
+    errand_free(errand);
+}
+
+static void errand_do(struct errands *self, struct errand *errand) {
+    bool has_outcome = true;
+    if (errand->action.kind == ACTION_SWAP)
+        swap_do(self, errand);
+    else if (errand->action.kind == ACTION_READ_OUTBOX)
+        outbox_do(self, errand);
+    else
+        has_outcome = chunk_do(self, errand);
+    errand->parcel.deliver = on_delivered;
+    if (!has_outcome || mailbox_post(self->options.mailbox, &errand->parcel) != STATUS_OK)
+        errand_free(errand);
+}
+
+static struct errand *errand_take(struct errands *self) {
+    pthread_mutex_lock(&self->mutex);
+    while (self->first == NULL && !self->is_stopping)
+        pthread_cond_wait(&self->wakeup, &self->mutex);
+    struct errand *errand = self->is_stopping ? NULL : self->first;
+    if (errand != NULL) {
+        self->first = errand->next;
+        if (self->first == NULL)
+            self->end = &self->first;
+    }
+    pthread_mutex_unlock(&self->mutex);
+    return errand;
+}
+
+static void *run(void *argument) {
+    struct errands *self = argument;
+    struct errand *errand;
+    while ((errand = errand_take(self)) != NULL)
+        errand_do(self, errand);
+    return NULL;
+}
+
+int errands_start(const struct errands_options *options, struct errands **out) {
+    struct errands *self = calloc(1, sizeof(*self));
+    check(self != NULL);
+    self->options = *options;
+    self->end = &self->first;
+    pthread_mutex_init(&self->mutex, NULL);
+    pthread_cond_init(&self->wakeup, NULL);
+    if (pthread_create(&self->thread, NULL, run, self) != 0) {
+        pthread_cond_destroy(&self->wakeup);
+        pthread_mutex_destroy(&self->mutex);
+        free(self);
+        return STATUS_INTERNAL_ERROR;
+    }
+    *out = self;
+    return STATUS_OK;
+}
+
+void errands_run(struct errands *self, const struct action *action) {
+    struct errand *errand = calloc(1, sizeof(*errand));
+    check(errand != NULL);
+    errand->errands = self;
+    errand->action = *action;
+    arena_init(&errand->arena);
+    buffer_init(&errand->rows);
+    pthread_mutex_lock(&self->mutex);
+    *self->end = errand;
+    self->end = &errand->next;
+    pthread_cond_signal(&self->wakeup);
+    pthread_mutex_unlock(&self->mutex);
+}
+
+void errands_stop(struct errands *self) {
+    pthread_mutex_lock(&self->mutex);
+    self->is_stopping = true;
+    pthread_cond_signal(&self->wakeup);
+    pthread_mutex_unlock(&self->mutex);
+    pthread_join(self->thread, NULL);
+    for (struct errand *errand = self->first, *next; errand != NULL; errand = next) {
+        next = errand->next;
+        errand_free(errand);
+    }
+    for (struct reading *reading = self->readings, *next; reading != NULL; reading = next) {
+        next = reading->next;
+        reading_free(reading);
+    }
+    pthread_cond_destroy(&self->wakeup);
+    pthread_mutex_destroy(&self->mutex);
+    free(self);
+}

@@ -1,0 +1,34 @@
+#pragma once
+/* What the core asks for and must not wait for: swaps at the coordinator, and reading rows from the store. One thread
+ * does one errand after the other; the outcome comes back as a parcel. Only a node in a cluster has it. */
+#include "node/coordinator/coordinator.h"
+#include "node/core/action.h"
+#include "node/core/event.h"
+#include "node/mailbox.h"
+#include "storage/seal.h"
+
+struct errands;
+
+struct errands_options {
+    struct coordinator *coordinator; /* borrowed, as everything here */
+    struct store *store;
+    const struct seal_key *master;
+    const uint8_t *hash_key;
+    uint32_t range_count;
+    const char *folder;      /* where snapshots wait to be sent */
+    struct mailbox *mailbox; /* of the loop that gets the outcomes … */
+    /* … there, one after the other. The event is borrowed until return; its times are not filled in. */
+    void (*on_event)(void *context, struct event *event);
+    void *context;
+};
+
+int errands_start(const struct errands_options *options, struct errands **errands);
+/* ACTION_SWAP, ACTION_READ_OUTBOX, ACTION_READ_CHUNK. What they borrow is copied. */
+void errands_run(struct errands *errands, const struct action *action);
+/* Waits for the one that is under way; what is left is forgotten, and outcomes in the mailbox are its owner's to
+ * deliver or to lose. */
+void errands_stop(struct errands *errands);
+
+/* "ranges/00007" */
+#define RANGE_NAME_BYTES 13
+void range_name_format(uint32_t range, char name[RANGE_NAME_BYTES]);
