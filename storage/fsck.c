@@ -20,7 +20,8 @@ struct fsck {
     bool has_subject;
     bool is_purge_due; /* the subject was deleted and its rows are still to go */
     uint32_t range_count;
-    uint64_t *applied; /* of each range, as the marks so far say */
+    uint64_t *applied;             /* of each range, as the marks so far say */
+    struct range_progress *ranges; /* as the whole log says */
 };
 
 static const char *const table_names[STORE_TABLES] = {"state", "log", "outbox", "meta"};
@@ -233,10 +234,18 @@ static void marks_record_check(struct fsck *fsck, struct bytes key, const struct
     }
 }
 
+/* An entry from before its range was wiped, perhaps sealed under a key that never came to be. */
+static bool is_void(const struct fsck *fsck, const struct log_entry *entry) {
+    return entry->place.range < fsck->range_count && entry->number < fsck->ranges[entry->place.range].void_below;
+}
+
 static void log_check(struct fsck *fsck, struct bytes key, struct bytes stored) {
     struct log_entry entry;
     struct command command;
-    if (range_log_open(fsck->transaction, fsck->master, &fsck->arena, key, stored, &entry) != STATUS_OK)
+    int rc = range_log_open(fsck->transaction, fsck->master, &fsck->arena, key, stored, &entry);
+    if (rc != STATUS_OK && is_void(fsck, &entry))
+        fsck->report->leftovers++;
+    else if (rc != STATUS_OK)
         corrupt(fsck, STORE_LOG, key, "does not open with its key");
     else if (entry.marks_count > 0)
         marks_record_check(fsck, key, &entry);
@@ -274,7 +283,10 @@ int store_fsck(struct store *store, const struct seal_key *master, uint32_t rang
         return rc;
     arena_init(&fsck.arena);
     fsck.applied = calloc(range_count, sizeof(*fsck.applied));
-    check(fsck.applied != NULL || range_count == 0);
+    fsck.ranges = calloc(range_count, sizeof(*fsck.ranges));
+    check((fsck.applied != NULL && fsck.ranges != NULL) || range_count == 0);
+    /* What does not open here is reported where it lies. */
+    range_progress_load(fsck.transaction, master, fsck.ranges, range_count);
     rc = table_check(&fsck, STORE_STATE, state_check);
     /* Marks that were trimmed from the log are older than those in it. */
     if (rc == STATUS_OK)
@@ -284,6 +296,7 @@ int store_fsck(struct store *store, const struct seal_key *master, uint32_t rang
     if (rc == STATUS_OK)
         rc = table_check(&fsck, STORE_OUTBOX, outbox_check);
     free(fsck.applied);
+    free(fsck.ranges);
     arena_close(&fsck.arena);
     store_abort(fsck.transaction);
     return rc;

@@ -8,7 +8,7 @@
 struct fsck_report {
     uint64_t records[STORE_TABLES];
     uint64_t shredded;   /* log entries whose thread or user was deleted */
-    uint64_t leftovers;  /* rows of deleted subjects that are still to be purged */
+    uint64_t leftovers;  /* rows of deleted subjects that are still to be purged, log of wiped ranges to be trimmed */
     uint64_t corrupt;    /* does not open, does not decode, belongs to nobody, or contradicts older marks */
     uint64_t misindexed; /* an index row that names another row than the one there, or a message that none names */
 };

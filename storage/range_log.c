@@ -41,12 +41,16 @@ static int waiting_key_remove(struct store_transaction *transaction, const struc
     return store_remove(transaction, STORE_META, key_bytes(&row_key));
 }
 
-/* What entries of a subject are sealed under: its data key, or the one that waits. STATUS_STORE_MISSING: neither. */
+/* What the entry of a subject at `index` is sealed under: the subject's data key, or one that has waited since then or
+ * before. STATUS_STORE_MISSING: neither is there. */
 static int entry_key_get(struct store_transaction *transaction, const struct seal_key *master,
-                         const struct id_hash *subject, struct seal_key *key) {
-    uint64_t index;
+                         const struct id_hash *subject, uint64_t index, struct seal_key *key) {
+    uint64_t waiting_index;
     int rc = subject_key_get(transaction, master, subject, key);
-    return rc == STATUS_STORE_MISSING ? waiting_key_get(transaction, master, subject, &index, key) : rc;
+    if (rc != STATUS_STORE_MISSING)
+        return rc;
+    rc = waiting_key_get(transaction, master, subject, &waiting_index, key);
+    return rc == STATUS_OK && waiting_index > index ? STATUS_STORE_MISSING : rc;
 }
 
 static int entry_append(struct store_transaction *transaction, const struct seal_key *key, uint64_t number,
@@ -67,7 +71,7 @@ static int append(struct store_transaction *transaction, const struct seal_key *
                   bool is_waiting, struct bytes command, size_t *stored_bytes) {
     struct seal_key key;
     struct log_header header = {.kind = LOG_ENTRY_UNDER_SUBJECT, .place = *place, .subject = *subject};
-    int rc = entry_key_get(transaction, master, subject, &key);
+    int rc = entry_key_get(transaction, master, subject, place->index, &key);
     if (rc == STATUS_STORE_MISSING && bytes_is_present(wrapped_key)) {
         rc = seal_key_unwrap(master, subject, wrapped_key, &key);
         if (rc == STATUS_OK && is_waiting)
@@ -146,7 +150,7 @@ static int entry_open(struct store_transaction *transaction, const struct seal_k
                       const struct log_header *header, struct bytes stored, struct log_entry *entry) {
     struct seal_key key = *master;
     if (header->kind == LOG_ENTRY_UNDER_SUBJECT) {
-        int rc = entry_key_get(transaction, master, &header->subject, &key);
+        int rc = entry_key_get(transaction, master, &header->subject, header->place.index, &key);
         if (rc == STATUS_STORE_MISSING)
             return STATUS_OK;
         if (rc != STATUS_OK)
