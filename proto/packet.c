@@ -20,6 +20,7 @@ static const struct codec_field LISTENER_FIELDS[] = {
     CODEC_MEMBER(2, CODEC_U64, struct packet_listener, next_offset),
     CODEC_MEMBER(3, CODEC_BOOL, struct packet_listener, is_anew),
     CODEC_MEMBER(4, CODEC_U64, struct packet_listener, born),
+    CODEC_MEMBER(5, CODEC_BOOL, struct packet_listener, is_user),
 };
 static const struct codec_table LISTENER_TABLE = CODEC_TABLE(struct packet_listener, LISTENER_FIELDS);
 
@@ -60,7 +61,7 @@ static const struct codec_field PACKET_FIELDS[] = {
     CODEC_MEMBER(29, CODEC_U32, struct packet, parts),
     CODEC_MEMBER(30, CODEC_U64, struct packet, parts_seen),
     CODEC_MEMBER(31, CODEC_U64, struct packet, oldest_request),
-    CODEC_MEMBER(32, CODEC_U64, struct packet, link),
+    CODEC_MEMBER(32, CODEC_U64, struct packet, link_oldest),
     CODEC_MEMBER(33, CODEC_U64, struct packet, listening),
     CODEC_MEMBER(40, CODEC_BOOL, struct packet, needs_rows),
     CODEC_MEMBER(41, CODEC_U64, struct packet, log_end),

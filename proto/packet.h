@@ -35,6 +35,7 @@ struct packet_listener {
     struct id_hash thread;
     uint64_t next_offset; /* 0: does not listen any more; PACKET_FROM_NOW: whatever is new */
     bool is_anew;         /* LISTEN: what came before is not relied on; it is to be told from `next_offset` on */
+    bool is_user;         /* LISTEN: a user, whose changes have no offsets */
     uint64_t born;        /* CHANGES: names this run of being told; between two of them something may be left out */
 };
 
@@ -92,8 +93,8 @@ struct packet {
     /* LISTEN, CHANGES, CHANGES_SEEN */
     struct packet_listener *listeners;
     size_t listeners_count;
-    uint64_t link;          /* CHANGES, CHANGES_SEEN: names a run of sequence numbers; a new one starts from 1 */
     uint64_t link_sequence; /* CHANGES: of this link, 0: has no changes; CHANGES_SEEN: everything up to here has come */
+    uint64_t link_oldest;   /* CHANGES: nothing below is ever sent again */
     uint64_t listening; /* LISTEN: rises with each of them; CHANGES: the one whose `listeners` are told from now on */
     struct packet_change *changes;
     size_t changes_count;
