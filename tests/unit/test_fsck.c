@@ -378,6 +378,61 @@ static void marks_that_go_backwards_are_found(void **state) {
     expect(2, 0);
 }
 
+/* Range 1 begins anew, with entries before that which no key opens. */
+static void a_range_that_was_wiped_begins_anew(void **state) {
+    struct store_transaction *transaction = begin_write();
+    struct range_marks_of wiped = {.range = 1, .is_incomplete = true};
+    uint64_t number = 5;
+    size_t bytes;
+    (void)state;
+    check(subject_key_remove(transaction, &THREAD) == STATUS_OK);
+    check(subject_key_put(transaction, &THREAD, fixture_key(&fixture, &THREAD)) == STATUS_OK);
+    commit(transaction);
+    run_fsck();
+    uint64_t corrupt_before = report.corrupt;
+    transaction = begin_write();
+    check(range_log_append_marks(transaction, &fixture.master, &number, &wiped, 1, &bytes) == STATUS_OK);
+    marks_append(transaction, 6, 1, 2);
+    commit(transaction);
+    run_fsck();
+    assert_int_equal(report.corrupt, corrupt_before - 2);
+    assert_int_equal(report.leftovers, 2);
+    transaction = begin_write();
+    marks_append(transaction, 7, 1, 1);
+    commit(transaction);
+    run_fsck();
+    assert_int_equal(report.corrupt, corrupt_before - 1);
+}
+
+static void keys_that_wait_are_opened(void **state) {
+    static const struct id_hash newcomer = {{0x77}};
+    struct log_place place = {.range = 0, .epoch = 1, .index = 1};
+    struct key key = key_of_waiting_key(&newcomer);
+    struct key elsewhere = key_of_waiting_key(&USER);
+    struct waiting_key_row row = {.index = 1, .wrapped = fixture_key(&fixture, &newcomer)};
+    size_t bytes;
+    (void)state;
+    struct store_transaction *transaction = begin_write();
+    check(range_log_append_waiting(transaction, &fixture.master, 5, &place, &newcomer, row.wrapped, BYTES_LITERAL(""),
+                                   &bytes) == STATUS_OK);
+    commit(transaction);
+    expect(0, 0);
+    transaction = begin_write();
+    check(sealed_row_put(transaction, &fixture.master, STORE_META, &elsewhere, &WAITING_KEY_TABLE, &row) == STATUS_OK);
+    commit(transaction);
+    expect(1, 0);
+    assert_true(lines_say("data key of this thread or user does not open"));
+    store(STORE_META, key_bytes(&key), BYTES_LITERAL("damaged"));
+    expect(3, 0); /* and the entry that it seals */
+    transaction = begin_write();
+    check(sealed_put(transaction, &fixture.master, STORE_META, BYTES_LITERAL("key"), BYTES_LITERAL("\x80")) ==
+          STATUS_OK);
+    check(sealed_put(transaction, &fixture.master, STORE_META, BYTES_LITERAL("keys"), BYTES_LITERAL("text")) ==
+          STATUS_OK);
+    commit(transaction);
+    expect(5, 0);
+}
+
 static void marks_that_open_but_make_no_sense_are_found(void **state) {
     struct key key = key_of_log(5);
     struct key row = key_of_range_marks(2);
@@ -453,6 +508,8 @@ int main(void) {
         CHECKED(marks_are_only_opened_where_the_number_of_ranges_is_not_known),
         CHECKED(marks_that_go_backwards_are_found),
         CHECKED(marks_that_open_but_make_no_sense_are_found),
+        CHECKED(a_range_that_was_wiped_begins_anew),
+        CHECKED(keys_that_wait_are_opened),
         CHECKED(rows_of_a_deleted_subject_are_leftovers_while_their_purge_is_due),
         CHECKED(only_the_first_lines_are_kept_and_all_are_counted),
     };
