@@ -47,6 +47,12 @@ static void actions_perform(struct server *server) {
         case ACTION_FAN_OUT:
             fan_out_perform(server, action);
             break;
+        case ACTION_SERVE:
+            routing_serve(server, action);
+            break;
+        case ACTION_REPLY:
+            routing_reply(server, action);
+            break;
         case ACTION_SEND:
         case ACTION_SWAP:
         case ACTION_READ_OUTBOX:
@@ -60,7 +66,7 @@ static void actions_perform(struct server *server) {
     node_core_done(server->core);
 }
 
-static int64_t monotonic_ms(void) {
+int64_t core_loop_monotonic_ms(void) {
     struct timespec now;
     check(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
@@ -69,8 +75,10 @@ static int64_t monotonic_ms(void) {
 /* The times are taken here, where the order of the steps is. */
 static void step_locked(struct server *server, struct event *event) {
     event->now_ms = worker_wall_ms();
-    event->mono_ms = monotonic_ms();
+    event->mono_ms = core_loop_monotonic_ms();
     node_core_step(server->core, event, &server->actions);
+    if (server->leads != NULL)
+        routing_update(server);
     actions_perform(server);
 }
 

@@ -167,6 +167,8 @@ static void gateway_fill(struct server *server) {
     gateway->core = server;
     gateway->propose = core_loop_propose;
     gateway->notice = core_loop_notice;
+    gateway->place = server->leads == NULL ? NULL : routing_place;
+    gateway->ask = server->leads == NULL ? NULL : routing_ask;
     gateway->started_ms = worker_wall_ms();
     gateway->limiter = rate_limiter_new(&server->config);
     gateway->endpoints = endpoint_registry_new();

@@ -116,7 +116,9 @@ static int core_options(struct server *server, struct node_core_options *options
     int rc = is_alone ? STATUS_OK : cluster_node_id(config, &options->self, &reason);
     if (rc != STATUS_OK)
         log_error("data folder %s: %s", config->data, reason);
-    return rc;
+    server->node_id = options->self;
+    options->start = (uint64_t)worker_wall_ms();
+    return is_alone || rc != STATUS_OK ? rc : routing_open(server);
 }
 
 /* In a small store the log must not be what fills it. */
@@ -211,6 +213,7 @@ void server_close(struct server *server) {
     data_folder_close(&server->folder);
     if (server->cluster != NULL)
         cluster_free(server->cluster);
+    free(server->leads);
     free(server);
 }
 

@@ -21,6 +21,12 @@ enum server_phase {
     SERVER_STOPPING  /* no new requests; what the core has is finished, then workers and loop end */
 };
 
+/* Who leads a range, for workers to look up. */
+struct lead {
+    _Atomic uint64_t primary;
+    _Atomic int64_t lease_until_ms;
+};
+
 struct server {
     struct config config;
     struct data_folder folder;
@@ -29,6 +35,8 @@ struct server {
     atomic_size_t posted;       /* proposals and notices on their way to the loop */
     struct disk *disk;
     struct cluster *cluster; /* NULL: alone */
+    uint64_t node_id;
+    struct lead *leads; /* NULL: alone */
     bool is_cluster_closing, is_cluster_closed;
     struct gateway gateway;
     struct worker *workers;
@@ -57,6 +65,16 @@ bool core_loop_is_idle(struct server *server);
 int core_loop_propose(void *server, struct entry *entry);        /* gateway->propose */
 int core_loop_notice(void *server, const struct change *change); /* gateway->notice */
 void core_loop_on_written(void *server, struct batch *batch);    /* the disk's on_done */
+
+int64_t core_loop_monotonic_ms(void);
+
+/* routing.c. Only in a cluster. */
+int routing_open(struct server *server);
+void routing_update(struct server *server);                                    /* after each step */
+enum gateway_place routing_place(void *server, const struct id_hash *subject); /* gateway->place */
+int routing_ask(void *server, struct gateway_ask *ask);                        /* gateway->ask */
+void routing_reply(struct server *server, const struct action *action);
+void routing_serve(struct server *server, const struct action *action);
 
 /* gateway_setup.c. TLS, what handlers share, the workers; errors have been logged. */
 int gateway_setup(struct server *server);

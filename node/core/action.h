@@ -5,11 +5,13 @@
 #include "proto/range_record.h"
 
 enum action_kind {
-    ACTION_WRITE,       /* lend `batch` to the disk worker; comes back as EVENT_BATCH_DONE */
-    ACTION_ANSWER,      /* tell whoever proposed */
-    ACTION_FAN_OUT,     /* hand `change` to the gateway workers */
-    ACTION_SEND,        /* `packet` to the node `to`; may be lost */
-    ACTION_SWAP,        /* ask the coordinator for `record` in place of `version`; comes back as EVENT_SWAPPED */
+    ACTION_WRITE,   /* lend `batch` to the disk worker; comes back as EVENT_BATCH_DONE */
+    ACTION_ANSWER,  /* tell whoever proposed */
+    ACTION_FAN_OUT, /* hand `change` to the gateway workers */
+    ACTION_SEND,    /* `packet` to the node `to`; may be lost */
+    ACTION_SWAP,    /* ask the coordinator for `record` in place of `version`; comes back as EVENT_SWAPPED */
+    ACTION_SERVE,   /* another node asks: give `body` to a gateway worker; comes back as EVENT_SERVED with `token` */
+    ACTION_REPLY,   /* `body` and `rc` to whoever asked by EVENT_ASK */
     ACTION_READ_OUTBOX, /* read the outbox rows of `range`, which we lead now; comes back as EVENT_OUTBOX */
     ACTION_READ_CHUNK   /* read a chunk of a range's rows for the node `to`; comes back as EVENT_CHUNK_READ */
 };
@@ -17,11 +19,15 @@ enum action_kind {
 struct action {
     enum action_kind kind;
     struct batch *batch;
-    void *reply_to; /* ANSWER */
+    void *reply_to; /* ANSWER, REPLY */
     unsigned worker;
     struct command_result result;
     unsigned copies;             /* ANSWER, FAN_OUT: how many other nodes hold it durably too */
     const struct change *change; /* FAN_OUT: borrowed until the actions have been performed */
+    uint64_t token;              /* SERVE */
+    struct id_hash subject;      /* SERVE */
+    struct bytes body;           /* SERVE, REPLY: borrowed until the actions have been performed */
+    int rc;                      /* REPLY */
     uint64_t to;                 /* SEND: a node id */
     const struct packet *packet; /* SEND: borrowed until the actions have been performed */
     struct range_record record;  /* SWAP */

@@ -10,6 +10,7 @@ enum entry_origin {
     ENTRY_OF_FOLLOW_UP, /* tells a user's range of a thread's change */
     ENTRY_OF_OUTBOX,    /* takes a finished follow-up off the outbox */
     ENTRY_OF_PURGE,     /* removes rows of what was deleted */
+    ENTRY_OF_PEER,      /* another node waits for it: `token` */
     ENTRY_OF_LOG        /* came from the primary, or was found on disk at start: nobody here waits for it */
 };
 
@@ -28,6 +29,8 @@ struct entry {
     struct follow_up *follow_up;
     struct log_place place;
     struct entry *next_in_range, *previous_in_range;
+    uint64_t token;         /* ENTRY_OF_PEER: of its request */
+    bool is_malformed;      /* ENTRY_OF_PEER: it is to be refused */
     bool is_lent;           /* to the disk worker */
     bool is_dropped;        /* its place in the log is gone, while it is lent */
     struct outcome outcome; /* filled by the disk worker; in the batch's arena */

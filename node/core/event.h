@@ -14,6 +14,8 @@ enum event_kind {
     EVENT_NODES,      /* the nodes that are alive */
     EVENT_PACKET,     /* from another node */
     EVENT_CHUNK_READ, /* what an ACTION_READ_CHUNK gave */
+    EVENT_ASK,        /* somebody here has a question for the node that leads `subject` */
+    EVENT_SERVED,     /* what an ACTION_SERVE gave */
     EVENT_OUTBOX      /* what an ACTION_READ_OUTBOX gave */
 };
 
@@ -53,7 +55,13 @@ struct event {
     const struct range_record *record; /* RECORD, SWAPPED: as it is at the coordinator now; borrowed */
     uint64_t version;                  /* RECORD, SWAPPED */
     uint32_t range;                    /* SWAPPED, CHUNK_READ, OUTBOX */
-    int rc;                            /* SWAPPED: 0, STATUS_CONFLICT, or not known; OUTBOX */
+    int rc;                            /* SWAPPED: 0, STATUS_CONFLICT, or not known; OUTBOX, SERVED */
+    const struct id_hash *subject;     /* ASK: borrowed */
+    struct bytes body;                 /* ASK, SERVED: borrowed */
+    void *reply_to;                    /* ASK: comes back with ACTION_REPLY, exactly once */
+    unsigned worker;                   /* ASK */
+    int64_t deadline_ms;               /* ASK: from now on */
+    uint64_t token;                    /* SERVED */
     const uint64_t *nodes;             /* NODES: rising, this one included; borrowed */
     size_t nodes_count;
     uint64_t from;                         /* PACKET */

@@ -164,6 +164,7 @@ void follow_ups_on_applied(struct node_core *core, const struct step *step, stru
         end(core, follow_up);
         break;
     case ENTRY_OF_CLIENT:
+    case ENTRY_OF_PEER:
     case ENTRY_OF_LOG:
         check(false);
     }

@@ -19,6 +19,8 @@ struct node_core *node_core_new(const struct node_core_options *options) {
     core->waiting.end = &core->waiting.first;
     core->coalescer = coalescer_new();
     arena_init(&core->step_arena);
+    if (!options->is_alone)
+        questions_open(core, options->start);
     return core;
 }
 
@@ -44,6 +46,8 @@ void node_core_free(struct node_core *core) {
     pipeline_batch_free(core->returned);
     for (uint32_t i = 0; i < core->options.range_count; i++)
         range_close(&core->ranges[i]);
+    if (core->requests != NULL)
+        requests_free(core->requests);
     follow_ups_close(core);
     coalescer_free(core->coalescer);
     arena_close(&core->step_arena);
@@ -100,6 +104,8 @@ void core_entries_refuse(struct node_core *core, const struct step *step, struct
         next = entry->next;
         if (entry->origin == ENTRY_OF_CLIENT)
             core_answer_refusal(step, entry, rc);
+        else if (entry->origin == ENTRY_OF_PEER)
+            questions_command_done(core, step, entry, rc);
         else if (entry->follow_up != NULL)
             follow_ups_on_refused(core, step, entry);
         entry->origin = ENTRY_OF_LOG;
@@ -114,6 +120,7 @@ void core_entries_refuse(struct node_core *core, const struct step *step, struct
 
 static void role_changed(struct node_core *core, const struct step *step, struct range *range) {
     core_touch(core, range);
+    core->has_map_changed = true;
     if (range->replication.role == REPLICATION_PRIMARY)
         action_add(step->actions, ACTION_READ_OUTBOX)->range = range->replication.range;
     else
@@ -193,6 +200,7 @@ static void on_record(struct node_core *core, const struct step *step, const str
             ? replication_on_record(&range->replication, &replication_step, event->record, event->version)
             : replication_on_swapped(&range->replication, &replication_step, event->rc, event->record, event->version);
     core_touch(core, range);
+    core->has_map_changed = true;
     if (has_changed)
         role_changed(core, step, range);
 }
@@ -236,6 +244,10 @@ static void on_snapshot(struct node_core *core, const struct step *step, struct 
 static void on_packet(struct node_core *core, const struct step *step, const struct event *event) {
     struct replication_step replication_step = core_replication_step(core, step);
     const struct packet *packet = event->packet;
+    if (packet->kind == PACKET_REQUEST || packet->kind == PACKET_REPLY) {
+        requests_on_packet(core->requests, event->from, packet, step->mono_ms);
+        return;
+    }
     if (packet->range >= core->options.range_count)
         return;
     struct range *range = &core->ranges[packet->range];
@@ -268,6 +280,8 @@ static void on_tick(struct node_core *core, const struct step *step) {
         core_fan_out(step, kept, 0);
     }
     follow_ups_tick(core, step);
+    if (core->requests != NULL)
+        requests_tick(core->requests, step->mono_ms);
     for (uint32_t i = 0; !core->options.is_alone && i < core->options.range_count; i++) {
         replication_tick(&core->ranges[i].replication, &replication_step, core->live, core->live_count,
                          core->options.replication_factor);
@@ -326,6 +340,12 @@ static void event_take(struct node_core *core, const struct step *step, const st
         replication_on_chunk_read(&core->ranges[event->range].replication, &replication_step, event->to, event->chunk);
         break;
     }
+    case EVENT_ASK:
+        questions_ask(core, step, event);
+        break;
+    case EVENT_SERVED:
+        requests_served(core->requests, event->token, event->rc, event->body, step->mono_ms);
+        break;
     case EVENT_OUTBOX:
         if (core->ranges[event->range].replication.role == REPLICATION_PRIMARY)
             for (size_t i = 0; i < event->outbox_count; i++)
@@ -336,8 +356,12 @@ static void event_take(struct node_core *core, const struct step *step, const st
 
 void node_core_step(struct node_core *core, const struct event *event, struct action_list *actions) {
     struct step step = {.actions = actions, .now_ms = event->now_ms, .mono_ms = event->mono_ms};
+    core->step = &step;
     event_take(core, &step, event);
     ranges_settle(core, &step);
+    if (core->has_map_changed && core->requests != NULL)
+        requests_map_changed(core->requests, step.mono_ms);
+    core->has_map_changed = false;
     pipeline_write_next(core, &step);
     ranges_settle(core, &step);
 }
@@ -347,7 +371,15 @@ void node_core_done(struct node_core *core) {
     core->returned = NULL;
     entries_free(core->done);
     core->done = NULL;
+    if (core->requests != NULL)
+        requests_done(core->requests);
     arena_reset(&core->step_arena);
+}
+
+struct node_core_lead node_core_lead(const struct node_core *core, uint32_t range) {
+    const struct replication *replication = &core->ranges[range].replication;
+    return (struct node_core_lead){.primary = replication->record.primary,
+                                   .lease_until_ms = replication_lease_until(replication)};
 }
 
 struct node_core_statistics node_core_statistics(const struct node_core *core) {

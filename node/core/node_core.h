@@ -9,6 +9,7 @@ struct node_core;
 
 struct node_core_options {
     uint32_t range_count;
+    uint64_t start;            /* another one for each life of this node */
     uint64_t self;             /* this node's id, not 0 */
     bool is_alone;             /* no coordinator but its own: it leads every range */
     size_t replication_factor; /* how many replicas a range should have */
@@ -32,5 +33,12 @@ void node_core_step(struct node_core *core, const struct event *event, struct ac
 
 /* The actions of the last step have been performed. */
 void node_core_done(struct node_core *core);
+
+/* Who leads a range as far as this node knows. Not for a node alone. */
+struct node_core_lead {
+    uint64_t primary;       /* 0: not known */
+    int64_t lease_until_ms; /* monotonic: this node may read until then; 0: it does not lead */
+};
+struct node_core_lead node_core_lead(const struct node_core *core, uint32_t range);
 
 struct node_core_statistics node_core_statistics(const struct node_core *core);

@@ -5,6 +5,7 @@
 #include "node/core/follow_up.h"
 #include "node/core/node_core.h"
 #include "node/core/range.h"
+#include "node/core/requests.h"
 
 /* Entries in the order they were proposed. */
 struct entry_queue {
@@ -25,6 +26,7 @@ struct node_core {
     struct range *busy; /* to be looked at when the step ends */
     uint64_t *live;     /* nodes */
     size_t live_count;
+    bool has_map_changed; /* in this step */
 
     struct entry_queue waiting; /* of clients: without a place yet */
     struct follow_up_queue queues[FOLLOW_UP_QUEUES];
@@ -34,6 +36,8 @@ struct node_core {
     struct entry *done;     /* freed when the actions have been performed */
     int64_t retry_ms;       /* the disk refused to apply: not before that, monotonic */
 
+    struct requests *requests; /* NULL: alone */
+    const struct step *step;   /* the one under way, for what requests call back */
     struct coalescer *coalescer;
     struct arena step_arena;
     struct follow_up *follow_ups;
@@ -74,6 +78,16 @@ void pipeline_on_batch_done(struct node_core *core, const struct step *step, str
 void pipeline_batch_free(struct batch *batch);
 /* This node leads the range no more: what is in its log may still be committed by another, and nobody here knows. */
 void pipeline_range_lost(struct node_core *core, const struct step *step, struct range *range);
+
+/* ---- questions.c ---- */
+
+void questions_open(struct node_core *core, uint64_t start);
+void questions_ask(struct node_core *core, const struct step *step, const struct event *event);
+/* True: the entry is of a follow-up for a range that another node leads; it is asked, and the entry is the request's.
+ */
+bool questions_carry(struct node_core *core, const struct step *step, struct entry *entry);
+/* A command of another node has been applied (0), or refused. */
+void questions_command_done(struct node_core *core, const struct step *step, const struct entry *entry, int rc);
 
 /* ---- follow_ups.c ---- */
 

@@ -88,6 +88,10 @@ static void log_work_add(struct range *range, struct batch *batch, size_t count_
 static void proposal_add(struct node_core *core, const struct step *step, struct batch *batch, struct entry *entry) {
     struct range *range = core_range_of(core, &entry->command.subject);
     int rc = replication_may_write(&range->replication, step->mono_ms, core->options.min_in_sync);
+    if (entry->is_malformed)
+        rc = STATUS_MALFORMED;
+    if (rc == STATUS_NOT_PRIMARY && questions_carry(core, step, entry))
+        return;
     if (rc != STATUS_OK) {
         core_entries_refuse(core, step, entry, rc);
         return;
@@ -215,6 +219,8 @@ static void entry_applied(struct node_core *core, const struct step *step, struc
         changes_tell(core, step, entry, copies);
     if (entry->origin == ENTRY_OF_CLIENT)
         follow_ups_of_client(core, step, entry, copies);
+    else if (entry->origin == ENTRY_OF_PEER)
+        questions_command_done(core, step, entry, STATUS_OK);
     else if (entry->follow_up != NULL)
         follow_ups_on_applied(core, step, entry);
     core_entry_done(core, entry);
@@ -340,6 +346,8 @@ void pipeline_range_lost(struct node_core *core, const struct step *step, struct
     for (struct entry *entry = range->first; entry != NULL; entry = entry->next_in_range) {
         if (entry->origin == ENTRY_OF_CLIENT)
             core_answer_refusal(step, entry, STATUS_NOT_PRIMARY);
+        else if (entry->origin == ENTRY_OF_PEER)
+            questions_command_done(core, step, entry, STATUS_SERVICE_UNAVAILABLE); /* it may be committed yet */
         else if (entry->follow_up != NULL)
             follow_ups_on_refused(core, step, entry);
         entry->origin = ENTRY_OF_LOG;

@@ -693,6 +693,14 @@ bool replication_has_lease(const struct replication *self, int64_t mono_ms) {
     return is_leading(self);
 }
 
+int64_t replication_lease_until(const struct replication *self) {
+    int64_t until_ms = self->role == REPLICATION_PRIMARY ? INT64_MAX : 0;
+    for (size_t i = 0; i < self->replicas_count; i++)
+        if (is_required(self, &self->replicas[i]) && self->replicas[i].lease_ms + REPLICATION_LEASE_MS < until_ms)
+            until_ms = self->replicas[i].lease_ms + REPLICATION_LEASE_MS;
+    return until_ms;
+}
+
 bool replication_may_read(const struct replication *self, int64_t mono_ms) {
     return self->role == REPLICATION_PRIMARY && replication_has_lease(self, mono_ms);
 }

@@ -175,6 +175,8 @@ void replication_trim(struct replication *replication, uint64_t applied, size_t 
 
 /* Takes no writes and no reads without it. */
 bool replication_has_lease(const struct replication *replication, int64_t mono_ms);
+/* When the lease ends unless it is renewed; 0: we do not serve. */
+int64_t replication_lease_until(const struct replication *replication);
 bool replication_may_read(const struct replication *replication, int64_t mono_ms);
 /* 0; STATUS_NOT_PRIMARY; STATUS_TOO_FEW_REPLICAS. */
 int replication_may_write(const struct replication *replication, int64_t mono_ms, size_t min_in_sync);

@@ -68,6 +68,8 @@ static void action_perform(const struct action *action) {
             (struct told){action->change->kind, action->change->subject, action->change->offset,
                           action->change->typing_count, action->change->receipts_count};
         break;
+    case ACTION_SERVE:
+    case ACTION_REPLY:
     case ACTION_SEND:
     case ACTION_SWAP:
     case ACTION_READ_OUTBOX:

@@ -1,0 +1,125 @@
+/* What other nodes are asked, and what they ask this one: requests.c finds the primary and repeats; here is said what a
+ * request is. A body begins with its kind: a command for the range of its subject, which the core itself proposes, or a
+ * question that the gateway serves. */
+#include <stdlib.h>
+
+#include "node/core/node_core_parts.h"
+#include "proto/check.h"
+#include "proto/status.h"
+
+#define KIND_COMMAND 'C'
+#define KIND_QUESTION 'Q'
+#define WORKER_CORE UINT32_MAX   /* the core itself waits for the answer */
+#define COMMAND_DEADLINE_MS 5000 /* the outbox asks again */
+
+static uint64_t primary_of(void *context, const struct id_hash *subject) {
+    struct node_core *core = context;
+    return core_range_of(core, subject)->replication.record.primary;
+}
+
+static void packet_send(void *context, uint64_t to, const struct packet *packet) {
+    struct node_core *core = context;
+    struct packet *kept = ARENA_NEW(&core->step_arena, struct packet);
+    struct action *action = action_add(core->step->actions, ACTION_SEND);
+    *kept = *packet;
+    action->to = to;
+    action->packet = kept;
+}
+
+/* Like a proposal of a client, whose answer goes to another node. */
+static void command_take(struct node_core *core, const struct requests_call *call, struct bytes encoded) {
+    struct entry *entry = entry_new(ENTRY_OF_PEER);
+    entry->token = call->token;
+    struct bytes copy = arena_copy(&entry->arena, encoded);
+    entry->is_malformed = command_decode(copy, &entry->arena, &entry->command) != STATUS_OK ||
+                          !id_hash_equal(&entry->command.subject, &call->subject);
+    entry->next = NULL;
+    *core->waiting.end = entry;
+    core->waiting.end = &entry->next;
+    core->waiting.count++;
+}
+
+static void call_serve(void *context, const struct requests_call *call) {
+    struct node_core *core = context;
+    struct bytes body = call->body;
+    uint8_t kind = body.size == 0 ? 0 : body.data[0];
+    if (kind == KIND_COMMAND) {
+        command_take(core, call, bytes_of(body.data + 1, body.size - 1));
+        return;
+    }
+    struct action *action = action_add(core->step->actions, ACTION_SERVE);
+    action->token = call->token;
+    action->subject = call->subject;
+    action->body = kind == KIND_QUESTION ? bytes_of(body.data + 1, body.size - 1) : bytes_of(body.data, 0);
+}
+
+static void answer_take(void *context, const struct requests_answer *answer) {
+    struct node_core *core = context;
+    if (answer->worker == WORKER_CORE) {
+        struct entry *entry = answer->reply_to;
+        if (answer->rc == STATUS_OK)
+            follow_ups_on_applied(core, core->step, entry);
+        else
+            follow_ups_on_refused(core, core->step, entry);
+        core_entry_done(core, entry);
+        return;
+    }
+    struct action *action = action_add(core->step->actions, ACTION_REPLY);
+    action->reply_to = answer->reply_to;
+    action->worker = answer->worker;
+    action->rc = answer->rc;
+    action->body = answer->body;
+}
+
+void questions_open(struct node_core *core, uint64_t start) {
+    struct requests_hooks hooks = {
+        .context = core, .primary_of = primary_of, .send = packet_send, .serve = call_serve, .answer = answer_take};
+    core->requests = requests_new(core->options.self, start, &hooks);
+}
+
+static int ask(struct node_core *core, const struct step *step, struct requests_question *question, char kind,
+               struct bytes rest) {
+    struct buffer body;
+    buffer_init(&body);
+    buffer_append(&body, &kind, 1);
+    buffer_append_bytes(&body, rest);
+    question->body = buffer_bytes(&body);
+    int rc = requests_ask(core->requests, question, step->mono_ms);
+    buffer_close(&body);
+    return rc;
+}
+
+void questions_ask(struct node_core *core, const struct step *step, const struct event *event) {
+    struct requests_question question = {.subject = *event->subject,
+                                         .reply_to = event->reply_to,
+                                         .worker = event->worker,
+                                         .deadline_ms = step->mono_ms + event->deadline_ms};
+    int rc = ask(core, step, &question, KIND_QUESTION, event->body);
+    if (rc == STATUS_OK)
+        return;
+    struct action *action = action_add(step->actions, ACTION_REPLY);
+    action->reply_to = event->reply_to;
+    action->worker = event->worker;
+    action->rc = rc;
+}
+
+bool questions_carry(struct node_core *core, const struct step *step, struct entry *entry) {
+    const struct range *range = core_range_of(core, &entry->command.subject);
+    uint64_t primary = range->replication.record.primary;
+    if (core->requests == NULL || entry->origin != ENTRY_OF_FOLLOW_UP || primary == 0 || primary == core->options.self)
+        return false;
+    struct requests_question question = {.subject = entry->command.subject,
+                                         .reply_to = entry,
+                                         .worker = WORKER_CORE,
+                                         .deadline_ms = step->mono_ms + COMMAND_DEADLINE_MS};
+    struct buffer encoded;
+    buffer_init(&encoded);
+    command_encode(&entry->command, &encoded);
+    int rc = ask(core, step, &question, KIND_COMMAND, buffer_bytes(&encoded));
+    buffer_close(&encoded);
+    return rc == STATUS_OK;
+}
+
+void questions_command_done(struct node_core *core, const struct step *step, const struct entry *entry, int rc) {
+    requests_served(core->requests, entry->token, rc, BYTES_LITERAL(""), step->mono_ms);
+}

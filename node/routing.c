@@ -1,0 +1,130 @@
+/* Between the gateway and other nodes: who leads what, as workers may look it up without a lock; what this node asks,
+ * and what it serves. */
+#include <stdlib.h>
+#include <time.h>
+
+#include "node/core/cluster_map.h"
+#include "node/gateway/serve.h"
+#include "node/server_parts.h"
+#include "proto/check.h"
+
+/* ---- who leads what ---- */
+
+void routing_update(struct server *server) {
+    for (uint32_t i = 0; i < server->folder.settings.range_count; i++) {
+        struct node_core_lead lead = node_core_lead(server->core, i);
+        atomic_store_explicit(&server->leads[i].primary, lead.primary, memory_order_relaxed);
+        atomic_store_explicit(&server->leads[i].lease_until_ms, lead.lease_until_ms, memory_order_release);
+    }
+}
+
+enum gateway_place routing_place(void *context, const struct id_hash *subject) {
+    struct server *server = context;
+    struct cluster_map map;
+    cluster_map_init(&map, server->folder.settings.range_count);
+    struct lead *lead = &server->leads[cluster_map_range_of(&map, subject)];
+    if (core_loop_monotonic_ms() < atomic_load_explicit(&lead->lease_until_ms, memory_order_acquire))
+        return GATEWAY_HERE;
+    uint64_t primary = atomic_load_explicit(&lead->primary, memory_order_relaxed);
+    return primary != 0 && primary != server->node_id ? GATEWAY_ELSEWHERE : GATEWAY_NOWHERE;
+}
+
+int routing_open(struct server *server) {
+    server->leads = calloc(server->folder.settings.range_count, sizeof(*server->leads));
+    check(server->leads != NULL);
+    return STATUS_OK;
+}
+
+/* ---- what is asked ---- */
+
+struct asking {
+    struct parcel parcel;
+    struct gateway_ask *ask;
+};
+
+static void on_asked(void *receiver, struct parcel *parcel) {
+    struct gateway_ask *ask = ((struct asking *)parcel)->ask;
+    struct event event = {.kind = EVENT_ASK,
+                          .subject = &ask->subject,
+                          .body = buffer_bytes(&ask->body),
+                          .reply_to = ask,
+                          .worker = ask->worker,
+                          .deadline_ms = ask->deadline_ms};
+    free(parcel);
+    core_loop_step(receiver, &event);
+}
+
+int routing_ask(void *context, struct gateway_ask *ask) {
+    struct server *server = context;
+    struct asking *asking = calloc(1, sizeof(*asking));
+    check(asking != NULL);
+    asking->ask = ask;
+    asking->parcel.deliver = on_asked;
+    int rc = mailbox_post(&server->mailbox, &asking->parcel);
+    if (rc != STATUS_OK)
+        free(asking);
+    return rc;
+}
+
+static void on_reply_delivered(void *receiver, struct parcel *parcel) {
+    struct gateway_ask *ask = (struct gateway_ask *)parcel;
+    ask->on_answer(gateway_worker_of(receiver), ask);
+}
+
+void routing_reply(struct server *server, const struct action *action) {
+    struct gateway_ask *ask = action->reply_to;
+    ask->rc = action->rc;
+    if (action->rc == STATUS_OK)
+        buffer_append_bytes(&ask->reply, action->body);
+    ask->parcel.deliver = on_reply_delivered;
+    if (worker_post(&server->workers[action->worker], &ask->parcel) != STATUS_OK)
+        gateway_ask_free(ask);
+}
+
+/* ---- what is served ---- */
+
+struct serving {
+    struct parcel parcel;
+    struct server *server;
+    uint64_t token;
+    int rc;
+    struct buffer reply;
+};
+
+static void on_served_delivered(void *receiver, struct parcel *parcel) {
+    struct serving *serving = (struct serving *)parcel;
+    struct event event = {
+        .kind = EVENT_SERVED, .token = serving->token, .rc = serving->rc, .body = buffer_bytes(&serving->reply)};
+    core_loop_step(receiver, &event);
+    buffer_close(&serving->reply);
+    free(serving);
+}
+
+/* On the worker's thread. */
+static void on_served(void *context, int rc, struct bytes reply) {
+    struct serving *serving = context;
+    serving->rc = rc;
+    if (rc == STATUS_OK)
+        buffer_append_bytes(&serving->reply, reply);
+    serving->parcel.deliver = on_served_delivered;
+    if (mailbox_post(&serving->server->mailbox, &serving->parcel) != STATUS_OK) {
+        buffer_close(&serving->reply);
+        free(serving);
+    }
+}
+
+void routing_serve(struct server *server, const struct action *action) {
+    struct serving *serving = calloc(1, sizeof(*serving));
+    struct buffer body;
+    check(serving != NULL);
+    serving->server = server;
+    serving->token = action->token;
+    buffer_init(&serving->reply);
+    buffer_init(&body);
+    buffer_append_bytes(&body, action->body);
+    size_t worker = (size_t)(action->token % server->gateway.workers_count);
+    if (gateway_serve(&server->gateway.workers[worker], &body, serving, on_served) == STATUS_OK)
+        return;
+    buffer_close(&body);
+    on_served(serving, STATUS_NOT_PRIMARY, BYTES_ABSENT); /* the node is about to end */
+}
