@@ -8,6 +8,7 @@
 
 #include "node/core/interest.h"
 #include "proto/limits.h"
+#include "proto/told_change.h"
 #include "tests/lib/lossy_network.h"
 
 #define NODES 3
@@ -648,6 +649,110 @@ static void a_store_that_fails_is_asked_again(void **state) {
     assert_true(is_up_to_date(&nodes[2], 0));
 }
 
+/* As a link that lost something without knowing would do it. */
+static void changes_come(uint64_t from, uint64_t to, uint64_t sequence, size_t thread, uint64_t offset) {
+    struct change change = change_of(thread, offset, padding_bytes);
+    struct buffer inner = {0}, outer = {0};
+    change_encode(&change, &inner);
+    struct told_change told = {
+        .subject = hash_of(thread), .from_offset = offset, .next_offset = offset + 1, .change = buffer_bytes(&inner)};
+    told_change_encode(&told, &outer);
+    struct packet_change item = {buffer_bytes(&outer)};
+    struct packet packet = {.kind = PACKET_CHANGES,
+                            .asker_start = nodes[to].start,
+                            .answerer_start = nodes[from].start,
+                            .link_sequence = sequence,
+                            .link_oldest = 1,
+                            .changes = &item,
+                            .changes_count = 1};
+    interest_on_packet(nodes[to].interest, from, &packet, now_ms);
+    buffer_close(&inner);
+    buffer_close(&outer);
+}
+
+static void a_jump_in_a_thread_is_asked_for(void **state) {
+    (void)state;
+    listen(&nodes[1], 0, 1);
+    pass(20);
+    for (unsigned i = 0; i < 5; i++)
+        store_change(0);
+    packets_sent[PACKET_LISTEN] = 0;
+    changes_come(3, 1, 1, 0, 5);
+    changes_come(3, 1, 2, 0, 5); /* asking once is enough */
+    pass(20);
+    assert_int_equal(nodes[1].known[0].handed_on, 0);
+    assert_int_equal(packets_sent[PACKET_LISTEN], 1);
+    publish_what_is_stored(0);
+    pass(20);
+    assert_int_equal(nodes[1].known[0].handed_on, 5);
+}
+
+static void a_primary_that_was_another_meanwhile_counts_as_new(void **state) {
+    (void)state;
+    listen(&nodes[1], THREADS, 0);
+    listen(&nodes[1], 0, 1);
+    pass(20);
+    owner_set(THREADS, 3);
+    owner_set(0, 3);
+    change(THREADS);
+    change(0);
+    owner_set(THREADS, 2); /* the listener has noticed nothing */
+    owner_set(0, 2);
+    pass(INTEREST_RENEW_MS + 100);
+    assert_true(is_up_to_date(&nodes[1], THREADS));
+    assert_true(is_up_to_date(&nodes[1], 0));
+}
+
+static void primaries_that_look_alike_are_told_apart(void **state) {
+    (void)state;
+    chance_next(&network.chance);
+    uint64_t chance = network.chance;
+    node_restart(2);
+    network.chance = chance;
+    node_restart(3);
+    assert_true(nodes[2].start == nodes[3].start);
+    listen(&nodes[1], THREADS, 0);
+    pass(20);
+    store_change(THREADS);
+    owner_set(THREADS, 3);
+    map_learn(1);
+    pass(20);
+    assert_true(is_up_to_date(&nodes[1], THREADS));
+}
+
+static void what_an_earlier_life_listened_to_is_forgotten(void **state) {
+    (void)state;
+    listen(&nodes[1], 0, 1);
+    listen(&nodes[1], 1, 1);
+    struct packet_listener late[] = {{.thread = hash_of(2), .next_offset = 1}};
+    struct packet packet = {
+        .kind = PACKET_LISTEN, .asker_start = nodes[1].start, .listening = 99, .listeners = late, .listeners_count = 1};
+    pass(20);
+    nodes[1].known[1].is_listened = false;
+    node_restart(1);
+    pass(20);
+    assert_int_equal(interest_statistics(nodes[2].interest).watched, 1);
+    interest_on_packet(nodes[2].interest, 1, &packet, now_ms); /* from that life, late */
+    assert_int_equal(interest_statistics(nodes[2].interest).watched, 1);
+    change(0);
+    pass(20);
+    assert_true(is_up_to_date(&nodes[1], 0));
+}
+
+static void a_listen_that_was_overtaken_is_ignored(void **state) {
+    struct packet_listener leaving[] = {{.thread = hash_of(0)}};
+    struct packet packet = {.kind = PACKET_LISTEN,
+                            .asker_start = nodes[1].start,
+                            .listening = 1,
+                            .listeners = leaving,
+                            .listeners_count = 1};
+    (void)state;
+    listen(&nodes[1], 0, 1);
+    pass(20);
+    interest_on_packet(nodes[2].interest, 1, &packet, now_ms);
+    assert_int_equal(interest_statistics(nodes[2].interest).watched, 1);
+}
+
 static void more_threads_than_a_packet_takes_are_listened_to(void **state) {
     (void)state;
     for (unsigned i = 0; i < 2500; i++) {
@@ -803,6 +908,11 @@ int main(void) {
         NETWORKED(notices_are_passed_on),
         NETWORKED(who_does_not_listen_any_more_is_not_told),
         NETWORKED(a_store_that_fails_is_asked_again),
+        NETWORKED(a_jump_in_a_thread_is_asked_for),
+        NETWORKED(a_primary_that_was_another_meanwhile_counts_as_new),
+        NETWORKED(primaries_that_look_alike_are_told_apart),
+        NETWORKED(what_an_earlier_life_listened_to_is_forgotten),
+        NETWORKED(a_listen_that_was_overtaken_is_ignored),
         NETWORKED(more_threads_than_a_packet_takes_are_listened_to),
         NETWORKED(nonsense_is_ignored),
         NETWORKED(over_a_bad_network_every_listener_gets_every_change_once_and_in_order),
