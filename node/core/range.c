@@ -52,6 +52,7 @@ struct entry *range_pop(struct range *range) {
     struct entry *entry = range->first;
     check(entry != NULL && entry->place.index == range->applied + 1);
     range->applied++;
+    range->replication.applied = range->applied;
     range->first = entry->next_in_range;
     if (range->first == NULL)
         range->last = NULL;
@@ -101,6 +102,7 @@ struct entry *range_void(struct range *range) {
 
 void range_made_whole(struct range *range, uint64_t index) {
     range->applied = index;
+    range->replication.applied = index;
     range->apply_given = index;
     range->append_given = index;
 }

@@ -14,6 +14,7 @@ void replication_init(struct replication *self, uint32_t range, uint64_t node, b
         .range = range, .self = node, .is_alone = is_alone, .is_void = is_void, .window = window, .heard_ms = mono_ms};
     self->durable = window_last_index(&window);
     self->committed = applied;
+    self->applied = applied;
 }
 
 void replication_close(struct replication *self) {
@@ -332,7 +333,7 @@ bool replication_commit(struct replication *self) {
     bool has_risen = committed > self->committed;
     if (has_risen)
         self->committed = committed;
-    if (self->role == REPLICATION_TAKING_OVER && self->committed >= self->ready_at)
+    if (self->role == REPLICATION_TAKING_OVER && self->committed >= self->ready_at && self->applied >= self->ready_at)
         return role_set(self, REPLICATION_PRIMARY);
     return has_risen;
 }

@@ -27,7 +27,7 @@
 #define REPLICATION_LEARNER_GAP_MAX 100               /* entries a learner may lack to be taken in */
 #define REPLICATION_WINDOW_BYTES_MAX (4 * 1024 * 1024)
 
-/*          the record names us primary            all of the log is committed
+/*          the record names us primary            the log is committed and applied
  *   REPLICA ──in the epoch we asked for──▶ TAKING_OVER ───────────────────────▶ PRIMARY
  *     ▲ ▲                                       │                                 │
  *     │ └── another primary, or our disk failed ┴─────────────────────────────────┘
@@ -71,7 +71,8 @@ struct replication {
     struct window window;
     uint64_t durable;   /* on our own disk */
     uint64_t committed; /* as far as we know */
-    uint64_t ready_at;  /* TAKING_OVER: when that much is committed, we serve */
+    uint64_t applied;   /* what the state has seen; kept by our caller */
+    uint64_t ready_at;  /* TAKING_OVER: when that much is committed and applied, we serve */
 
     struct replica replicas[RANGE_REPLICAS_MAX]; /* TAKING_OVER, PRIMARY */
     size_t replicas_count;

@@ -191,6 +191,7 @@ static void node_look(uint64_t id) {
         demand(committed_values[index - 1] == node->disk.values[index - 1]);
         node->disk.applied = index;
     }
+    self->applied = node->disk.applied;
     demand(node->disk.applied <= committed_last);
     if (replication_may_read(self, step.mono_ms))
         demand(self->record.epoch >= committed_epoch && self->committed == committed_last);
