@@ -100,8 +100,10 @@ static void proposal_add(struct node_core *core, const struct step *step, struct
     bool commits_alone = range_commits_alone(range);
     item_add(batch, entry, true, commits_alone);
     range->append_given = entry->place.index;
-    if (commits_alone)
+    if (commits_alone) {
         range->apply_given = entry->place.index;
+        replication_lend_alone(&range->replication, entry->place.index);
+    }
     core_touch(core, range);
 }
 

@@ -557,6 +557,7 @@ bool replication_on_refused(struct replication *self, const struct replication_s
     if (window_last_index(&self->window) > self->durable)
         window_truncate(&self->window, self->durable + 1);
     self->matched = smaller(self->matched, self->durable);
+    self->alone_until = smaller(self->alone_until, self->durable);
     if (!is_leading(self) || self->is_alone)
         return false;
     bool has_changed = role_set(self, REPLICATION_REPLICA);
@@ -605,7 +606,8 @@ static bool wants_fewer_or_more_in_sync(struct replication *self, int64_t mono_m
          * while taking over: what the last primary committed is not known then. */
         if (is_learner && self->role == REPLICATION_PRIMARY && is_caught_up(self, replica))
             replica->is_joining = true;
-        if (replica->is_joining && is_caught_up(self, replica) && replica->durable >= self->committed) {
+        if (replica->is_joining && is_caught_up(self, replica) && replica->durable >= self->committed &&
+            replica->durable >= self->alone_until) {
             node_remove(wanted->learners, &wanted->learners_count, replica->node);
             wanted->in_sync[wanted->in_sync_count++] = replica->node;
             return true;
@@ -717,6 +719,10 @@ bool replication_commits_alone(const struct replication *self) {
         if (is_required(self, &self->replicas[i]))
             return false;
     return is_leading(self);
+}
+
+void replication_lend_alone(struct replication *self, uint64_t index) {
+    self->alone_until = index;
 }
 
 unsigned replication_copies(const struct replication *self) {

@@ -69,10 +69,11 @@ struct replication {
     struct range_record record; /* epoch 0: not known since the start, and nothing is answered */
     uint64_t version;           /* of the record, for the coordinator */
     struct window window;
-    uint64_t durable;   /* on our own disk */
-    uint64_t committed; /* as far as we know */
-    uint64_t applied;   /* what the state has seen; kept by our caller */
-    uint64_t ready_at;  /* TAKING_OVER: when that much is committed and applied, we serve */
+    uint64_t durable;     /* on our own disk */
+    uint64_t committed;   /* as far as we know */
+    uint64_t applied;     /* what the state has seen; kept by our caller */
+    uint64_t alone_until; /* entries up to here may commit by our disk alone: they were lent when nobody else counted */
+    uint64_t ready_at;    /* TAKING_OVER: when that much is committed and applied, we serve */
 
     struct replica replicas[RANGE_REPLICAS_MAX]; /* TAKING_OVER, PRIMARY */
     size_t replicas_count;
@@ -181,7 +182,9 @@ int64_t replication_lease_until(const struct replication *replication);
 bool replication_may_read(const struct replication *replication, int64_t mono_ms);
 /* 0; STATUS_NOT_PRIMARY; STATUS_TOO_FEW_REPLICAS. */
 int replication_may_write(const struct replication *replication, int64_t mono_ms, size_t min_in_sync);
-/* True when nothing commits by more than our own disk. */
+/* True when nothing commits by more than our own disk. Then entries up to `index` may be given to the disk to be
+ * appended and applied at once; who is taken in meanwhile must have them first. */
 bool replication_commits_alone(const struct replication *replication);
+void replication_lend_alone(struct replication *replication, uint64_t index);
 /* In-sync replicas beside this one. */
 unsigned replication_copies(const struct replication *replication);
