@@ -61,7 +61,7 @@ static const struct codec_field PACKET_FIELDS[] = {
     CODEC_MEMBER(29, CODEC_U32, struct packet, parts),
     CODEC_MEMBER(30, CODEC_U64, struct packet, parts_seen),
     CODEC_MEMBER(31, CODEC_U64, struct packet, oldest_request),
-    CODEC_MEMBER(32, CODEC_U64, struct packet, link_oldest),
+    CODEC_MEMBER(32, CODEC_U64, struct packet, link),
     CODEC_MEMBER(33, CODEC_U64, struct packet, listening),
     CODEC_MEMBER(40, CODEC_BOOL, struct packet, needs_rows),
     CODEC_MEMBER(41, CODEC_U64, struct packet, log_end),

@@ -94,7 +94,7 @@ struct packet {
     struct packet_listener *listeners;
     size_t listeners_count;
     uint64_t link_sequence; /* CHANGES: of this link, 0: has no changes; CHANGES_SEEN: everything up to here has come */
-    uint64_t link_oldest;   /* CHANGES: nothing below is ever sent again */
+    uint64_t link;          /* CHANGES: where the link stands: nothing below this sequence is ever sent again */
     uint64_t listening; /* LISTEN: rises with each of them; CHANGES: the one whose `listeners` are told from now on */
     struct packet_change *changes;
     size_t changes_count;

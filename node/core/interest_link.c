@@ -96,7 +96,7 @@ static void packet_send(struct interest *self, const struct peer *peer, struct l
                             .asker_start = peer->listener_start,
                             .answerer_start = self->start,
                             .link_sequence = unseen->sequence,
-                            .link_oldest = peer->unseen->sequence,
+                            .link = peer->unseen->sequence,
                             .changes = ARENA_NEW_ARRAY(&self->arena, struct packet_change, unseen->count),
                             .changes_count = unseen->count};
     for (size_t i = 0; i < unseen->count; i++)

@@ -319,13 +319,13 @@ static void early_keep(struct peer *peer, const struct packet *packet) {
 static void link_follow(struct interest *self, struct peer *peer, const struct packet *packet) {
     bool is_first = peer->their_start == 0;
     bool is_other_life = peer->their_start != packet->answerer_start;
-    if (!is_other_life && packet->link_oldest <= peer->expected)
+    if (!is_other_life && packet->link <= peer->expected)
         return;
     peer->their_start = packet->answerer_start;
-    peer->expected = packet->link_oldest;
+    peer->expected = packet->link;
     early_drop_below(peer, is_other_life ? UINT64_MAX : peer->expected);
     if (!is_first)
-        owner_begins_anew(self, peer->node, packet->link_oldest == 1 ? packet->answerer_start : 0);
+        owner_begins_anew(self, peer->node, packet->link == 1 ? packet->answerer_start : 0);
 }
 
 static void changes_take(struct interest *self, const struct packet_change *changes, size_t count) {
@@ -361,7 +361,7 @@ void listening_on_changes(struct interest *self, uint64_t from, const struct pac
     if (packet->asker_start != self->start)
         return;
     confirmations_take(self, from, packet, mono_ms);
-    if (packet->link_sequence == 0 || packet->link_oldest == 0 || packet->link_oldest > packet->link_sequence ||
+    if (packet->link_sequence == 0 || packet->link == 0 || packet->link > packet->link_sequence ||
         packet->link_sequence == UINT64_MAX)
         return;
     link_follow(self, peer, packet);

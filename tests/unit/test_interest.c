@@ -662,7 +662,7 @@ static void changes_come(uint64_t from, uint64_t to, uint64_t sequence, size_t t
                             .asker_start = nodes[to].start,
                             .answerer_start = nodes[from].start,
                             .link_sequence = sequence,
-                            .link_oldest = 1,
+                            .link = 1,
                             .changes = &item,
                             .changes_count = 1};
     interest_on_packet(nodes[to].interest, from, &packet, now_ms);
@@ -770,10 +770,10 @@ static void nonsense_is_ignored(void **state) {
     struct packet_listener listeners[] = {{.thread = {{9}}, .next_offset = 1}};
     struct packet packets[] = {
         {.kind = PACKET_LISTEN, .listeners = listeners, .listeners_count = 1},
-        {.kind = PACKET_CHANGES, .link_sequence = 1, .link_oldest = 2},
+        {.kind = PACKET_CHANGES, .link_sequence = 1, .link = 2},
         {.kind = PACKET_CHANGES, .link_sequence = 1},
-        {.kind = PACKET_CHANGES, .link_sequence = UINT64_MAX, .link_oldest = 1},
-        {.kind = PACKET_CHANGES, .link_sequence = 1, .link_oldest = 1, .changes = changes, .changes_count = 2},
+        {.kind = PACKET_CHANGES, .link_sequence = UINT64_MAX, .link = 1},
+        {.kind = PACKET_CHANGES, .link_sequence = 1, .link = 1, .changes = changes, .changes_count = 2},
         {.kind = PACKET_CHANGES, .listening = 1, .listeners = listeners, .listeners_count = 1},
         {.kind = PACKET_CHANGES_SEEN, .link_sequence = UINT64_MAX},
     };
