@@ -10,15 +10,15 @@
 /* One side of a link. An offer (a session number and an X25519 key of ours) is used up by the session that is made of
  * it, so no pair of keys is ever agreed on twice and no recorded hello brings an old session back.
  *
- *              a hello of the peer echoes our offer: the session is agreed on,
- *              and our hello that echoes the peer's number makes the peer agree, too
- *    ALONE ─────────────────────────────────────────────▶ AGREED ───────────────────────▶ PROVEN
- *      │ hello with our offer,                             │  ▲    something opened         │
- *      │ every LINK_HELLO_MS                               │  └─────────────────────────────┤
- *      └───▶ ALONE                                         │    as from ALONE, with a newer │
- *                       silent for LINK_SILENT_MS, or      │    offer: the old session stays│
- *                       enough sealed: as in ALONE ◀───────┴── open until something opens ──┘
- *                                                              under the new one
+ *             a hello echoes our offer             something opens under it
+ *    ALONE ─────────────────────────────▶ AGREED ─────────────────────────────▶ PROVEN
+ *                                         ▲    ▲                                  │
+ *                                         └────┴──────────────────────────────────┘
+ *                          a hello echoes our newer offer: new keys; a session that
+ *                          was PROVEN is open until something opens under the new one
+ *
+ * Hellos with our offer and without echo go out every LINK_HELLO_MS: when ALONE, after LINK_SILENT_MS in which nothing
+ * opened, and when so much has been sealed that the keys are to be renewed.
  *
  * What a hello {session p, echo e} of the peer leads to, first row that fits:
  *    e is our offer                    agree; hello {our offer, echo p}

@@ -49,7 +49,7 @@ struct peer {
     uint64_t unreported_since_ms;
     uint64_t sent_ms;
     uint64_t progress_ms; /* when the peer last confirmed something new, or the connection was made anew */
-    uint64_t incompatible_said_ms, forged_said_ms; /* 0: never */
+    uint64_t incompatible_said_ms, forged_said_ms, dial_said_ms; /* 0: never */
     bool is_up, is_removed;
     struct peer_link_statistics statistics;
 };
@@ -82,6 +82,13 @@ static struct peer *peer_find(const struct peer_links *links, uint64_t id) {
     while (peer != NULL && peer->id != id)
         peer = peer->next;
     return peer;
+}
+
+static bool complaint_is_due(uint64_t now, uint64_t *said_ms) {
+    if (*said_ms != 0 && now - *said_ms < PEER_LINKS_COMPLAINT_MS)
+        return false;
+    *said_ms = now == 0 ? 1 : now;
+    return true;
 }
 
 /* ---- sending to a peer ---- */
@@ -228,10 +235,15 @@ static void peer_rekey(struct peer *peer, const uint8_t *public_key) {
     peer_set_up(peer, false);
 }
 
-static int peer_redial(struct peer *peer) {
+static int peer_dial(struct peer *peer) {
     peer->progress_ms = now_ms(peer->links);
-    peer->statistics.redials++;
     return datagram_outlet_dial(peer->outlet, peer->address);
+}
+
+static void peer_redial(struct peer *peer) {
+    peer->statistics.redials++;
+    if (peer_dial(peer) != STATUS_OK && complaint_is_due(now_ms(peer->links), &peer->dial_said_ms))
+        log_error("peer %016" PRIx64 " cannot be dialled at %s", peer->id, peer->address);
 }
 
 static struct datagram_outlet *outlet_get(struct peer_links *links) {
@@ -285,7 +297,7 @@ int peer_links_set_peer(struct peer_links *links, uint64_t id, const char *addre
     if (strcmp(peer->address, address) == 0)
         return STATUS_OK;
     snprintf(peer->address, sizeof(peer->address), "%s", address);
-    return peer_redial(peer);
+    return peer_dial(peer);
 }
 
 void peer_links_remove_peer(struct peer_links *links, uint64_t id) {
@@ -314,13 +326,6 @@ static void removed_free(struct peer_links *links) {
 }
 
 /* ---- receiving ---- */
-
-static bool complaint_is_due(uint64_t now, uint64_t *said_ms) {
-    if (*said_ms != 0 && now - *said_ms < PEER_LINKS_COMPLAINT_MS)
-        return false;
-    *said_ms = now == 0 ? 1 : now;
-    return true;
-}
 
 static void on_incompatible(struct peer *peer) {
     struct link_versions theirs = link_crypto_peer_versions(peer->crypto);
@@ -462,10 +467,10 @@ static void peer_tick(struct peer *peer, uint64_t now, bool is_after_pause) {
     if ((peer->unreported_messages > 0 && now - peer->unreported_since_ms >= PEER_LINKS_CREDIT_MS) ||
         now - peer->sent_ms >= PEER_LINKS_KEEPALIVE_MS)
         report_send(peer);
-    if (now - peer->progress_ms >= PEER_LINKS_REDIAL_MS && peer_redial(peer) != STATUS_OK)
-        log_error("peer %016" PRIx64 " cannot be dialled at %s", peer->id, peer->address);
-    else if (now - peer->progress_ms >= PEER_LINKS_DOWN_MS)
+    if (now - peer->progress_ms >= PEER_LINKS_DOWN_MS)
         peer_set_up(peer, false);
+    if (now - peer->progress_ms >= PEER_LINKS_REDIAL_MS)
+        peer_redial(peer);
 }
 
 static void on_tick(uv_timer_t *timer) {
