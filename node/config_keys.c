@@ -159,7 +159,9 @@ const struct config_key config_keys[] = {
          "CA certificate (PEM) of etcd's own certificates. Empty: the CAs that this machine trusts."),
      .form = "a path"},
     {KEY(etcd_cert_file, CLUSTER, CONFIG_TEXT, "",
-         "Certificate (PEM) of this node for etcd, where etcd asks for one. Empty: none."),
+         "Certificate (PEM) of this node for etcd, where etcd asks for one. It must have no CommonName when etcd asks "
+         "for "
+         "a user as well, or etcd refuses it. Empty: none."),
      .form = "a path"},
     {KEY(etcd_key_file, CLUSTER, CONFIG_TEXT, "", "Private key of etcd_cert_file (PEM)."), .form = "a path"},
     {KEY(cluster_name, CLUSTER, CONFIG_TEXT, "weft",

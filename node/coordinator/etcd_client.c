@@ -14,6 +14,7 @@
 #define ENDPOINTS_MAX 16
 #define PAUSE_MS 100 /* when every member was asked in vain: an election takes longer */
 #define TOKENS_PER_CALL_MAX 3
+#define TEXT_BYTES_MAX 200 /* of what somebody else than etcd says */
 
 struct idle_connection {
     struct idle_connection *next;
@@ -177,17 +178,32 @@ enum etcd_refusal etcd_refusal_of(struct bytes message, uint64_t code) {
 
 /* ---- who we are ---- */
 
+/* An answer that is an error. What is none of the gateway's comes from the server around it, or from a proxy: then the
+ * first line of it has to do, and the code is 2 (gRPC's Unknown). */
+static struct etcd_error answer_error(const struct etcd_http_answer *answer, struct arena *arena) {
+    struct etcd_error error;
+    struct bytes body = buffer_bytes(&answer->body);
+    if (etcd_error_decode(body, arena, &error) == STATUS_OK && error.message.size > 0)
+        return error;
+    size_t size = body.size < TEXT_BYTES_MAX ? body.size : TEXT_BYTES_MAX;
+    size_t line_size = 0;
+    while (line_size < size && body.data[line_size] >= ' ')
+        line_size++;
+    error.code = 2;
+    error.message =
+        arena_printf(arena, "HTTP status %ld %.*s", answer->status, (int)line_size, (const char *)body.data);
+    return error;
+}
+
 /* What a member that was asked for a token has said: STATUS_SERVICE_UNAVAILABLE with `why`, or STATUS_FORBIDDEN.
  * Without token and error: it asks nobody who he is. */
 static int login_read(struct etcd_client *client, const struct etcd_http_answer *answer, struct arena *arena,
                       char **token, const char **why) {
-    struct etcd_error error;
-    struct bytes body = buffer_bytes(&answer->body);
     *why = "the answer to signing in is none of etcd";
     if (answer->status == 200)
-        return etcd_login_decode(body, arena, token) == STATUS_OK ? STATUS_OK : STATUS_SERVICE_UNAVAILABLE;
-    if (etcd_error_decode(body, arena, &error) != STATUS_OK || error.message.size == 0)
-        return STATUS_SERVICE_UNAVAILABLE;
+        return etcd_login_decode(buffer_bytes(&answer->body), arena, token) == STATUS_OK ? STATUS_OK
+                                                                                         : STATUS_SERVICE_UNAVAILABLE;
+    struct etcd_error error = answer_error(answer, arena);
     *why = arena_text(arena, error.message);
     if (text_contains(error.message, "authentication is not enabled"))
         return STATUS_OK;
@@ -284,14 +300,10 @@ static enum verdict attempt_refuse(struct attempt *attempt, int rc, const char *
     return VERDICT_DONE;
 }
 
-/* An answer that is an error. */
 static enum verdict attempt_read_error(struct attempt *attempt, const char *endpoint, const char *token) {
-    struct etcd_error error;
-    struct bytes body = buffer_bytes(&attempt->answer.body);
-    bool is_understood = etcd_error_decode(body, &attempt->arena, &error) == STATUS_OK && error.message.size > 0;
-    struct bytes message =
-        is_understood ? error.message : arena_printf(&attempt->arena, "HTTP status %ld", attempt->answer.status);
-    switch (is_understood ? etcd_refusal_of(message, error.code) : ETCD_REFUSED_UNKNOWN) {
+    struct etcd_error error = answer_error(&attempt->answer, &attempt->arena);
+    struct bytes message = error.message;
+    switch (etcd_refusal_of(message, error.code)) {
     case ETCD_REFUSED_COMPACTED:
         attempt->rc = STATUS_CONFLICT;
         return VERDICT_DONE;

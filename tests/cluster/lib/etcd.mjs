@@ -1,0 +1,249 @@
+// An etcd cluster of its own on free ports of 127.0.0.1, with its data in a temporary folder; programs that use it
+// through the coordinator; and a way to it that can be cut.
+
+import { spawn, spawnSync } from "node:child_process";
+import { openSync, closeSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import https from "node:https";
+import http from "node:http";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import readline from "node:readline";
+import { freePort, nodeProgram, until } from "../../lib/node.mjs";
+
+export const isInstalled = () => spawnSync("etcd", ["--version"]).status === 0;
+
+const children = new Set();
+const folders = new Set();
+process.on("exit", () => {
+    for (const child of children) child.kill("SIGKILL");
+    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(130));
+
+const keep = (child) => {
+    children.add(child);
+    child.on("exit", () => children.delete(child));
+    return child;
+};
+
+export const base64 = (text) => Buffer.from(text).toString("base64");
+
+export class Etcd {
+    /** Started, and answering. `tls`: {ca, cert, key}, files, for clients; then they need a certificate. */
+    static async start(count = 1, { tls } = {}) {
+        const etcd = new Etcd();
+        etcd.folder = mkdtempSync(path.join(tmpdir(), "weft-etcd."));
+        folders.add(etcd.folder);
+        etcd.tls = tls;
+        etcd.members = [];
+        for (let number = 0; number < count; number++) {
+            const [port, peerPort] = [await freePort(), await freePort()];
+            etcd.members.push({ name: `m${number}`, port, peerPort, child: null });
+        }
+        for (const member of etcd.members) etcd.run(member);
+        await etcd.ready();
+        return etcd;
+    }
+
+    url(member) {
+        return `${this.tls ? "https" : "http"}://127.0.0.1:${member.port}`;
+    }
+    /** For the configuration of a node. */
+    get endpoints() {
+        return this.members.map((member) => this.url(member)).join(" ");
+    }
+
+    run(member) {
+        const peer = (at) => `http://127.0.0.1:${at.peerPort}`;
+        const tls = this.tls
+            ? ["--cert-file", this.tls.cert, "--key-file", this.tls.key, "--trusted-ca-file", this.tls.ca, "--client-cert-auth"]
+            : [];
+        const log = openSync(path.join(this.folder, `${member.name}.log`), "a");
+        const flags = [
+            "--name", member.name, "--data-dir", path.join(this.folder, member.name), "--logger", "zap",
+            "--listen-client-urls", this.url(member), "--advertise-client-urls", this.url(member),
+            "--listen-peer-urls", peer(member), "--initial-advertise-peer-urls", peer(member),
+            "--initial-cluster", this.members.map((at) => `${at.name}=${peer(at)}`).join(","), ...tls,
+        ];
+        member.child = keep(spawn("etcd", flags, { stdio: ["ignore", log, log] }));
+        member.ended = new Promise((resolve) => member.child.on("exit", resolve));
+        closeSync(log);
+    }
+
+    async kill(member) {
+        member.child.kill("SIGKILL");
+        await member.ended;
+        member.child = null;
+    }
+
+    /** The gateway's answer; throws what is not 200. */
+    post(member, route, body, token) {
+        const text = JSON.stringify(body);
+        const options = {
+            method: "POST", agent: false, timeout: 5000, headers: { "content-type": "application/json", ...(token ? { authorization: token } : {}) },
+            ...(this.tls ? { ca: readFileSync(this.tls.ca), cert: readFileSync(this.tls.cert), key: readFileSync(this.tls.key) } : {}),
+        };
+        return new Promise((resolve, reject) => {
+            const request = (this.tls ? https : http).request(`${this.url(member)}${route}`, options, (response) => {
+                let answer = "";
+                response.on("data", (chunk) => (answer += chunk));
+                response.on("end", () => (response.statusCode === 200 ? resolve(JSON.parse(answer)) : reject(new Error(`${route}: ${answer}`))));
+            });
+            request.on("timeout", () => request.destroy(new Error("no answer")));
+            request.on("error", reject);
+            request.end(text);
+        });
+    }
+
+    get running() {
+        return this.members.filter((member) => member.child);
+    }
+
+    /** The member that leads, once those that run agree on one. */
+    leader() {
+        return until("etcd has a leader", async () => {
+            for (const member of this.running) {
+                const status = await this.post(member, "/v3/maintenance/status", {}).catch(() => null);
+                if (status?.leader && status.leader === status.header.member_id) return member;
+            }
+            return null;
+        });
+    }
+
+    async ready() {
+        let said = "";
+        const answers = (member) =>
+            this.post(member, "/v3/kv/range", { key: base64("x") }).catch((error) => {
+                said = error.message;
+                return /user name is empty|permission denied/.test(said);
+            });
+        await until("every member of etcd answers", async () => {
+            for (const member of this.running) if (!(await answers(member))) return false;
+            return true;
+        }).catch((error) => {
+            throw new Error(`${error.message}; the last one said ${said}`);
+        });
+    }
+
+    async put(key, value) {
+        return Number((await this.post(this.running[0], "/v3/kv/put", { key: base64(key), value: base64(value) })).header.revision);
+    }
+    async remove(key) {
+        return Number((await this.post(this.running[0], "/v3/kv/deleterange", { key: base64(key) })).header.revision);
+    }
+    async compact(revision) {
+        await this.post(this.running[0], "/v3/kv/compaction", { revision: String(revision), physical: true });
+    }
+
+    async stop() {
+        for (const member of this.running) {
+            member.child.kill("SIGCONT");
+            await this.kill(member);
+        }
+        rmSync(this.folder, { recursive: true, force: true });
+        folders.delete(this.folder);
+    }
+}
+
+/** A program that holds one coordinator. */
+export class Driver {
+    #waiting = [];
+
+    static program() {
+        return process.env.WEFT_COORDINATOR_DRIVER ?? path.join(path.dirname(nodeProgram()), "coordinator-driver");
+    }
+
+    constructor(endpoints, prefix, ...rest) {
+        this.events = [];
+        this.onEvent = () => {};
+        this.log = "";
+        this.child = keep(spawn(Driver.program(), [endpoints, prefix, ...rest], { stdio: ["pipe", "pipe", "pipe"] }));
+        this.child.stderr.on("data", (chunk) => (this.log += chunk));
+        this.child.stdin.on("error", () => {});
+        this.ended = new Promise((resolve) => this.child.on("exit", (status, signal) => resolve({ status, signal })));
+        readline.createInterface({ input: this.child.stdout }).on("line", (line) => this.#take(JSON.parse(line)));
+        this.ended.then(() => this.#waiting.splice(0).forEach(({ reject }) => reject(new Error(`the driver ended:\n${this.log}`))));
+    }
+
+    #take(answer) {
+        if (answer.event) {
+            this.events.push(answer.event);
+            this.onEvent(answer.event);
+        } else {
+            this.#waiting.shift().resolve(answer);
+        }
+    }
+
+    /** `{status, ms, revision, items}` */
+    ask(...words) {
+        return new Promise((resolve, reject) => {
+            this.#waiting.push({ resolve, reject });
+            this.child.stdin.write(`${words.map((word) => (word === "" ? "-" : word)).join(" ")}\n`);
+        });
+    }
+
+    /** What the events add up to: {name: value}. */
+    get state() {
+        const state = {};
+        for (const { name, value } of this.events) {
+            if (value === undefined) delete state[name];
+            else state[name] = value;
+        }
+        return state;
+    }
+
+    async close() {
+        const answer = await this.ask("close");
+        return { ...(await this.ended), ms: answer.ms };
+    }
+}
+
+/** A port that leads to another one, until it is cut or stalled. */
+export class Passage {
+    #sockets = new Set();
+    #isCut = false;
+    #isStalled = false;
+
+    static async to(port) {
+        const passage = new Passage();
+        passage.target = port;
+        passage.server = net.createServer((socket) => passage.#pass(socket));
+        await new Promise((resolve) => passage.server.listen(0, "127.0.0.1", resolve));
+        passage.server.unref();
+        passage.port = passage.server.address().port;
+        return passage;
+    }
+
+    #pass(inner) {
+        if (this.#isCut) return inner.destroy();
+        const outer = net.connect(this.target, "127.0.0.1");
+        for (const [from, to] of [[inner, outer], [outer, inner]]) {
+            this.#sockets.add(from);
+            from.on("data", (data) => to.write(data));
+            from.on("error", () => {});
+            from.on("close", () => (this.#sockets.delete(from), to.destroy()));
+            if (this.#isStalled) from.pause();
+        }
+    }
+
+    /** Connections break, and new ones are refused. */
+    cut() {
+        this.#isCut = true;
+        for (const socket of this.#sockets) socket.destroy();
+    }
+    /** Connections stay, and nothing comes through. */
+    stall() {
+        this.#isStalled = true;
+        for (const socket of this.#sockets) socket.pause();
+    }
+    open() {
+        this.#isCut = false;
+        this.#isStalled = false;
+        for (const socket of this.#sockets) socket.resume();
+    }
+    close() {
+        this.cut();
+        this.server.close();
+    }
+}
