@@ -1,7 +1,10 @@
 # What up and down have in common; to be sourced by bash. Everything about running nodes is in $run_dir:
 #   node-N/       data of node N              node-N.pid    "process id, start time" of the one running
 #   node-N.port   port it keeps               node-N.log    what it printed since its last start
+#   node-N-peer.port   port for the other nodes
 #   node-N.plain-port  port without TLS, on loopback, of the one running
+#   etcd/ etcd.*  the same of the coordinator of a cluster     secret  what its nodes know each other by
+#   nodes         how many there are
 #   env           where things are, for other programs to source
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -168,6 +168,7 @@ static void gateway_fill(struct server *server) {
     gateway->propose = core_loop_propose;
     gateway->notice = core_loop_notice;
     gateway->place = server->leads == NULL ? NULL : routing_place;
+    gateway->is_ready = server->leads == NULL ? NULL : routing_is_ready;
     gateway->ask = server->leads == NULL ? NULL : routing_ask;
     gateway->started_ms = worker_wall_ms();
     gateway->limiter = rate_limiter_new(&server->config);

@@ -13,6 +13,7 @@
 void routing_update(struct server *server) {
     for (uint32_t i = 0; i < server->folder.settings.range_count; i++) {
         struct node_core_lead lead = node_core_lead(server->core, i);
+        atomic_store_explicit(&server->leads[i].in_sync, lead.in_sync, memory_order_relaxed);
         atomic_store_explicit(&server->leads[i].primary, lead.primary, memory_order_relaxed);
         atomic_store_explicit(&server->leads[i].lease_until_ms, lead.lease_until_ms, memory_order_release);
     }
@@ -27,6 +28,22 @@ enum gateway_place routing_place(void *context, const struct id_hash *subject) {
         return GATEWAY_HERE;
     uint64_t primary = atomic_load_explicit(&lead->primary, memory_order_relaxed);
     return primary != 0 && primary != server->node_id ? GATEWAY_ELSEWHERE : GATEWAY_NOWHERE;
+}
+
+/* Every range has a primary, and those that we lead take writes. */
+bool routing_is_ready(void *context) {
+    struct server *server = context;
+    int64_t mono_ms = core_loop_monotonic_ms();
+    for (uint32_t i = 0; i < server->folder.settings.range_count; i++) {
+        struct lead *lead = &server->leads[i];
+        uint64_t primary = atomic_load_explicit(&lead->primary, memory_order_relaxed);
+        bool is_ours = primary == server->node_id;
+        bool is_served = mono_ms < atomic_load_explicit(&lead->lease_until_ms, memory_order_acquire) &&
+                         atomic_load_explicit(&lead->in_sync, memory_order_relaxed) >= server->min_in_sync;
+        if (primary == 0 || (is_ours && !is_served))
+            return false;
+    }
+    return true;
 }
 
 int routing_open(struct server *server) {

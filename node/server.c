@@ -117,6 +117,7 @@ static int core_options(struct server *server, struct node_core_options *options
     if (rc != STATUS_OK)
         log_error("data folder %s: %s", config->data, reason);
     server->node_id = options->self;
+    server->min_in_sync = options->min_in_sync;
     options->start = (uint64_t)worker_wall_ms();
     return is_alone || rc != STATUS_OK ? rc : routing_open(server);
 }

@@ -25,6 +25,7 @@ enum server_phase {
 struct lead {
     _Atomic uint64_t primary;
     _Atomic int64_t lease_until_ms;
+    _Atomic size_t in_sync;
 };
 
 struct server {
@@ -36,6 +37,7 @@ struct server {
     struct disk *disk;
     struct cluster *cluster; /* NULL: alone */
     uint64_t node_id;
+    size_t min_in_sync;
     struct lead *leads; /* NULL: alone */
     bool is_cluster_closing, is_cluster_closed;
     struct gateway gateway;
@@ -72,6 +74,7 @@ int64_t core_loop_monotonic_ms(void);
 int routing_open(struct server *server);
 void routing_update(struct server *server);                                    /* after each step */
 enum gateway_place routing_place(void *server, const struct id_hash *subject); /* gateway->place */
+bool routing_is_ready(void *server);                                           /* gateway->is_ready */
 int routing_ask(void *server, struct gateway_ask *ask);                        /* gateway->ask */
 void routing_reply(struct server *server, const struct action *action);
 void routing_serve(struct server *server, const struct action *action);

@@ -379,7 +379,8 @@ void node_core_done(struct node_core *core) {
 struct node_core_lead node_core_lead(const struct node_core *core, uint32_t range) {
     const struct replication *replication = &core->ranges[range].replication;
     return (struct node_core_lead){.primary = replication->record.primary,
-                                   .lease_until_ms = replication_lease_until(replication)};
+                                   .lease_until_ms = replication_lease_until(replication),
+                                   .in_sync = replication->record.in_sync_count};
 }
 
 struct node_core_statistics node_core_statistics(const struct node_core *core) {

@@ -41,6 +41,8 @@ struct gateway {
     int (*notice)(void *core, const struct change *change);
     /* Called for every request, so it must not lock. NULL: everything is here. */
     enum gateway_place (*place)(void *core, const struct id_hash *subject);
+    /* This node can serve: its ranges have primaries. NULL: always. */
+    bool (*is_ready)(void *core);
     /* Takes the question to the node that leads the range of its subject, which serves it by gateway_serve. Asks again
      * when that node does not lead any more, when it does not answer, and while nobody leads; this node may turn out to
      * lead, and then serves it too. The answer comes to the worker named in it. STATUS_SHUTTING_DOWN,

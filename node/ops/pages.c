@@ -55,8 +55,11 @@ static void live_get(struct worker *worker, struct http_call *call) {
 }
 
 static void ready_get(struct worker *worker, struct http_call *call) {
-    if (atomic_load(&gateway_worker_of(worker)->gateway->is_draining))
+    const struct gateway *gateway = gateway_worker_of(worker)->gateway;
+    if (atomic_load(&gateway->is_draining))
         http_call_refuse_status(call, STATUS_SHUTTING_DOWN);
+    else if (gateway->is_ready != NULL && !gateway->is_ready(gateway->core))
+        http_call_refuse_status(call, STATUS_SERVICE_UNAVAILABLE);
     else
         http_call_reply(call, 200, BYTES_LITERAL("{\"status\":\"ready\"}"));
 }
