@@ -1,6 +1,7 @@
 #include "node/core/range.h"
 
 #include "proto/check.h"
+#include "proto/status.h"
 
 void range_init(struct range *range, uint32_t id, uint64_t self, bool is_alone, const struct range_marks *marks,
                 bool is_void, int64_t mono_ms) {
@@ -45,6 +46,9 @@ void range_place(struct range *range, struct entry *entry, int64_t now_ms) {
                                       .index = replication_propose(replication, buffer_bytes(&encoded))};
     entry->encoded = arena_copy(&entry->arena, buffer_bytes(&encoded));
     buffer_close(&encoded);
+    /* A follow-up may be forgotten before its entry is applied, when another node leads by then. */
+    if (entry->follow_up != NULL && !replication->is_alone)
+        check(command_decode(entry->encoded, &entry->arena, &entry->command) == STATUS_OK);
     range_take(range, entry);
 }
 
