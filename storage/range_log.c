@@ -389,7 +389,6 @@ struct cut_entry {
 };
 
 struct cutting {
-    const struct range_progress *ranges;
     const struct log_truncation *truncations;
     size_t count;
     bool *is_over; /* of each truncation: all that it removes has been found */
@@ -411,8 +410,7 @@ static bool entry_cut(void *context, uint64_t number, const struct log_header *h
     if (i == cutting->count || cutting->is_over[i])
         return true;
     uint64_t from = cutting->truncations[i].from;
-    bool is_void = number < cutting->ranges[header->place.range].void_below;
-    if (!is_void && header->place.index >= from) {
+    if (header->place.index >= from) {
         struct cut_entry *entry = ARENA_NEW(&cutting->arena, struct cut_entry);
         *entry = (struct cut_entry){.next = cutting->entries,
                                     .number = number,
@@ -421,7 +419,7 @@ static bool entry_cut(void *context, uint64_t number, const struct log_header *h
                                     .stored_bytes = stored.size};
         cutting->entries = entry;
     }
-    if (is_void || header->place.index <= from)
+    if (header->place.index <= from)
         truncation_end(cutting, i);
     return cutting->left > 0;
 }
@@ -443,7 +441,7 @@ static int cut_entry_remove(struct store_transaction *transaction, const struct 
 int range_log_truncate(struct store_transaction *transaction, const struct seal_key *master,
                        const struct range_progress *ranges, const struct log_truncation *truncations, size_t count,
                        size_t *removed_bytes) {
-    struct cutting cutting = {.ranges = ranges, .truncations = truncations, .count = count, .left = count};
+    struct cutting cutting = {.truncations = truncations, .count = count, .left = count};
     *removed_bytes = 0;
     arena_init(&cutting.arena);
     cutting.is_over = ARENA_NEW_ARRAY(&cutting.arena, bool, count);

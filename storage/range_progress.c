@@ -183,29 +183,25 @@ static void tail_grow(struct tail_loading *loading, struct log_tail *tail, const
     tail->bytes += entry->command.size;
 }
 
+/* Whatever is wrong ends the tail; whether it then has all that is needed is seen at the end. */
 static int tail_take(struct tail_loading *loading, struct bytes key, struct bytes stored,
                      const struct log_header *header) {
     uint32_t id = header->place.range;
     const struct range_progress *range = &loading->ranges[id];
     struct log_tail *tail = &loading->tails[id];
+    struct log_entry entry = {0};
     uint64_t expected = tail->first == NULL ? range->last_index : tail->first->place.index - 1;
-    bool is_needed = expected > range->marks.applied;
-    bool has_room = tail->bytes + stored.size <= loading->bytes_max;
     bool is_next = header->place.index == expected && key_suffix_number(key) >= range->void_below;
-    struct log_entry entry;
-    if (is_needed || (is_next && has_room)) {
-        int rc = is_next ? range_log_open(loading->transaction, loading->master, loading->arena, key, stored, &entry)
-                         : STATUS_RECORD_CORRUPT;
-        bool is_open = rc == STATUS_OK && bytes_is_present(entry.command);
-        if (is_open)
-            tail_grow(loading, tail, &entry);
-        else if (is_needed || (rc != STATUS_OK && rc != STATUS_RECORD_CORRUPT))
-            return rc == STATUS_OK ? STATUS_RECORD_CORRUPT : rc;
-        else
-            tail_complete(loading, id);
-        return STATUS_OK;
-    }
-    tail_complete(loading, id);
+    bool has_room = expected > range->marks.applied || tail->bytes + stored.size <= loading->bytes_max;
+    int rc = STATUS_OK;
+    if (is_next && has_room)
+        rc = range_log_open(loading->transaction, loading->master, loading->arena, key, stored, &entry);
+    if (rc != STATUS_OK && rc != STATUS_RECORD_CORRUPT)
+        return rc;
+    if (rc == STATUS_OK && bytes_is_present(entry.command))
+        tail_grow(loading, tail, &entry);
+    else
+        tail_complete(loading, id);
     return STATUS_OK;
 }
 

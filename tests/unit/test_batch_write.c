@@ -654,6 +654,51 @@ static void the_log_of_a_wiped_range_can_be_trimmed(void **state) {
     node_end(&node);
 }
 
+/* A range applies what waits and goes on. */
+static void go_on(struct node *node, uint32_t range, uint64_t count) {
+    struct command waiting = command_on(thread_id(range, 1), COMMAND_THREAD_CREATE);
+    struct command send = command_on(thread_id(range, 0), COMMAND_MESSAGE_SEND);
+    for (uint64_t i = 0; i < count; i++) {
+        struct batch *batch = batch_new();
+        batch_add(batch, i == 0 ? APPLY : BOTH, range, 1, 7 + i, i == 0 ? &waiting : &send);
+        assert_int_equal(run(node, batch), STATUS_OK);
+    }
+}
+
+/* The new life has entries with the same indexes, which wait to be applied. */
+static void entries_of_a_former_life_are_trimmed_before_those_of_the_new_one(void **state) {
+    (void)state;
+    for (int is_restarted = 0; is_restarted < 2; is_restarted++) {
+        struct node node = memory_node(10000);
+        struct node empty = memory_node(0);
+        struct command create = command_on(thread_id(0, 0), COMMAND_THREAD_CREATE);
+        struct snapshot *snapshot = snapshot_of(&empty, 0, 1);
+        fill(&node, 5);
+        wipe(&node, 0);
+        assert_int_equal(take(&node, 0, chunk_of(snapshot, 0)).rc, STATUS_OK);
+        snapshot_close(snapshot);
+        go_on(&node, 2, 2);
+        go_on(&node, 1, 10); /* fills the log, which begins with range 0 of the former life */
+        for (uint64_t i = 1; i <= 7; i++)
+            assert_int_equal(append_or_apply(&node, APPEND, i, &create), STATUS_OK);
+        if (is_restarted != 0)
+            node_restart(&node);
+        struct batch *batch = batch_new();
+        batch_add(batch, BOTH, 1, 1, 17, NULL);
+        assert_int_equal(run(&node, batch), STATUS_OK);
+        assert_true(batch_writer_log_bytes(node.writer) > 5000);
+        for (uint64_t i = 18; i < 50; i++) {
+            batch = batch_new();
+            batch_add(batch, BOTH, 1, 1, i, NULL);
+            assert_int_equal(run(&node, batch), STATUS_OK);
+        }
+        assert_true(batch_writer_log_bytes(node.writer) <= 10000);
+        assert_int_equal(tail_of(&node, 0, 7).count, 7);
+        node_end(&node);
+        node_end(&empty);
+    }
+}
+
 /* ---- random histories ---- */
 
 enum { ENTRIES_MAX = 6000, THREADS = 3, USERS = 2, SUBJECTS = THREADS + USERS };
@@ -899,6 +944,7 @@ int main(void) {
         WRITTEN(a_step_that_is_left_out_does_not_keep_the_batch_from_being_written),
         WRITTEN(a_large_range_is_wiped_in_bounded_steps),
         WRITTEN(the_log_of_a_wiped_range_can_be_trimmed),
+        WRITTEN(entries_of_a_former_life_are_trimmed_before_those_of_the_new_one),
         WRITTEN(random_histories_with_crashes_give_the_state_of_what_was_applied),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

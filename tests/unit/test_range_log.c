@@ -165,6 +165,34 @@ static void the_key_that_comes_with_a_creation_does_not_replace_an_existing_one(
     assert_true(bytes_equal_text(visited.entries[2].command, "again"));
 }
 
+static void a_key_waits_for_the_creation_that_brought_it(void **state) {
+    struct log_place place = {.range = 0, .epoch = 1, .index = 6};
+    struct bytes wrapped[] = {fixture_key(&fixture, &BOB), fixture_key(&fixture, &BOB)};
+    struct store_transaction *transaction = begin_write();
+    struct seal_key brought;
+    struct seal_key released;
+    size_t bytes;
+    (void)state;
+    for (uint64_t i = 0; i < 2; i++, place.index++) /* the second one's is not taken */
+        assert_int_equal(range_log_append_waiting(transaction, &fixture.master, 1 + i, &place, &BOB, wrapped[i],
+                                                  BYTES_LITERAL("creation"), &bytes),
+                         0);
+    static const uint64_t others[] = {5, 7};
+    for (size_t i = 0; i < 2; i++) {
+        place.index = others[i];
+        assert_int_equal(range_log_key_release(transaction, &fixture.master, &place, &BOB, &released),
+                         STATUS_STORE_MISSING);
+    }
+    assert_int_equal(subject_key_get(transaction, &fixture.master, &BOB, &released), STATUS_STORE_MISSING);
+    place.index = 6;
+    assert_int_equal(range_log_key_release(transaction, &fixture.master, &place, &BOB, &released), 0);
+    assert_int_equal(seal_key_unwrap(&fixture.master, &BOB, wrapped[0], &brought), 0);
+    assert_memory_equal(&released, &brought, sizeof(brought));
+    assert_int_equal(range_log_key_release(transaction, &fixture.master, &place, &BOB, &released),
+                     STATUS_STORE_MISSING);
+    store_abort(transaction);
+}
+
 static void damage_anywhere_in_an_entry_is_noticed(void **state) {
     struct key key = key_of_log(1);
     struct bytes stored;
@@ -507,6 +535,7 @@ int main(void) {
         LOGGED(an_entry_of_a_subject_whose_key_is_damaged_is_kept_under_the_master_key),
         LOGGED(shredding_a_subject_shreds_its_log),
         LOGGED(the_key_that_comes_with_a_creation_does_not_replace_an_existing_one),
+        LOGGED(a_key_waits_for_the_creation_that_brought_it),
         LOGGED(damage_anywhere_in_an_entry_is_noticed),
         LOGGED(trimming_takes_the_oldest_until_enough_is_gone),
         LOGGED(trimming_takes_as_many_as_it_is_allowed_to),

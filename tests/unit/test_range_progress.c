@@ -172,6 +172,15 @@ static void what_is_not_applied_must_be_there_and_open(void **state) {
         assert_int_equal(store_commit(transaction), STATUS_OK);
         assert_int_equal(load(0), STATUS_RECORD_CORRUPT);
     }
+    store_memory_restore(store, sound);
+    transaction = begin(true);
+    for (uint64_t number = 1; number <= 6; number++) { /* the first, and everything before it */
+        struct key gone = key_of_log(number);
+        if (number != 5)
+            assert_int_equal(store_remove(transaction, STORE_LOG, key_bytes(&gone)), STATUS_OK);
+    }
+    assert_int_equal(store_commit(transaction), STATUS_OK);
+    assert_int_equal(load(0), STATUS_RECORD_CORRUPT);
     store_memory_snapshot_free(sound);
 }
 
