@@ -115,6 +115,30 @@ test(`leaders are killed (${KILLS} of them) while ${SWAPPERS} swap: one wins eac
     });
 }, options);
 
+test("a watch that was cut off tells everything it missed, in order", async () => {
+    await withEtcd(1, async (etcd, drive) => {
+        const passage = await Passage.to(etcd.members[0].port);
+        const watcher = drive(`http://127.0.0.1:${passage.port}`);
+        isOk(await watcher.ask("watch", "r/", 0));
+        await etcd.put("test/r/a", "1");
+        await awaitState(watcher, { "r/a": "1" }, "the watch works");
+        for (const cutOff of ["cut", "stall"]) {
+            watcher.events.length = 0;
+            passage[cutOff]();
+            for (const value of ["2", "3"]) await etcd.put("test/r/a", value);
+            await etcd.put("test/r/b", "1");
+            await etcd.remove("test/r/b");
+            await etcd.put("test/r/b", "2");
+            passage.open();
+            await until("the watch goes on", () => watcher.events.length >= 5);
+            assert.deepEqual(watcher.events.map(({ name, value }) => `${name}=${value}`), ["r/a=2", "r/a=3", "r/b=1", "r/b=undefined", "r/b=2"]);
+            await etcd.remove("test/r/b");
+            await until("and on", () => watcher.events.length === 6);
+        }
+        passage.close();
+    });
+}, options);
+
 test("a watch that was cut off while history was compacted tells exactly the difference", async () => {
     await withEtcd(1, async (etcd, drive) => {
         const passage = await Passage.to(etcd.members[0].port);
