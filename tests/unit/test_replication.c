@@ -325,10 +325,10 @@ static void chunk_arrive(const struct chunk_read *read) {
         node->snapshot_index = node->disk.applied;
     }
     struct replication_chunk chunk = {.snapshot = read->snapshot,
-                                   .chunk = read->chunk,
-                                   .is_last = read->chunk == CHUNKS - 1,
-                                   .index = node->snapshot_index,
-                                   .rows = BYTES_LITERAL("rows")};
+                                      .chunk = read->chunk,
+                                      .is_last = read->chunk == CHUNKS - 1,
+                                      .index = node->snapshot_index,
+                                      .rows = BYTES_LITERAL("rows")};
     chunk.epoch = chunk.index == 0 ? 0 : node->disk.epochs[chunk.index - 1];
     struct replication_step step = step_of(node);
     replication_on_chunk_read(&node->replication, &step, read->to, &chunk);
