@@ -55,7 +55,7 @@ static bool headers_are_sound(const struct forwarded_header *headers, size_t cou
 
 static bool call_is_sound(const struct forwarded_call *call) {
     return has_size(call->method, 1, METHOD_BYTES_MAX) && has_size(call->target, 1, FORWARDED_TARGET_BYTES_MAX) &&
-           has_size(call->body, 0, FORWARDED_CALL_BODY_MAX) && has_size(call->origin, 1, ORIGIN_BYTES_MAX) &&
+           has_size(call->body, 0, FORWARDED_CALL_BODY_MAX) && has_size(call->origin, 0, ORIGIN_BYTES_MAX) &&
            has_size(call->client_address, 0, ADDRESS_BYTES_MAX) && has_size(call->user_id, 0, LIMIT_RAW_ID_BYTES_MAX) &&
            has_size(call->operation_id, 0, LIMIT_RAW_ID_BYTES_MAX) &&
            headers_are_sound(call->headers, call->headers_count);

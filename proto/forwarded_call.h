@@ -21,7 +21,7 @@ struct forwarded_call {
     struct forwarded_header *headers;
     size_t headers_count;
     struct bytes body;
-    struct bytes origin;         /* "https://host[:port]" by which the client knows the service; for links */
+    struct bytes origin; /* "https://host[:port]" by which the client knows the service; absent: no links are wanted */
     struct bytes client_address; /* without port */
     struct bytes user_id;        /* who calls; absent: a trusted service, by access key */
     uint32_t scopes;             /* of the user's token, enum token_scope */

@@ -42,6 +42,15 @@ void question_encode(const struct question *question, struct buffer *out) {
     codec_encode(&QUESTION_TABLE, question, out);
 }
 
+void question_of_call_encode(const struct forwarded_call *call, uint32_t left_ms, struct buffer *out) {
+    struct buffer encoded;
+    buffer_init(&encoded);
+    forwarded_call_encode(call, &encoded);
+    struct question question = {.kind = QUESTION_CALL, .left_ms = left_ms, .call = buffer_bytes(&encoded)};
+    question_encode(&question, out);
+    buffer_close(&encoded);
+}
+
 int question_decode(struct bytes encoded, struct arena *arena, struct question *question) {
     int rc = codec_decode(&QUESTION_TABLE, encoded, arena, question);
     if (rc != STATUS_OK)

@@ -2,6 +2,7 @@
 /* What the gateway of one node asks the gateway of the node that leads a range: to serve a call, or what is known there
  * of users or threads. The answer to a call is a forwarded_reply, the others are answered by facts in the order of the
  * subjects. MessagePack. */
+#include "proto/forwarded_call.h"
 #include "proto/ids.h"
 #include "proto/msgpack_codec.h"
 
@@ -26,6 +27,8 @@ struct question {
 };
 
 void question_encode(const struct question *question, struct buffer *out);
+/* The question whether another node serves this call. */
+void question_of_call_encode(const struct forwarded_call *call, uint32_t left_ms, struct buffer *out);
 /* STATUS_MALFORMED. Everything is borrowed from `encoded` and `arena`. */
 int question_decode(struct bytes encoded, struct arena *arena, struct question *question);
 

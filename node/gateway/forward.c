@@ -6,7 +6,6 @@
 #include "node/gateway/authentication.h"
 #include "node/gateway/chat_calls.h"
 #include "proto/check.h"
-#include "proto/forwarded_call.h"
 #include "proto/limits.h"
 #include "proto/question.h"
 
@@ -87,18 +86,13 @@ static void question_write(struct forwarding *self, struct gateway_ask *ask) {
                                        .origin = http_call_public_origin(call),
                                        .client_address = call->client_address,
                                        .operation_id = call->operation_id};
-    struct buffer encoded;
     if (caller != NULL) {
         forwarded.user_id = caller->user_id;
         forwarded.scopes = caller->scopes;
         forwarded.token_issued_s = caller->token_issued_s;
         forwarded.token_expires_s = caller->token_expires_s;
     }
-    buffer_init(&encoded);
-    forwarded_call_encode(&forwarded, &encoded);
-    struct question question = {.kind = QUESTION_CALL, .left_ms = ask->deadline_ms, .call = buffer_bytes(&encoded)};
-    question_encode(&question, &ask->body);
-    buffer_close(&encoded);
+    question_of_call_encode(&forwarded, ask->deadline_ms, &ask->body);
 }
 
 static void reply_pass_on(struct http_call *call, struct bytes encoded) {
@@ -218,6 +212,9 @@ static int authenticate(struct forwarding *self) {
     switch (self->route->access) {
     case HTTP_ACCESS_ANY:
         return STATUS_OK;
+    case HTTP_ACCESS_NODE:
+        return problem_set(&authentication->problem, authentication->arena, STATUS_NOT_FOUND, NULL,
+                           "There is no resource at this path.");
     case HTTP_ACCESS_KEY:
         return authenticate_access_key(self->worker, self->call, &authentication->problem);
     case HTTP_ACCESS_TOKEN:
@@ -245,7 +242,7 @@ static bool is_served_for_others(const struct forwarding *self) {
     const struct http_call *call = self->call;
     enum http_subject subject = self->route->subject;
     bool is_new = subject == HTTP_SUBJECT_NEW_USER || subject == HTTP_SUBJECT_NEW_THREAD;
-    bool needs_caller = self->route->access == HTTP_ACCESS_TOKEN;
+    bool needs_caller = self->route->access == HTTP_ACCESS_TOKEN || self->route->access == HTTP_ACCESS_NODE;
     return subject != HTTP_SUBJECT_NONE && needs_caller == (call->caller != NULL) &&
            (!is_new || bytes_is_present(call->operation_id));
 }

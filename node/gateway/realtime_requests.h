@@ -5,6 +5,3 @@
 /* Does what the request says; the client is answered now or later. The request is borrowed until return. */
 void realtime_request_perform(struct realtime_session *self, struct arena *arena,
                               const struct realtime_request *request);
-
-/* The session ends: nobody waits for its answers any more. */
-void realtime_replies_forget(struct realtime_session *self);

@@ -4,6 +4,7 @@
 
 #include "node/gateway/listening.h"
 #include "node/gateway/realtime_login.h"
+#include "node/gateway/realtime_operations.h"
 #include "node/gateway/realtime_requests.h"
 #include "node/log.h"
 #include "proto/check.h"
@@ -126,7 +127,7 @@ static void realtime_on_token_changed(struct session *session) {
 
 static void realtime_session_free(struct realtime_session *self) {
     wheel_timer_stop(&self->worker->worker->wheel, &self->timer);
-    realtime_replies_forget(self);
+    realtime_operations_forget(self);
     realtime_login_free(self->login);
     resume_free(self->resume);
     if (self->state == REALTIME_OPEN)
@@ -318,6 +319,9 @@ static void realtime_get(struct worker *worker, struct http_call *call) {
         http_call_refuse(call, &problem);
 }
 
-static const struct http_route routes[] = {{"GET", "/realtime", realtime_get, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE}};
+static const struct http_route routes[] = {
+    {"GET", "/realtime", realtime_get, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
+    {"POST", REALTIME_OPERATION_PATH "{}", realtime_operation_serve, HTTP_ACCESS_NODE, HTTP_SUBJECT_THREAD},
+};
 
 const struct http_route_table realtime_routes = HTTP_ROUTE_TABLE(routes);

@@ -19,7 +19,7 @@ enum realtime_close {
 };
 
 struct realtime_login;
-struct realtime_reply;
+struct realtime_operation;
 
 /*  CONNECTING ── connect with a valid token ──▶ OPEN
  *      └── 10 s, or anything else ──▶ closed */
@@ -32,11 +32,11 @@ struct realtime_session {
     uint8_t state;  /* enum realtime_state */
     bool is_expiry_told;
     struct gateway_worker *worker;
-    struct realtime_reply *replies; /* answers it waits for */
-    struct resume *resume;          /* NULL: nothing is being resumed */
-    struct realtime_login *login;   /* a token is being checked; NULL: none */
-    struct wheel_timer timer;       /* for `connect`, then for the token */
-    uint16_t replies_count;
+    struct realtime_operation *operations; /* not answered yet, newest first */
+    struct resume *resume;                 /* NULL: nothing is being resumed */
+    struct realtime_login *login;          /* a token is being checked; NULL: none */
+    struct wheel_timer timer;              /* for `connect`, then for the token */
+    uint16_t operations_count;
 };
 
 /* Sends a frame; drops a client that is too slow. */

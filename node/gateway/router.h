@@ -7,7 +7,8 @@ enum http_access {
     HTTP_ACCESS_ANY,        /* or the handler checks by itself */
     HTTP_ACCESS_TOKEN,      /* a user, by `Authorization: Bearer` */
     HTTP_ACCESS_SKYPETOKEN, /* a user, by the bare token in X-Skypetoken */
-    HTTP_ACCESS_KEY         /* a trusted service, by a signature with the access key */
+    HTTP_ACCESS_KEY,        /* a trusted service, by a signature with the access key */
+    HTTP_ACCESS_NODE        /* another node, on behalf of a user */
 };
 
 /* and whom the call is about: it runs on the node that leads the range of that user or thread. */

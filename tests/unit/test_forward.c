@@ -553,10 +553,12 @@ static void a_question_that_is_none_is_answered_by_name(void **state) {
 
 /* ---- real time ---- */
 
+/* With a mask of zeros. */
 static void frame_write(int fd, struct bytes payload) {
-    uint8_t head[8] = {0x81, 0x80 | 126, (uint8_t)(payload.size >> 8), (uint8_t)payload.size};
-    assert_in_range(payload.size, 126, 65535);
-    two_write(fd, bytes_of(head, sizeof(head)));
+    uint8_t small[6] = {0x81, (uint8_t)(0x80 | payload.size)};
+    uint8_t large[8] = {0x81, 0x80 | 126, (uint8_t)(payload.size >> 8), (uint8_t)payload.size};
+    assert_in_range(payload.size, 1, 65535);
+    two_write(fd, payload.size < 126 ? bytes_of(small, sizeof(small)) : bytes_of(large, sizeof(large)));
     two_write(fd, payload);
 }
 
@@ -591,9 +593,7 @@ static void a_session_opens_when_the_users_node_has_answered_and_frames_wait_for
     struct two_user alice = two_user(&all, 1);
     two_lead(&all, &alice.hash, NOBODY);
     int fd = realtime_open(0, &alice);
-    struct bytes padding = arena_printf(&all.arena, "%0200d", 0);
-    frame_write(fd,
-                arena_printf(&all.arena, "{\"type\":\"ping\",\"id\":\"p\",\"padding\":\"%.*s\"}", BYTES_ARG(padding)));
+    frame_write(fd, BYTES_LITERAL("{\"type\":\"ping\",\"id\":\"p\"}"));
     two_wait_for("the token's question waits", &all.parked_count, 1);
     two_lead(&all, &alice.hash, 1);
     read_until(fd, "pong");
@@ -625,6 +625,121 @@ static void a_token_nobody_can_check_now_ends_the_session_but_may_come_again(voi
     close(fd);
 }
 
+/* ---- real-time operations ---- */
+
+static void frame_send(int fd, const char *thread, const char *id, const char *content) {
+    frame_write(fd, bytes_of_text(target_of("{\"type\":\"send\",\"id\":\"%s\",\"thread\":\"%s\",\"content\":\"%s\"}",
+                                            id, thread, content)));
+}
+
+/* Each content once, the newest first. */
+static void expect_messages(const struct two_user *user, const char *thread, const char *prefix, int count) {
+    const char *at = messages_list(0, user, thread).text;
+    for (int i = count - 1; i >= 0; i--) {
+        const char *content = target_of("\"message\":\"%s-%d\"", prefix, i);
+        assert_int_equal(two_count(at, content), 1);
+        at = strstr(at, content);
+    }
+}
+
+static void what_a_session_does_is_done_in_order_where_the_thread_is_led(void **state) {
+    (void)state;
+    struct two_user alice = two_user(&all, 0);
+    struct two_user bob = two_user(&all, 1);
+    for (unsigned leader = 0; leader < GATEWAYS; leader++) {
+        const char *thread = thread_new(&alice, leader, &bob);
+        int fd = realtime_open(0, &alice);
+        read_until(fd, "connected");
+        for (int i = 0; i < 20; i++)
+            frame_send(fd, thread, target_of("id-%d", i), target_of("m-%d", i));
+        read_until(fd, "\"id\":\"id-19\"");
+        expect_messages(&bob, thread, "m", 20);
+
+        struct bytes message = two_member(message_send(0, &alice, thread, "last").text, "id");
+        int notices = atomic_load(&all.nodes[leader].notices);
+        frame_write(fd, bytes_of_text(target_of("{\"type\":\"typing\",\"thread\":\"%s\"}", thread)));
+        frame_write(fd, bytes_of_text(target_of("{\"type\":\"receipt\",\"id\":\"seen\",\"thread\":\"%s\","
+                                                "\"messageId\":\"%.*s\"}",
+                                                thread, BYTES_ARG(message))));
+        read_until(fd, "\"id\":\"seen\"");
+        two_wait_for("the typing", &all.nodes[leader].notices, notices + 1);
+        close(fd);
+    }
+}
+
+static void a_session_hears_why_another_node_refused(void **state) {
+    (void)state;
+    struct two_user alice = two_user(&all, 0);
+    struct two_user bob = two_user(&all, 0);
+    struct two_user carol = two_user(&all, 0);
+    const char *thread = thread_new(&alice, 1, &bob);
+    int fd = realtime_open(0, &carol);
+    read_until(fd, "connected");
+    frame_send(fd, thread, "m", "hello");
+    read_until(fd, "\"Forbidden\"");
+    frame_send(fd, "19:nothing@thread.v2", "m", "hello");
+    read_until(fd, "\"NotFound\"");
+    close(fd);
+}
+
+static void a_takeover_delays_a_session_and_keeps_its_order(void **state) {
+    (void)state;
+    struct two_user alice = two_user(&all, 0);
+    struct two_user bob = two_user(&all, 0);
+    const char *thread = thread_new(&alice, 1, &bob);
+    struct id_hash hash = thread_hash(thread);
+    int fd = realtime_open(0, &alice);
+    read_until(fd, "connected");
+    for (unsigned heir = 0; heir < GATEWAYS; heir++) {
+        int parked = atomic_load(&all.parked_count);
+        two_lead(&all, &hash, NOBODY);
+        for (int i = 0; i < 5; i++)
+            frame_send(fd, thread, target_of("id-%u-%d", heir, i), target_of("heir%u-%d", heir, i));
+        two_wait_for("the first waits for a leader", &all.parked_count, parked + 1);
+        two_lead(&all, &hash, heir);
+        read_until(fd, target_of("\"id\":\"id-%u-4\"", heir));
+        expect_messages(&bob, thread, target_of("heir%u", heir), 5);
+    }
+    close(fd);
+}
+
+/* The first was committed, but its answer is lost with the lead; the others were proposed in vain. */
+static void a_session_whose_node_loses_the_thread_goes_on_at_the_next_leader(void **state) {
+    (void)state;
+    struct two_user alice = two_user(&all, 0);
+    struct two_user bob = two_user(&all, 0);
+    const char *thread = thread_new(&alice, 0, &bob);
+    int fd = realtime_open(0, &alice);
+    read_until(fd, "connected");
+    atomic_store(&all.nodes[0].loses_next, true);
+    for (int i = 0; i < 10; i++)
+        frame_send(fd, thread, target_of("id-%d", i), target_of("m-%d", i));
+    read_until(fd, "\"id\":\"id-9\"");
+    expect_messages(&bob, thread, "m", 10);
+    close(fd);
+}
+
+static void a_session_may_end_while_another_node_is_at_work_for_it(void **state) {
+    (void)state;
+    struct two_user alice = two_user(&all, 0);
+    struct two_user bob = two_user(&all, 0);
+    const char *thread = thread_new(&alice, 1, &bob);
+    struct id_hash hash = thread_hash(thread);
+    int fd = realtime_open(0, &alice);
+    read_until(fd, "connected");
+    two_lead(&all, &hash, NOBODY);
+    for (int i = 0; i < 3; i++)
+        frame_send(fd, thread, target_of("id-%d", i), target_of("m-%d", i));
+    two_wait_for("the first waits for a leader", &all.parked_count, 1);
+    close(fd);
+    int other = realtime_open(0, &alice);
+    read_until(other, "connected");
+    two_lead(&all, &hash, 1);
+    frame_send(other, thread, "id", "m-0");
+    read_until(other, "\"id\":\"id\"");
+    close(other);
+}
+
 #define APART(test) cmocka_unit_test_setup_teardown(test, open_apart, close_both)
 #define REPLICATED(test) cmocka_unit_test_setup_teardown(test, open_replicated, close_both)
 
@@ -651,6 +766,11 @@ int main(void) {
         REPLICATED(a_session_opens_when_the_users_node_has_answered_and_frames_wait_for_it),
         REPLICATED(a_session_may_end_before_its_token_is_known),
         REPLICATED(a_token_nobody_can_check_now_ends_the_session_but_may_come_again),
+        REPLICATED(what_a_session_does_is_done_in_order_where_the_thread_is_led),
+        REPLICATED(a_session_hears_why_another_node_refused),
+        REPLICATED(a_takeover_delays_a_session_and_keeps_its_order),
+        REPLICATED(a_session_whose_node_loses_the_thread_goes_on_at_the_next_leader),
+        REPLICATED(a_session_may_end_while_another_node_is_at_work_for_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

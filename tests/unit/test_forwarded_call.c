@@ -111,7 +111,7 @@ static void calls_that_are_too_long_or_lack_something_are_refused(void **state) 
     calls[1].method = BYTES_LITERAL("ABCDEFGHIJKLMNOPQ");
     calls[2].target = bytes_of_size(FORWARDED_TARGET_BYTES_MAX + 1);
     calls[3].body = bytes_of_size(FORWARDED_CALL_BODY_MAX + 1);
-    calls[4].origin = BYTES_LITERAL("");
+    calls[4].origin = bytes_of_size(513);
     calls[5].user_id = bytes_of_size(LIMIT_RAW_ID_BYTES_MAX + 1);
     calls[6].headers_count = FORWARDED_HEADERS_MAX + 1;
     calls[7].operation_id = bytes_of_size(LIMIT_RAW_ID_BYTES_MAX + 1);
