@@ -332,7 +332,10 @@ int cluster_open(const struct cluster_options *options, struct cluster **out) {
     return rc;
 }
 
+/* The core may still want something while the links close; it is as if the node had ended before. */
 void cluster_perform(struct cluster *self, const struct action *action) {
+    if (self->is_closing)
+        return;
     if (action->kind == ACTION_SEND)
         peer_links_send(self->links, action->to, action->packet);
     else

@@ -15,7 +15,8 @@
 struct errand {
     struct parcel parcel; /* on its way back */
     struct errand *next;
-    struct errands *errands;
+    void (*on_event)(void *context, struct event *event);
+    void *context;
     struct action action;
     struct arena arena; /* of what the event borrows */
     struct event event;
@@ -189,10 +190,11 @@ static bool chunk_do(struct errands *self, struct errand *errand) {
 
 /* ---- the thread ---- */
 
+/* `struct errands` may be gone by then. */
 static void on_delivered(void *receiver, struct parcel *parcel) {
     struct errand *errand = (struct errand *)parcel;
     (void)receiver;
-    errand->errands->options.on_event(errand->errands->options.context, &errand->event);
+    errand->on_event(errand->context, &errand->event);
     errand_free(errand);
 }
 
@@ -251,7 +253,8 @@ int errands_start(const struct errands_options *options, struct errands **out) {
 void errands_run(struct errands *self, const struct action *action) {
     struct errand *errand = calloc(1, sizeof(*errand));
     check(errand != NULL);
-    errand->errands = self;
+    errand->on_event = self->options.on_event;
+    errand->context = self->options.context;
     errand->action = *action;
     arena_init(&errand->arena);
     buffer_init(&errand->rows);

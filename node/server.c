@@ -206,12 +206,12 @@ void server_close(struct server *server) {
     gateway_join(server);
     disk_stop(server->disk);
     gateway_close(server);
+    data_folder_close(&server->folder); /* with the coordinator, whose thread posts news */
     mailbox_dispose(&server->mailbox);
     pthread_mutex_destroy(&server->core_mutex);
     check(uv_loop_close(&server->loop) == 0);
     action_list_close(&server->actions);
     node_core_free(server->core);
-    data_folder_close(&server->folder);
     if (server->cluster != NULL)
         cluster_free(server->cluster);
     free(server->leads);
