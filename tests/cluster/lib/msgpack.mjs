@@ -1,4 +1,4 @@
-// MessagePack as far as /realtime uses it: nil, booleans, numbers, text, arrays, maps.
+// MessagePack as far as /realtime and the records of a cluster use it: nil, booleans, numbers, text, bytes, arrays, maps.
 
 const number = (prefix, bytes, write) => {
     const out = Buffer.alloc(1 + bytes);
@@ -49,6 +49,7 @@ export function decode(bytes) {
             case 0xc0: return null;
             case 0xc2: return false;
             case 0xc3: return true;
+            case 0xc4: case 0xc5: case 0xc6: return take(unsigned(1 << (tag - 0xc4)));
             case 0xca: return take(4).readFloatBE();
             case 0xcb: return take(8).readDoubleBE();
             case 0xcc: case 0xcd: case 0xce: case 0xcf: return unsigned(1 << (tag - 0xcc));
