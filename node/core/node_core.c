@@ -46,8 +46,7 @@ void node_core_free(struct node_core *core) {
     pipeline_batch_free(core->returned);
     for (uint32_t i = 0; i < core->options.range_count; i++)
         range_close(&core->ranges[i]);
-    if (core->requests != NULL)
-        requests_free(core->requests);
+    questions_close(core);
     follow_ups_close(core);
     coalescer_free(core->coalescer);
     arena_close(&core->step_arena);

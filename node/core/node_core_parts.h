@@ -37,6 +37,7 @@ struct node_core {
     int64_t retry_ms;       /* the disk refused to apply: not before that, monotonic */
 
     struct requests *requests; /* NULL: alone */
+    struct entry *carried;     /* to other nodes, by requests; linked as in a range */
     const struct step *step;   /* the one under way, for what requests call back */
     struct coalescer *coalescer;
     struct arena step_arena;
@@ -86,6 +87,8 @@ void questions_ask(struct node_core *core, const struct step *step, const struct
 /* True: the entry is of a follow-up for a range that another node leads; it is asked, and the entry is the request's.
  */
 bool questions_carry(struct node_core *core, const struct step *step, struct entry *entry);
+/* Those that were carried and have not come back. */
+void questions_close(struct node_core *core);
 /* A command of another node has been applied (0), or refused. */
 void questions_command_done(struct node_core *core, const struct step *step, const struct entry *entry, int rc);
 

@@ -53,10 +53,28 @@ static void call_serve(void *context, const struct requests_call *call) {
     action->body = kind == KIND_QUESTION ? bytes_of(body.data + 1, body.size - 1) : bytes_of(body.data, 0);
 }
 
+static void carried_add(struct node_core *core, struct entry *entry) {
+    entry->previous_in_range = NULL;
+    entry->next_in_range = core->carried;
+    if (core->carried != NULL)
+        core->carried->previous_in_range = entry;
+    core->carried = entry;
+}
+
+static void carried_remove(struct node_core *core, struct entry *entry) {
+    if (entry->previous_in_range != NULL)
+        entry->previous_in_range->next_in_range = entry->next_in_range;
+    else
+        core->carried = entry->next_in_range;
+    if (entry->next_in_range != NULL)
+        entry->next_in_range->previous_in_range = entry->previous_in_range;
+}
+
 static void answer_take(void *context, const struct requests_answer *answer) {
     struct node_core *core = context;
     if (answer->worker == WORKER_CORE) {
         struct entry *entry = answer->reply_to;
+        carried_remove(core, entry);
         if (answer->rc == STATUS_OK)
             follow_ups_on_applied(core, core->step, entry);
         else
@@ -117,7 +135,18 @@ bool questions_carry(struct node_core *core, const struct step *step, struct ent
     command_encode(&entry->command, &encoded);
     int rc = ask(core, step, &question, KIND_COMMAND, buffer_bytes(&encoded));
     buffer_close(&encoded);
+    if (rc == STATUS_OK)
+        carried_add(core, entry);
     return rc == STATUS_OK;
+}
+
+void questions_close(struct node_core *core) {
+    if (core->requests != NULL)
+        requests_free(core->requests);
+    for (struct entry *entry = core->carried, *next; entry != NULL; entry = next) {
+        next = entry->next_in_range;
+        entry_free(entry);
+    }
 }
 
 void questions_command_done(struct node_core *core, const struct step *step, const struct entry *entry, int rc) {
