@@ -29,6 +29,8 @@ static void answer_perform(struct server *server, const struct action *action) {
 static void fan_out_perform(struct server *server, const struct action *action) {
     size_t count = server->gateway.workers_count;
     struct broadcast *broadcast = broadcast_new(action->change, action->copies, count);
+    if (action->from_offset != 0)
+        broadcast_covers_from(broadcast, action->from_offset);
     for (size_t i = 0; i < count; i++)
         if (worker_post(&server->workers[i], broadcast_parcel(broadcast, i)) != STATUS_OK)
             broadcast_release(broadcast);
@@ -53,6 +55,10 @@ static void actions_perform(struct server *server) {
         case ACTION_REPLY:
             routing_reply(server, action);
             break;
+        case ACTION_LOOK_AGAIN:
+            routing_look_again(server, &action->subject);
+            break;
+        case ACTION_REPEAT:
         case ACTION_SEND:
         case ACTION_SWAP:
         case ACTION_READ_OUTBOX:

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "node/core/cluster_map.h"
+#include "node/gateway/looking.h"
 #include "node/gateway/serve.h"
 #include "node/server_parts.h"
 #include "proto/check.h"
@@ -144,4 +145,45 @@ void routing_serve(struct server *server, const struct action *action) {
         return;
     buffer_close(&body);
     on_served(serving, STATUS_NOT_PRIMARY, BYTES_ABSENT); /* the node is about to end */
+}
+
+/* ---- what is listened to ---- */
+
+struct listening {
+    struct parcel parcel;
+    struct id_hash subject;
+    uint64_t next_offset;
+    bool is_over;
+};
+
+static void on_listening(void *receiver, struct parcel *parcel) {
+    struct listening *listening = (struct listening *)parcel;
+    struct event event = {.kind = listening->is_over ? EVENT_UNLISTEN : EVENT_LISTEN,
+                          .subject = &listening->subject,
+                          .offset = listening->next_offset};
+    core_loop_step(receiver, &event);
+    free(listening);
+}
+
+/* A node that is about to end listens to nothing more. */
+static void listening_post(struct server *server, const struct listening *wanted) {
+    struct listening *listening = calloc(1, sizeof(*listening));
+    check(listening != NULL);
+    *listening = *wanted;
+    listening->parcel.deliver = on_listening;
+    if (mailbox_post(&server->mailbox, &listening->parcel) != STATUS_OK)
+        free(listening);
+}
+
+void routing_listen(void *context, const struct id_hash *subject, uint64_t next_offset) {
+    listening_post(context, &(struct listening){.subject = *subject, .next_offset = next_offset});
+}
+
+void routing_unlisten(void *context, const struct id_hash *subject) {
+    listening_post(context, &(struct listening){.subject = *subject, .is_over = true});
+}
+
+void routing_look_again(struct server *server, const struct id_hash *user) {
+    for (size_t i = 0; i < server->gateway.workers_count; i++)
+        gateway_look_again(&server->gateway.workers[i], user);
 }

@@ -78,6 +78,9 @@ bool routing_is_ready(void *server);                                           /
 int routing_ask(void *server, struct gateway_ask *ask);                        /* gateway->ask */
 void routing_reply(struct server *server, const struct action *action);
 void routing_serve(struct server *server, const struct action *action);
+void routing_listen(void *server, const struct id_hash *subject, uint64_t next_offset); /* gateway->listen */
+void routing_unlisten(void *server, const struct id_hash *subject);                     /* gateway->unlisten */
+void routing_look_again(struct server *server, const struct id_hash *user);
 
 /* gateway_setup.c. TLS, what handlers share, the workers; errors have been logged. */
 int gateway_setup(struct server *server);

@@ -9,7 +9,9 @@
 enum question_kind {
     QUESTION_CALL = 1,   /* `call` */
     QUESTION_USERS = 2,  /* which of these users exist, and since when their tokens are valid */
-    QUESTION_THREADS = 3 /* what a list of threads shows of these */
+    QUESTION_THREADS = 3, /* what a list of threads shows of these */
+    QUESTION_VIEWS = 4,   /* in which of these threads `user_id` takes part, and how far they are */
+    QUESTION_MEMBERSHIPS = 5 /* which threads the one subject, a user, has joined */
 };
 
 #define QUESTION_SUBJECTS_MAX 500 /* of one question; who has more to ask asks twice */
@@ -22,6 +24,7 @@ struct question {
     enum question_kind kind;
     uint32_t left_ms; /* how long the asker still waits */
     struct bytes call;
+    struct bytes user_id;
     struct question_subject *subjects; /* all of one range */
     size_t subjects_count;
 };
@@ -33,10 +36,11 @@ void question_of_call_encode(const struct forwarded_call *call, uint32_t left_ms
 int question_decode(struct bytes encoded, struct arena *arena, struct question *question);
 
 struct fact {
-    bool is_there;           /* false: nothing is known of it, or it was deleted */
+    bool is_there;           /* false: nothing is known of it, or it was deleted; views: the user takes no part */
     int64_t valid_from_s;    /* users: tokens issued earlier (unix seconds) are void */
     struct bytes topic;      /* threads */
     int64_t last_message_ms; /* threads */
+    uint64_t offset;         /* views: of the newest change */
 };
 
 struct fact_list {
@@ -47,3 +51,22 @@ struct fact_list {
 void facts_encode(const struct fact_list *facts, struct buffer *out);
 /* As question_decode. */
 int facts_decode(struct bytes encoded, struct arena *arena, struct fact_list *facts);
+
+struct joined_thread {
+    struct id_hash thread;
+    uint64_t offset; /* of the joining */
+};
+
+struct joined_threads {
+    bool is_there;        /* the user exists */
+    int64_t valid_from_s; /* as in a fact */
+    struct bytes items;   /* of joined_thread_add */
+};
+
+void joined_thread_add(struct buffer *items, const struct joined_thread *joined);
+/* How many there are, and one of them. */
+size_t joined_threads_count(const struct joined_threads *joined);
+struct joined_thread joined_threads_at(const struct joined_threads *joined, size_t index);
+void joined_threads_encode(const struct joined_threads *joined, struct buffer *out);
+/* As question_decode. */
+int joined_threads_decode(struct bytes encoded, struct arena *arena, struct joined_threads *joined);

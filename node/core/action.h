@@ -1,6 +1,7 @@
 #pragma once
 /* Everything a node can ask for. Made by node_core_step, performed by the server loop in order. */
 #include "node/core/batch.h"
+#include "node/core/interest.h"
 #include "proto/packet.h"
 #include "proto/range_record.h"
 
@@ -12,6 +13,8 @@ enum action_kind {
     ACTION_SWAP,    /* ask the coordinator for `record` in place of `version`; comes back as EVENT_SWAPPED */
     ACTION_SERVE,   /* another node asks: give `body` to a gateway worker; comes back as EVENT_SERVED with `token` */
     ACTION_REPLY,   /* `body` and `rc` to whoever asked by EVENT_ASK */
+    ACTION_REPEAT,  /* read changes of a thread for a node that lacks them; comes back as EVENT_REPEATED */
+    ACTION_LOOK_AGAIN,  /* what concerns the user `subject` comes from now on; look for what came before */
     ACTION_READ_OUTBOX, /* read the outbox rows of `range`, which we lead now; comes back as EVENT_OUTBOX */
     ACTION_READ_CHUNK   /* read a chunk of a range's rows for the node `to`; comes back as EVENT_CHUNK_READ */
 };
@@ -24,8 +27,10 @@ struct action {
     struct command_result result;
     unsigned copies;             /* ANSWER, FAN_OUT: how many other nodes hold it durably too */
     const struct change *change; /* FAN_OUT: borrowed until the actions have been performed */
+    uint64_t from_offset;        /* FAN_OUT: from there on to the change everything is overtaken by it; 0: nothing is */
+    struct interest_repeat repeat; /* REPEAT */
     uint64_t token;              /* SERVE */
-    struct id_hash subject;      /* SERVE */
+    struct id_hash subject;      /* SERVE, LOOK_AGAIN */
     struct bytes body;           /* SERVE, REPLY: borrowed until the actions have been performed */
     int rc;                      /* REPLY */
     uint64_t to;                 /* SEND: a node id */

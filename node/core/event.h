@@ -1,6 +1,7 @@
 #pragma once
 /* Everything that can happen to a node. Both clocks come with every event; the core never asks for them. */
 #include "node/core/batch.h"
+#include "node/core/interest.h"
 #include "node/core/replication.h"
 
 enum event_kind {
@@ -16,6 +17,9 @@ enum event_kind {
     EVENT_CHUNK_READ, /* what an ACTION_READ_CHUNK gave */
     EVENT_ASK,        /* somebody here has a question for the node that leads `subject` */
     EVENT_SERVED,     /* what an ACTION_SERVE gave */
+    EVENT_LISTEN,     /* sessions here listen to `subject`: a thread from `offset` on, or with offset 0 a user */
+    EVENT_UNLISTEN,   /* ends one EVENT_LISTEN */
+    EVENT_REPEATED,   /* what an ACTION_REPEAT gave */
     EVENT_OUTBOX      /* what an ACTION_READ_OUTBOX gave */
 };
 
@@ -56,7 +60,8 @@ struct event {
     uint64_t version;                  /* RECORD, SWAPPED */
     uint32_t range;                    /* SWAPPED, CHUNK_READ, OUTBOX */
     int rc;                            /* SWAPPED: 0, STATUS_CONFLICT, or not known; OUTBOX, SERVED */
-    const struct id_hash *subject;     /* ASK: borrowed */
+    const struct id_hash *subject;     /* ASK, LISTEN, UNLISTEN: borrowed */
+    uint64_t offset;                   /* LISTEN */
     struct bytes body;                 /* ASK, SERVED: borrowed */
     void *reply_to;                    /* ASK: comes back with ACTION_REPLY, exactly once */
     unsigned worker;                   /* ASK */
@@ -68,4 +73,5 @@ struct event {
     const struct packet *packet;           /* PACKET: borrowed */
     uint64_t to;                           /* CHUNK_READ */
     const struct replication_chunk *chunk; /* CHUNK_READ: borrowed */
+    struct interest_repeated *repeated;    /* REPEATED: borrowed; the core fills in `copies` */
 };

@@ -19,8 +19,10 @@ struct node_core *node_core_new(const struct node_core_options *options) {
     core->waiting.end = &core->waiting.first;
     core->coalescer = coalescer_new();
     arena_init(&core->step_arena);
-    if (!options->is_alone)
+    if (!options->is_alone) {
         questions_open(core, options->start);
+        listeners_open(core, options->start);
+    }
     return core;
 }
 
@@ -47,6 +49,7 @@ void node_core_free(struct node_core *core) {
     for (uint32_t i = 0; i < core->options.range_count; i++)
         range_close(&core->ranges[i]);
     questions_close(core);
+    listeners_close(core);
     follow_ups_close(core);
     coalescer_free(core->coalescer);
     arena_close(&core->step_arena);
@@ -71,12 +74,6 @@ void core_touch(struct node_core *core, struct range *range) {
     range->is_busy = true;
     range->next_busy = core->busy;
     core->busy = range;
-}
-
-void core_fan_out(const struct step *step, const struct change *change, unsigned copies) {
-    struct action *action = action_add(step->actions, ACTION_FAN_OUT);
-    action->change = change;
-    action->copies = copies;
 }
 
 void core_answer(const struct step *step, void *reply_to, unsigned worker, const struct command_result *result,
@@ -247,6 +244,10 @@ static void on_packet(struct node_core *core, const struct step *step, const str
         requests_on_packet(core->requests, event->from, packet, step->mono_ms);
         return;
     }
+    if (packet->kind == PACKET_LISTEN || packet->kind == PACKET_CHANGES || packet->kind == PACKET_CHANGES_SEEN) {
+        interest_on_packet(core->interest, event->from, packet, step->mono_ms);
+        return;
+    }
     if (packet->range >= core->options.range_count)
         return;
     struct range *range = &core->ranges[packet->range];
@@ -276,11 +277,13 @@ static void on_tick(struct node_core *core, const struct step *step) {
     while (coalescer_due(core->coalescer, step->now_ms, &core->step_arena, &due)) {
         struct change *kept = ARENA_NEW(&core->step_arena, struct change);
         *kept = due;
-        core_fan_out(step, kept, 0);
+        listeners_tell(core, step, kept, 0);
     }
     follow_ups_tick(core, step);
     if (core->requests != NULL)
         requests_tick(core->requests, step->mono_ms);
+    if (core->interest != NULL)
+        interest_tick(core->interest, step->mono_ms);
     for (uint32_t i = 0; !core->options.is_alone && i < core->options.range_count; i++) {
         replication_tick(&core->ranges[i].replication, &replication_step, core->live, core->live_count,
                          core->options.replication_factor);
@@ -316,7 +319,7 @@ static void event_take(struct node_core *core, const struct step *step, const st
         break;
     case EVENT_NOTICE:
         if (coalescer_offer(core->coalescer, event->notice, step->now_ms))
-            core_fan_out(step, event->notice, 0);
+            listeners_tell(core, step, event->notice, 0);
         break;
     case EVENT_BATCH_DONE:
         pipeline_on_batch_done(core, step, event->batch);
@@ -345,6 +348,15 @@ static void event_take(struct node_core *core, const struct step *step, const st
     case EVENT_SERVED:
         requests_served(core->requests, event->token, event->rc, event->body, step->mono_ms);
         break;
+    case EVENT_LISTEN:
+        listeners_on_listen(core, step, event);
+        break;
+    case EVENT_UNLISTEN:
+        listeners_on_unlisten(core, event->subject);
+        break;
+    case EVENT_REPEATED:
+        listeners_on_repeated(core, step, event->repeated);
+        break;
     case EVENT_OUTBOX:
         if (core->ranges[event->range].replication.role == REPLICATION_PRIMARY)
             for (size_t i = 0; i < event->outbox_count; i++)
@@ -358,11 +370,15 @@ void node_core_step(struct node_core *core, const struct event *event, struct ac
     core->step = &step;
     event_take(core, &step, event);
     ranges_settle(core, &step);
-    if (core->has_map_changed && core->requests != NULL)
+    if (core->has_map_changed && core->requests != NULL) {
         requests_map_changed(core->requests, step.mono_ms);
+        interest_map_changed(core->interest, step.mono_ms);
+    }
     core->has_map_changed = false;
     pipeline_write_next(core, &step);
     ranges_settle(core, &step);
+    if (core->interest != NULL)
+        interest_flush(core->interest, step.mono_ms);
 }
 
 void node_core_done(struct node_core *core) {
@@ -372,6 +388,8 @@ void node_core_done(struct node_core *core) {
     core->done = NULL;
     if (core->requests != NULL)
         requests_done(core->requests);
+    if (core->interest != NULL)
+        interest_done(core->interest);
     arena_reset(&core->step_arena);
 }
 

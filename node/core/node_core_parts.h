@@ -19,6 +19,8 @@ struct follow_up_queue {
     struct follow_up *last;
 };
 
+struct listened;
+
 struct node_core {
     struct node_core_options options;
     struct cluster_map map;
@@ -38,6 +40,8 @@ struct node_core {
 
     struct requests *requests; /* NULL: alone */
     struct entry *carried;     /* to other nodes, by requests; linked as in a range */
+    struct interest *interest; /* NULL: alone */
+    struct listened *listened; /* threads and users of this node's sessions */
     const struct step *step;   /* the one under way, for what requests call back */
     struct coalescer *coalescer;
     struct arena step_arena;
@@ -63,7 +67,8 @@ struct range *core_range_of(struct node_core *core, const struct id_hash *subjec
 struct replication_step core_replication_step(struct node_core *core, const struct step *step);
 /* The range is looked at when the step ends: what it sends, what it commits, what the next batch does for it. */
 void core_touch(struct node_core *core, struct range *range);
-void core_fan_out(const struct step *step, const struct change *change, unsigned copies);
+/* To another node; the packet is borrowed, what it points to lasts until node_core_done. */
+void core_packet_send(struct node_core *core, uint64_t to, const struct packet *packet);
 void core_answer(const struct step *step, void *reply_to, unsigned worker, const struct command_result *result,
                  unsigned copies);
 void core_answer_refusal(const struct step *step, const struct entry *entry, int rc);
@@ -91,6 +96,16 @@ bool questions_carry(struct node_core *core, const struct step *step, struct ent
 void questions_close(struct node_core *core);
 /* A command of another node has been applied (0), or refused. */
 void questions_command_done(struct node_core *core, const struct step *step, const struct entry *entry, int rc);
+
+/* ---- listeners.c ---- */
+
+void listeners_open(struct node_core *core, uint64_t start);
+void listeners_close(struct node_core *core);
+/* To the sessions of this node and, in a cluster, of all that listen. Lasts until node_core_done. */
+void listeners_tell(struct node_core *core, const struct step *step, const struct change *change, unsigned copies);
+void listeners_on_listen(struct node_core *core, const struct step *step, const struct event *event);
+void listeners_on_unlisten(struct node_core *core, const struct id_hash *subject);
+void listeners_on_repeated(struct node_core *core, const struct step *step, struct interest_repeated *repeated);
 
 /* ---- follow_ups.c ---- */
 

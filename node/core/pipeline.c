@@ -209,7 +209,7 @@ void pipeline_write_next(struct node_core *core, const struct step *step) {
 static void changes_tell(struct node_core *core, const struct step *step, const struct entry *entry, unsigned copies) {
     for (const struct outcome_change *told = entry->outcome.changes; told != NULL; told = told->next)
         if (told->change.kind != CHANGE_RECEIPTS || coalescer_offer(core->coalescer, &told->change, step->now_ms))
-            core_fan_out(step, &told->change, copies);
+            listeners_tell(core, step, &told->change, copies);
 }
 
 /* Only the primary tells and answers. */

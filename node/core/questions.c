@@ -17,13 +17,16 @@ static uint64_t primary_of(void *context, const struct id_hash *subject) {
     return core_range_of(core, subject)->replication.record.primary;
 }
 
-static void packet_send(void *context, uint64_t to, const struct packet *packet) {
-    struct node_core *core = context;
+void core_packet_send(struct node_core *core, uint64_t to, const struct packet *packet) {
     struct packet *kept = ARENA_NEW(&core->step_arena, struct packet);
     struct action *action = action_add(core->step->actions, ACTION_SEND);
     *kept = *packet;
     action->to = to;
     action->packet = kept;
+}
+
+static void packet_send(void *context, uint64_t to, const struct packet *packet) {
+    core_packet_send(context, to, packet);
 }
 
 /* Like a proposal of a client, whose answer goes to another node. */

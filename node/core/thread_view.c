@@ -2,9 +2,7 @@
 
 #include "proto/status.h"
 
-int thread_view_open(struct thread_view *view, const struct apply_context *context, const struct id_hash *thread,
-                     struct bytes user_id) {
-    struct id_hash user = id_hash_make(context->hash_key, user_id);
+static int thread_open(struct thread_view *view, const struct apply_context *context, const struct id_hash *thread) {
     view->hash_key = context->hash_key;
     int rc = thread_store_open(&view->store, context->transaction, context->arena, context->master, thread);
     if (rc == STATUS_OK)
@@ -13,13 +11,27 @@ int thread_view_open(struct thread_view *view, const struct apply_context *conte
         return STATUS_THREAD_NOT_FOUND;
     if (rc == STATUS_OK)
         rc = thread_counters_get(&view->store, &view->counters);
+    return rc == STATUS_STORE_MISSING ? STATUS_RECORD_CORRUPT : rc;
+}
+
+int thread_view_open(struct thread_view *view, const struct apply_context *context, const struct id_hash *thread,
+                     struct bytes user_id) {
+    struct id_hash user = id_hash_make(context->hash_key, user_id);
+    int rc = thread_open(view, context, thread);
     if (rc != STATUS_OK)
-        return rc == STATUS_STORE_MISSING ? STATUS_RECORD_CORRUPT : rc;
+        return rc;
     rc = thread_participant_get(&view->store, &user, &view->participant);
     if (rc != STATUS_OK)
         return rc == STATUS_STORE_MISSING ? STATUS_FORBIDDEN : rc;
     view->is_active = view->participant.removed_offset == 0;
     return STATUS_OK;
+}
+
+int thread_view_open_whole(struct thread_view *view, const struct apply_context *context,
+                           const struct id_hash *thread) {
+    view->participant = (struct participant_row){0};
+    view->is_active = true;
+    return thread_open(view, context, thread);
 }
 
 struct thread_properties thread_view_properties(const struct thread_view *view) {

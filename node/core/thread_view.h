@@ -17,6 +17,9 @@ struct thread_view {
 int thread_view_open(struct thread_view *view, const struct apply_context *context, const struct id_hash *thread,
                      struct bytes user_id);
 
+/* As somebody who has been there all the time; for what is told to other nodes, which know who listens. */
+int thread_view_open_whole(struct thread_view *view, const struct apply_context *context, const struct id_hash *thread);
+
 /* The properties as the user may know them: for removed ones as at their removal, without metadata. */
 struct thread_properties thread_view_properties(const struct thread_view *view);
 

@@ -32,6 +32,7 @@ struct broadcast {
     unsigned copies;
     struct id_hash subject;
     uint64_t offset;
+    uint64_t from_offset;
     int64_t time_ms;
     struct buffer encoded;
     /* Made under the mutex, read without it once they are there. */
@@ -57,6 +58,7 @@ struct broadcast *broadcast_new(const struct change *change, unsigned copies, si
     broadcast->copies = copies;
     broadcast->subject = change->subject;
     broadcast->offset = change->offset;
+    broadcast->from_offset = change->offset;
     broadcast->time_ms = change->time_ms;
     buffer_init(&broadcast->encoded);
     change_encode(change, &broadcast->encoded);
@@ -70,6 +72,10 @@ struct broadcast *broadcast_new(const struct change *change, unsigned copies, si
 
 struct parcel *broadcast_parcel(struct broadcast *broadcast, size_t index) {
     return &broadcast->parcels[index].parcel;
+}
+
+void broadcast_covers_from(struct broadcast *broadcast, uint64_t from_offset) {
+    broadcast->from_offset = from_offset;
 }
 
 void broadcast_hold(struct broadcast *broadcast) {
@@ -111,6 +117,10 @@ const struct id_hash *broadcast_subject(const struct broadcast *broadcast) {
 
 uint64_t broadcast_offset(const struct broadcast *broadcast) {
     return broadcast->offset;
+}
+
+uint64_t broadcast_from_offset(const struct broadcast *broadcast) {
+    return broadcast->from_offset;
 }
 
 int64_t broadcast_time_ms(const struct broadcast *broadcast) {

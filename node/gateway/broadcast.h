@@ -13,6 +13,8 @@ struct broadcast;
 struct broadcast *broadcast_new(const struct change *change, unsigned copies, size_t workers);
 /* The parcel to post to worker `index`; delivering it calls fanout_deliver and releases the reference. */
 struct parcel *broadcast_parcel(struct broadcast *broadcast, size_t index);
+/* Before it is handed over: what changed from there on is overtaken by this change. */
+void broadcast_covers_from(struct broadcast *broadcast, uint64_t from_offset);
 void broadcast_hold(struct broadcast *broadcast);
 /* Also for a parcel that could not be posted. */
 void broadcast_release(struct broadcast *broadcast);
@@ -21,6 +23,7 @@ enum change_kind broadcast_kind(const struct broadcast *broadcast);
 /* The thread, or the user for CHANGE_USER_*. */
 const struct id_hash *broadcast_subject(const struct broadcast *broadcast);
 uint64_t broadcast_offset(const struct broadcast *broadcast); /* 0: none */
+uint64_t broadcast_from_offset(const struct broadcast *broadcast);
 int64_t broadcast_time_ms(const struct broadcast *broadcast);
 /* The whole change again; it borrows from the broadcast and from `arena`. */
 void broadcast_decode(const struct broadcast *broadcast, struct arena *arena, struct change *change);

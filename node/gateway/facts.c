@@ -54,7 +54,7 @@ static void question_write(struct facts_ask *self, const struct facts *facts) {
     for (size_t i = 0; i < self->count; i++)
         subjects[i].hash = facts->subjects[self->places[i]];
     struct question question = {
-        .kind = facts->kind, .left_ms = self->ask.deadline_ms, .subjects = subjects, .subjects_count = self->count};
+        .kind = facts->kind, .left_ms = self->ask.deadline_ms, .user_id = facts->user_id, .subjects = subjects, .subjects_count = self->count};
     buffer_init(&self->ask.body);
     buffer_init(&self->ask.reply);
     question_encode(&question, &self->ask.body);
@@ -176,6 +176,24 @@ static int thread_read(const struct apply_context *context, const struct id_hash
     return rc == STATUS_THREAD_NOT_FOUND || rc == STATUS_STORE_MISSING ? STATUS_OK : rc;
 }
 
+static int view_read(const struct apply_context *context, const struct id_hash *thread, struct bytes user_id,
+                     struct fact *fact) {
+    struct thread_view view;
+    int rc = thread_view_open(&view, context, thread, user_id);
+    if (rc == STATUS_OK)
+        *fact = (struct fact){.is_there = view.is_active, .offset = view.counters.offset};
+    return rc == STATUS_THREAD_NOT_FOUND || rc == STATUS_FORBIDDEN ? STATUS_OK : rc;
+}
+
+static int fact_read(const struct apply_context *context, const struct question *question,
+                     const struct id_hash *subject, struct fact *fact) {
+    if (question->kind == QUESTION_USERS)
+        return user_read(context, subject, fact);
+    if (question->kind == QUESTION_VIEWS)
+        return view_read(context, subject, question->user_id, fact);
+    return thread_read(context, subject, fact);
+}
+
 int facts_read(struct gateway_worker *worker, struct arena *arena, const struct question *question,
                struct fact *items) {
     struct gateway_read read;
@@ -185,8 +203,7 @@ int facts_read(struct gateway_worker *worker, struct arena *arena, const struct 
     for (size_t i = 0; rc == STATUS_OK && i < question->subjects_count; i++) {
         const struct id_hash *subject = &question->subjects[i].hash;
         items[i] = (struct fact){0};
-        rc = question->kind == QUESTION_USERS ? user_read(&read.context, subject, &items[i])
-                                              : thread_read(&read.context, subject, &items[i]);
+        rc = fact_read(&read.context, question, subject, &items[i]);
     }
     gateway_read_end(&read);
     return rc;

@@ -11,6 +11,7 @@ struct facts {
     struct gateway_worker *worker;
     struct arena *arena; /* gets the answers */
     enum question_kind kind;
+    struct bytes user_id; /* QUESTION_VIEWS */
     const struct id_hash *subjects;
     size_t count;
     uint64_t deadline_ms; /* of the worker's clock */

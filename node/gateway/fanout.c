@@ -8,7 +8,7 @@
 /* The worker gets every change in the order of the thread. What is below the subscription's offset was in the store
  * when the session looked; a jump means that something did not come by, so the store is asked, which has this one too.
  */
-static void subscription_tell(struct subscription *subscription, struct broadcast *broadcast) {
+static void subscription_tell_alone(struct subscription *subscription, struct broadcast *broadcast) {
     struct session *session = subscription->session;
     uint64_t offset = broadcast_offset(broadcast);
     uint64_t expected = subscription->next_offset;
@@ -23,6 +23,24 @@ static void subscription_tell(struct subscription *subscription, struct broadcas
             session->kind->catch_up(session, audience_thread(subscription->audience), expected);
             return;
         }
+    }
+    session->kind->tell(session, broadcast);
+}
+
+/* In a cluster what is missing comes by later, and this one then again. */
+static void subscription_tell(struct subscription *subscription, struct broadcast *broadcast) {
+    struct session *session = subscription->session;
+    uint64_t offset = broadcast_offset(broadcast);
+    if (session->worker->gateway->listen == NULL) {
+        subscription_tell_alone(subscription, broadcast);
+        return;
+    }
+    if (offset != 0) {
+        bool is_next =
+            offset >= subscription->next_offset && broadcast_from_offset(broadcast) <= subscription->next_offset;
+        if (!is_next || subscription->is_resuming)
+            return;
+        subscription->next_offset = offset + 1;
     }
     session->kind->tell(session, broadcast);
 }
@@ -69,6 +87,8 @@ static void thread_tell(struct gateway_worker *worker, struct broadcast *broadca
     struct audience *audience = audience_find(audiences, broadcast_subject(broadcast));
     if (audience == NULL)
         return;
+    if (broadcast_offset(broadcast) != 0)
+        audience->position = broadcast_offset(broadcast) + 1;
     /* Catching up may remove the subscription it is about. The memory of the next one is asked for in time. */
     for (struct subscription *subscription = audience->first, *next; subscription != NULL; subscription = next) {
         next = subscription->next;

@@ -48,6 +48,11 @@ struct gateway {
      * lead, and then serves it too. The answer comes to the worker named in it. STATUS_SHUTTING_DOWN,
      * STATUS_OVERLOADED: not taken, still yours. */
     int (*ask)(void *core, struct gateway_ask *ask);
+    /* In a cluster, sessions hear of a thread only what is listened to: everything from `next_offset` on, in order,
+     * perhaps again what others had told already. Offset 0: a user; gateway_look_again follows. Each is ended by one
+     * unlisten. NULL: a node alone, whose sessions hear everything. */
+    void (*listen)(void *core, const struct id_hash *subject, uint64_t next_offset);
+    void (*unlisten)(void *core, const struct id_hash *subject);
     int64_t started_ms;
     struct rate_limiter *limiter;        /* NULL: no limits */
     struct endpoint_registry *endpoints; /* of the official SDK; shared by the workers */

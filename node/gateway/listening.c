@@ -1,5 +1,6 @@
 #include "node/gateway/listening.h"
 
+#include "node/gateway/looking.h"
 #include "node/gateway/subscription.h"
 #include "storage/user_store.h"
 
@@ -134,10 +135,45 @@ static int memberships_listen(struct listing *listing) {
     return rc == 0 ? listing->rc : rc;
 }
 
+/* ---- in a cluster ---- */
+
+static bool is_in_cluster(const struct session *session) {
+    return session->worker->gateway->listen != NULL;
+}
+
+/* The core has the session look for its threads. */
+static int user_listen(struct session *session) {
+    struct gateway *gateway = session->worker->gateway;
+    if (!session->is_user_listened)
+        gateway->listen(gateway->core, session_user_hash(session), 0);
+    session->is_user_listened = true;
+    return STATUS_OK;
+}
+
+static int cluster_resume(struct session *session, const struct listening_position *positions, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        looking_listen_from(session, &positions[i].thread, positions[i].next_offset);
+    session->has_looked = true;
+    return user_listen(session);
+}
+
+/* Who has been removed again meanwhile is told up to her removal. */
+static int cluster_join(struct session *session, const struct id_hash *thread, uint64_t offset) {
+    struct broadcast *joining = recent_join_find(audiences_of(session), thread, offset);
+    if (joining != NULL)
+        session->kind->tell(session, joining);
+    looking_listen_from(session, thread, joining == NULL ? offset : offset + 1);
+    return STATUS_OK;
+}
+
+/* ---- all of it ---- */
+
 int listening_resume(struct session *session, const struct listening_position *positions, size_t count,
                      size_t changes_max) {
     struct gateway_read read;
     struct arena arena;
+    if (is_in_cluster(session))
+        return cluster_resume(session, positions, count);
     arena_init(&arena);
     int rc = gateway_read_begin(session->worker, &arena, &read);
     if (rc != 0)
@@ -157,6 +193,8 @@ close_arena:
 int listening_start(struct session *session) {
     struct gateway_read read;
     struct arena arena;
+    if (is_in_cluster(session))
+        return user_listen(session);
     arena_init(&arena);
     int rc = gateway_read_begin(session->worker, &arena, &read);
     if (rc == 0) {
@@ -193,6 +231,8 @@ int listening_join(struct session *session, const struct id_hash *thread, uint64
     struct arena arena;
     if (is_listening(session, thread))
         return 0;
+    if (is_in_cluster(session))
+        return cluster_join(session, thread, offset);
     arena_init(&arena);
     int rc = gateway_read_begin(session->worker, &arena, &read);
     if (rc == 0) {

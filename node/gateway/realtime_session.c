@@ -139,8 +139,26 @@ static void realtime_free(struct session *session) {
     realtime_session_free((struct realtime_session *)session);
 }
 
+static void welcome(struct realtime_session *self);
+
+static void listening_failed(struct realtime_session *self, struct bytes id, int rc) {
+    struct problem problem = {.rc = rc};
+    realtime_refuse(self, id, BYTES_ABSENT, &problem);
+}
+
+static void realtime_on_listening(struct session *session, int rc) {
+    struct realtime_session *self = (struct realtime_session *)session;
+    if (websocket_is_closing(self->websocket))
+        return;
+    welcome(self);
+    if (rc != STATUS_OK)
+        listening_failed(self, BYTES_ABSENT, rc);
+    resume_go_on(self);
+}
+
 static const struct session_kind realtime_kind = {.tell = realtime_tell,
                                                   .catch_up = realtime_catch_up,
+                                                  .on_listening = realtime_on_listening,
                                                   .on_token_changed = realtime_on_token_changed,
                                                   .on_drain = realtime_on_drain,
                                                   .free = realtime_free};
@@ -188,12 +206,12 @@ static void on_login(struct realtime_session *self, struct realtime_login *login
     }
     session_begin(&self->session, &realtime_kind, self->worker, caller);
     self->state = REALTIME_OPEN;
-    welcome(self);
+    if (self->worker->gateway->listen == NULL)
+        welcome(self);
     rc = listening_start(&self->session);
     if (rc != 0) {
         log_error("a session cannot listen to all of its threads: %s", status_sentence(rc));
-        problem = (struct problem){.rc = rc};
-        realtime_refuse(self, request->id, BYTES_ABSENT, &problem);
+        listening_failed(self, request->id, rc);
     }
     realtime_token_watch(self);
     resume_add(self, request->positions, request->positions_count);

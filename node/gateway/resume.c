@@ -244,6 +244,8 @@ static bool item_go_on(struct realtime_session *self, struct resume_item *item) 
 
 void resume_go_on(struct realtime_session *self) {
     struct resume *resume = self->resume;
+    if (self->worker->gateway->listen != NULL && !self->session.has_looked)
+        return; /* nothing is told before the welcome */
     while (resume != NULL && resume->items != NULL && has_room(self))
         if (item_go_on(self, resume->items))
             first_item_free(resume);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "node/gateway/authentication.h"
+#include "node/gateway/looking.h"
 #include "proto/check.h"
 #include "proto/forwarded_call.h"
 #include "proto/question.h"
@@ -139,7 +140,25 @@ static void facts_serve(struct gateway_worker *worker, struct serving *self, str
     buffer_close(&encoded);
 }
 
-/* ---- both ---- */
+/* ---- a user's threads ---- */
+
+static void memberships_serve(struct gateway_worker *worker, struct serving *self, struct arena *arena,
+                              const struct question *question) {
+    struct joined_threads joined = {.is_there = false};
+    struct buffer items, encoded;
+    int rc = STATUS_NOT_PRIMARY;
+    buffer_init(&items);
+    buffer_init(&encoded);
+    if (are_here(worker->gateway, question))
+        rc = joined_threads_read(worker, arena, &question->subjects[0].hash, &items, &joined);
+    if (rc == STATUS_OK)
+        joined_threads_encode(&joined, &encoded);
+    serving_end(self, rc, buffer_bytes(&encoded));
+    buffer_close(&items);
+    buffer_close(&encoded);
+}
+
+/* ---- all of them ---- */
 
 static void on_question(void *receiver, struct parcel *parcel) {
     struct gateway_worker *worker = gateway_worker_of(receiver);
@@ -152,6 +171,8 @@ static void on_question(void *receiver, struct parcel *parcel) {
         serving_end(self, rc, BYTES_ABSENT);
     else if (question.kind == QUESTION_CALL)
         call_serve(worker, self, &question);
+    else if (question.kind == QUESTION_MEMBERSHIPS)
+        memberships_serve(worker, self, &arena, &question);
     else
         facts_serve(worker, self, &arena, &question);
     arena_close(&arena);

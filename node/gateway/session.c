@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "node/gateway/looking.h"
 #include "node/gateway/subscription.h"
 #include "proto/check.h"
 #include "proto/limits.h"
@@ -64,6 +65,9 @@ void session_begin(struct session *session, const struct session_kind *kind, str
 void session_end(struct session *session) {
     struct session_table *table = session->worker->sessions;
     struct session_user *user = session->user;
+    looking_end(session);
+    if (session->is_user_listened)
+        session->worker->gateway->unlisten(session->worker->gateway->core, &user->hash);
     while (session->subscriptions != NULL)
         subscription_remove(table->audiences, session->subscriptions);
     *session->link = session->next;

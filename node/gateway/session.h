@@ -4,6 +4,7 @@
 #include "node/gateway/authentication.h"
 #include "node/gateway/broadcast.h"
 
+struct looking;
 struct session_user;
 struct subscription;
 
@@ -14,11 +15,15 @@ struct session {
     struct session *next;      /* of the same user */
     struct session **link;
     struct subscription *subscriptions;
+    struct looking *looking; /* for its threads; NULL: not now */
     int64_t token_issued_s;
     int64_t token_expires_s;
     uint8_t scopes;
     bool is_told_to_move;
     bool is_revoked; /* the token was taken back before it expired */
+    bool is_user_listened;   /* in a cluster: what concerns its user comes here */
+    bool has_looked;         /* in a cluster: what it joins from now on is told from the joining on */
+    bool has_told_listening; /* on_listening was called */
     bool is_deaf;    /* listens to nothing for now, whatever its user joins */
 };
 
@@ -28,6 +33,8 @@ struct session_kind {
     void (*tell)(struct session *session, struct broadcast *broadcast);
     /* Changes of this thread from `offset` on did not come by; they are in the store. */
     void (*catch_up)(struct session *session, const struct id_hash *thread, uint64_t offset);
+    /* In a cluster, once: the session listens to its user's threads, or why it does not yet. May be NULL. */
+    void (*on_listening)(struct session *session, int rc);
     /* token_expires_s or is_revoked has changed. */
     void (*on_token_changed)(struct session *session);
     /* The node is going away: move elsewhere within `after_ms`. */

@@ -79,6 +79,7 @@ struct subscription *subscription_add(struct audience_table *table, struct sessi
 
 void subscription_remove(struct audience_table *table, struct subscription *subscription) {
     struct audience *audience = subscription->audience;
+    struct gateway *gateway = audience->is_listened ? subscription->session->worker->gateway : NULL;
     *subscription->link = subscription->next;
     if (subscription->next != NULL)
         subscription->next->link = subscription->link;
@@ -89,6 +90,8 @@ void subscription_remove(struct audience_table *table, struct subscription *subs
     if (--audience->count > 0)
         return;
     struct audience_entry *entry = (struct audience_entry *)audience;
+    if (gateway != NULL)
+        gateway->unlisten(gateway->core, &entry->thread);
     HASH_DEL(table->entries, entry);
     free(entry);
 }

@@ -24,6 +24,8 @@ struct subscription {
 struct audience {
     struct subscription *first;
     size_t count;
+    bool is_listened;  /* in a cluster: by the core, for this worker */
+    uint64_t position; /* in a cluster: everything from there on is still to come by */
 };
 
 struct audience_table *audience_table_new(void);
