@@ -9,11 +9,12 @@ static const struct codec_field SUBJECT_FIELDS[] = {
 static const struct codec_table SUBJECT_TABLE = CODEC_TABLE(struct question_subject, SUBJECT_FIELDS);
 
 static const struct codec_field QUESTION_FIELDS[] = {
-    CODEC_MEMBER_ENUM(1, struct question, kind, QUESTION_MEMBERSHIPS),
+    CODEC_MEMBER_ENUM(1, struct question, kind, QUESTION_MISSED),
     CODEC_MEMBER(2, CODEC_U32, struct question, left_ms),
     CODEC_MEMBER(3, CODEC_BYTES, struct question, call),
     CODEC_MEMBER_LIST(4, struct question, subjects, subjects_count, &SUBJECT_TABLE),
     CODEC_MEMBER(5, CODEC_BYTES, struct question, user_id),
+    CODEC_MEMBER(6, CODEC_U64, struct question, from_offset),
 };
 static const struct codec_table QUESTION_TABLE = CODEC_TABLE(struct question, QUESTION_FIELDS);
 
@@ -45,9 +46,11 @@ _Static_assert(QUESTION_SUBJECTS_MAX <= LIMIT_LIST_ITEMS_MAX, "one list holds th
 static bool is_sound(const struct question *question) {
     if (question->kind == QUESTION_CALL)
         return bytes_is_present(question->call);
-    if (question->kind == QUESTION_MEMBERSHIPS)
-        return question->subjects_count == 1;
-    if (question->kind == QUESTION_VIEWS && !bytes_is_present(question->user_id))
+    bool is_of_view = question->kind == QUESTION_VIEWS || question->kind == QUESTION_MISSED;
+    bool is_of_one = question->kind == QUESTION_MEMBERSHIPS || question->kind == QUESTION_MISSED;
+    if (is_of_one && question->subjects_count != 1)
+        return false;
+    if (is_of_view && !bytes_is_present(question->user_id))
         return false;
     return question->subjects_count > 0 && question->subjects_count <= QUESTION_SUBJECTS_MAX;
 }

@@ -11,7 +11,8 @@ enum question_kind {
     QUESTION_USERS = 2,  /* which of these users exist, and since when their tokens are valid */
     QUESTION_THREADS = 3, /* what a list of threads shows of these */
     QUESTION_VIEWS = 4,   /* in which of these threads `user_id` takes part, and how far they are */
-    QUESTION_MEMBERSHIPS = 5 /* which threads the one subject, a user, has joined */
+    QUESTION_MEMBERSHIPS = 5, /* which threads the one subject, a user, has joined */
+    QUESTION_MISSED = 6       /* what `user_id` missed of the one subject, a thread, from `from_offset` on */
 };
 
 #define QUESTION_SUBJECTS_MAX 500 /* of one question; who has more to ask asks twice */
@@ -25,6 +26,7 @@ struct question {
     uint32_t left_ms; /* how long the asker still waits */
     struct bytes call;
     struct bytes user_id;
+    uint64_t from_offset;
     struct question_subject *subjects; /* all of one range */
     size_t subjects_count;
 };

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "node/gateway/looking.h"
+#include "node/gateway/missed.h"
 #include "node/gateway/realtime_session.h"
 #include "node/gateway/subscription.h"
 #include "node/log.h"
@@ -13,6 +15,14 @@
 #include <uthash.h>
 
 #define CHANGES_PER_READ 32
+#define ASK_DEADLINE_MS 10000
+
+/* The question to the thread's primary, in a cluster. */
+struct resume_ask {
+    struct gateway_ask ask;
+    struct realtime_session *session; /* NULL: cancelled */
+    struct resume_item *item;
+};
 
 struct resume_item {
     UT_hash_handle hh;
@@ -21,6 +31,12 @@ struct resume_item {
     bool is_begun;
     size_t id_size;
     uint8_t *id; /* NULL: the client did not name the thread, a gap was noticed here */
+    /* In a cluster. */
+    struct resume_ask *asked; /* NULL: not waiting */
+    bool has_answer;
+    struct arena arena; /* of the answer */
+    struct missed answer;
+    size_t told; /* changes of the answer */
 };
 
 /* Found by their threads, walked in the order in which they were asked for. */
@@ -30,6 +46,10 @@ struct resume {
 
 static enum realtime_format format_of(const struct realtime_session *self) {
     return (enum realtime_format)self->format;
+}
+
+static bool is_in_cluster(const struct realtime_session *self) {
+    return self->worker->gateway->listen != NULL;
 }
 
 static struct bytes id_of(const struct resume_item *item) {
@@ -42,8 +62,19 @@ static struct audience_table *audiences_of(const struct realtime_session *self) 
 
 /* ---- what is to be resumed ---- */
 
+static void answer_forget(struct resume_item *item) {
+    if (item->asked != NULL)
+        item->asked->session = NULL;
+    item->asked = NULL;
+    item->has_answer = false;
+    item->told = 0;
+    arena_reset(&item->arena);
+}
+
 static void first_item_free(struct resume *resume) {
     struct resume_item *item = resume->items;
+    answer_forget(item);
+    arena_close(&item->arena);
     HASH_DEL(resume->items, item);
     free(item->id);
     free(item);
@@ -65,6 +96,7 @@ static struct resume_item *item_get(struct resume *resume, const struct id_hash 
     item = calloc(1, sizeof(*item));
     check(item != NULL);
     item->thread = *thread;
+    arena_init(&item->arena);
     HASH_ADD(hh, resume->items, thread, sizeof(item->thread), item);
     return item;
 }
@@ -91,6 +123,7 @@ static void thread_add(struct realtime_session *self, const struct id_hash *thre
     struct resume_item *item = item_get(resume_get(self), thread);
     struct subscription *subscription = subscription_find(audiences_of(self), &self->session, thread);
     item_id_set(item, id);
+    answer_forget(item);
     item->offset = offset;
     item->is_begun = false;
     if (subscription != NULL)
@@ -150,8 +183,11 @@ static void refuse(struct realtime_session *self, const struct resume_item *item
     struct subscription *subscription = subscription_find(audiences_of(self), &self->session, &item->thread);
     if (item->id != NULL)
         realtime_refuse(self, BYTES_ABSENT, id_of(item), &problem);
-    if (subscription != NULL)
-        subscription->is_resuming = false;
+    if (subscription == NULL)
+        return;
+    subscription->is_resuming = false;
+    if (is_in_cluster(self))
+        looking_listen_from(&self->session, &item->thread, subscription->next_offset);
 }
 
 /* on_room comes when the queue has fallen below the same bound. */
@@ -221,11 +257,165 @@ static int deletion_go_on(struct realtime_session *self, const struct resume_ite
     return 0;
 }
 
+/* ---- in a cluster: as the thread's primary has it ---- */
+
+static void on_missed(struct gateway_worker *worker, struct gateway_ask *ask) {
+    struct resume_ask *asked = (struct resume_ask *)ask;
+    struct realtime_session *self = asked->session;
+    struct resume_item *item = asked->item;
+    (void)worker;
+    if (self != NULL) {
+        item->asked = NULL;
+        item->has_answer = true;
+        item->told = 0;
+        int rc = ask->rc;
+        if (rc == STATUS_OK)
+            rc = missed_decode(arena_copy(&item->arena, buffer_bytes(&ask->reply)), &item->arena, &item->answer);
+        if (rc != STATUS_OK)
+            item->answer = (struct missed){.rc = rc};
+    }
+    gateway_ask_free(ask);
+    if (self != NULL)
+        resume_go_on(self);
+}
+
+static int missed_ask(struct realtime_session *self, struct resume_item *item) {
+    struct gateway *gateway = self->worker->gateway;
+    struct resume_ask *asked = calloc(1, sizeof(*asked));
+    struct question_subject subject = {.hash = item->thread};
+    struct question question = {.kind = QUESTION_MISSED,
+                                .left_ms = ASK_DEADLINE_MS,
+                                .user_id = session_user_id(&self->session),
+                                .from_offset = item->offset + 1,
+                                .subjects = &subject,
+                                .subjects_count = 1};
+    check(asked != NULL);
+    *asked = (struct resume_ask){.ask = {.subject = item->thread,
+                                         .deadline_ms = ASK_DEADLINE_MS,
+                                         .worker = self->worker->worker->index,
+                                         .on_answer = on_missed},
+                                 .session = self,
+                                 .item = item};
+    buffer_init(&asked->ask.body);
+    buffer_init(&asked->ask.reply);
+    question_encode(&question, &asked->ask.body);
+    answer_forget(item);
+    int rc = gateway->ask(gateway->core, &asked->ask);
+    if (rc == STATUS_OK)
+        item->asked = asked;
+    else
+        gateway_ask_free(&asked->ask);
+    return rc;
+}
+
+static int encoded_tell(struct realtime_session *self, struct bytes encoded, uint64_t *offset) {
+    struct change change;
+    struct arena arena;
+    arena_init(&arena);
+    int rc = change_decode(encoded, &arena, &change);
+    if (rc == STATUS_OK) {
+        struct broadcast *broadcast = broadcast_new(&change, 0, 0);
+        self->session.kind->tell(&self->session, broadcast);
+        broadcast_release(broadcast);
+        *offset = change.offset;
+    }
+    arena_close(&arena);
+    return rc;
+}
+
+/* Whether the user had this thread, which is gone, in her list. */
+static bool had_thread(struct realtime_session *self, const struct id_hash *thread) {
+    struct gateway_read read;
+    struct user_store store;
+    struct membership_row row;
+    struct arena arena;
+    arena_init(&arena);
+    int rc = gateway_read_begin(self->worker, &arena, &read);
+    if (rc == STATUS_OK) {
+        rc = user_store_open(&store, read.context.transaction, &arena, read.context.master,
+                             session_user_hash(&self->session));
+        if (rc == STATUS_OK)
+            rc = user_membership_get(&store, thread, &row);
+        gateway_read_end(&read);
+    }
+    arena_close(&arena);
+    return rc == STATUS_OK && row.membership != MEMBERSHIP_LEFT;
+}
+
+static void live_from_here(struct realtime_session *self, const struct resume_item *item) {
+    struct subscription *subscription = subscription_find(audiences_of(self), &self->session, &item->thread);
+    if (subscription != NULL)
+        subscription->is_resuming = false;
+    if (item->answer.is_active)
+        looking_listen_from(&self->session, &item->thread, item->answer.newest + 1);
+    else if (subscription != NULL)
+        subscription_remove(audiences_of(self), subscription);
+}
+
+static int answer_complete(struct realtime_session *self, struct resume_item *item) {
+    const struct missed *answer = &item->answer;
+    struct buffer frame;
+    uint64_t offset;
+    int rc = bytes_is_present(answer->receipts) ? encoded_tell(self, answer->receipts, &offset) : STATUS_OK;
+    buffer_init(&frame);
+    realtime_complete_encode(format_of(self), answer->thread_id, answer->newest, &frame);
+    realtime_send_close(self, &frame);
+    live_from_here(self, item);
+    return rc;
+}
+
+static void answer_gap(struct realtime_session *self, struct resume_item *item) {
+    struct buffer frame;
+    buffer_init(&frame);
+    realtime_gap_encode(format_of(self), item->answer.thread_id, item->offset, item->answer.newest, &frame);
+    realtime_send_close(self, &frame);
+    live_from_here(self, item);
+}
+
+/* What the client has not read yet waits for room. */
+static int answer_tell(struct realtime_session *self, struct resume_item *item, bool *is_done) {
+    const struct missed *answer = &item->answer;
+    bool is_gap = item->offset > answer->newest || answer->newest - item->offset > LIMIT_RESUME_CHANGES_MAX;
+    if (answer->rc != STATUS_OK)
+        return (int)answer->rc;
+    if (answer->is_deleted && !had_thread(self, &item->thread))
+        return STATUS_THREAD_NOT_FOUND;
+    if (!item->is_begun && is_gap && !answer->is_deleted) {
+        answer_gap(self, item);
+        *is_done = true;
+        return STATUS_OK;
+    }
+    item->is_begun = true;
+    for (; item->told < answer->changes_count; item->told++) {
+        if (!has_room(self))
+            return STATUS_OK;
+        int rc = encoded_tell(self, answer->changes[item->told].encoded, &item->offset);
+        if (rc != STATUS_OK)
+            return rc;
+    }
+    if (!answer->is_complete)
+        return answer->changes_count > 0 ? missed_ask(self, item) : STATUS_MALFORMED;
+    *is_done = true;
+    return answer_complete(self, item);
+}
+
+static bool cluster_item_go_on(struct realtime_session *self, struct resume_item *item) {
+    bool is_done = false;
+    int rc = item->has_answer ? answer_tell(self, item, &is_done) : missed_ask(self, item);
+    if (rc != STATUS_OK)
+        refuse(self, item, rc);
+    return rc != STATUS_OK || is_done;
+}
+
+/* ---- one after the other ---- */
+
 static bool item_go_on(struct realtime_session *self, struct resume_item *item) {
     struct gateway_read read;
     struct thread_view view;
     struct arena arena;
     bool is_done = true;
+    if (is_in_cluster(self))
+        return cluster_item_go_on(self, item);
     arena_init(&arena);
     int rc = gateway_read_begin(self->worker, &arena, &read);
     if (rc == 0) {
@@ -246,7 +436,7 @@ void resume_go_on(struct realtime_session *self) {
     struct resume *resume = self->resume;
     if (self->worker->gateway->listen != NULL && !self->session.has_looked)
         return; /* nothing is told before the welcome */
-    while (resume != NULL && resume->items != NULL && has_room(self))
+    while (resume != NULL && resume->items != NULL && resume->items->asked == NULL && has_room(self))
         if (item_go_on(self, resume->items))
             first_item_free(resume);
     if (resume != NULL && resume->items == NULL) {

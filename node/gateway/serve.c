@@ -4,6 +4,7 @@
 
 #include "node/gateway/authentication.h"
 #include "node/gateway/looking.h"
+#include "node/gateway/missed.h"
 #include "proto/check.h"
 #include "proto/forwarded_call.h"
 #include "proto/question.h"
@@ -158,6 +159,20 @@ static void memberships_serve(struct gateway_worker *worker, struct serving *sel
     buffer_close(&encoded);
 }
 
+static void missed_serve(struct gateway_worker *worker, struct serving *self, struct arena *arena,
+                         const struct question *question) {
+    struct missed missed;
+    struct buffer encoded;
+    int rc = STATUS_NOT_PRIMARY;
+    buffer_init(&encoded);
+    if (are_here(worker->gateway, question))
+        rc = missed_read(worker, arena, question, &missed);
+    if (rc == STATUS_OK)
+        missed_encode(&missed, &encoded);
+    serving_end(self, rc, buffer_bytes(&encoded));
+    buffer_close(&encoded);
+}
+
 /* ---- all of them ---- */
 
 static void on_question(void *receiver, struct parcel *parcel) {
@@ -173,6 +188,8 @@ static void on_question(void *receiver, struct parcel *parcel) {
         call_serve(worker, self, &question);
     else if (question.kind == QUESTION_MEMBERSHIPS)
         memberships_serve(worker, self, &arena, &question);
+    else if (question.kind == QUESTION_MISSED)
+        missed_serve(worker, self, &arena, &question);
     else
         facts_serve(worker, self, &arena, &question);
     arena_close(&arena);
