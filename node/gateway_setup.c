@@ -170,6 +170,7 @@ static void gateway_fill(struct server *server) {
     gateway->place = server->leads == NULL ? NULL : routing_place;
     gateway->is_ready = server->leads == NULL ? NULL : routing_is_ready;
     gateway->ask = server->leads == NULL ? NULL : routing_ask;
+    gateway->copies = server->leads == NULL ? NULL : routing_copies;
     gateway->listen = server->leads == NULL ? NULL : routing_listen;
     gateway->unlisten = server->leads == NULL ? NULL : routing_unlisten;
     gateway->started_ms = worker_wall_ms();

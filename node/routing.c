@@ -20,11 +20,20 @@ void routing_update(struct server *server) {
     }
 }
 
-enum gateway_place routing_place(void *context, const struct id_hash *subject) {
-    struct server *server = context;
+static struct lead *lead_of(struct server *server, const struct id_hash *subject) {
     struct cluster_map map;
     cluster_map_init(&map, server->folder.settings.range_count);
-    struct lead *lead = &server->leads[cluster_map_range_of(&map, subject)];
+    return &server->leads[cluster_map_range_of(&map, subject)];
+}
+
+unsigned routing_copies(void *context, const struct id_hash *subject) {
+    size_t in_sync = atomic_load_explicit(&lead_of(context, subject)->in_sync, memory_order_relaxed);
+    return in_sync == 0 ? 0 : (unsigned)in_sync - 1;
+}
+
+enum gateway_place routing_place(void *context, const struct id_hash *subject) {
+    struct server *server = context;
+    struct lead *lead = lead_of(server, subject);
     if (core_loop_monotonic_ms() < atomic_load_explicit(&lead->lease_until_ms, memory_order_acquire))
         return GATEWAY_HERE;
     uint64_t primary = atomic_load_explicit(&lead->primary, memory_order_relaxed);

@@ -75,6 +75,7 @@ int routing_open(struct server *server);
 void routing_update(struct server *server);                                    /* after each step */
 enum gateway_place routing_place(void *server, const struct id_hash *subject); /* gateway->place */
 bool routing_is_ready(void *server);                                           /* gateway->is_ready */
+unsigned routing_copies(void *server, const struct id_hash *subject);          /* gateway->copies */
 int routing_ask(void *server, struct gateway_ask *ask);                        /* gateway->ask */
 void routing_reply(struct server *server, const struct action *action);
 void routing_serve(struct server *server, const struct action *action);

@@ -19,10 +19,8 @@ static const struct codec_field QUESTION_FIELDS[] = {
 static const struct codec_table QUESTION_TABLE = CODEC_TABLE(struct question, QUESTION_FIELDS);
 
 static const struct codec_field FACT_FIELDS[] = {
-    CODEC_MEMBER(1, CODEC_BOOL, struct fact, is_there),
-    CODEC_MEMBER(2, CODEC_I64, struct fact, valid_from_s),
-    CODEC_MEMBER(3, CODEC_BYTES, struct fact, topic),
-    CODEC_MEMBER(4, CODEC_I64, struct fact, last_message_ms),
+    CODEC_MEMBER(1, CODEC_BOOL, struct fact, is_there), CODEC_MEMBER(2, CODEC_I64, struct fact, valid_from_s),
+    CODEC_MEMBER(3, CODEC_BYTES, struct fact, topic),   CODEC_MEMBER(4, CODEC_I64, struct fact, last_message_ms),
     CODEC_MEMBER(5, CODEC_U64, struct fact, offset),
 };
 static const struct codec_table FACT_TABLE = CODEC_TABLE(struct fact, FACT_FIELDS);

@@ -7,10 +7,10 @@
 #include "proto/msgpack_codec.h"
 
 enum question_kind {
-    QUESTION_CALL = 1,   /* `call` */
-    QUESTION_USERS = 2,  /* which of these users exist, and since when their tokens are valid */
-    QUESTION_THREADS = 3, /* what a list of threads shows of these */
-    QUESTION_VIEWS = 4,   /* in which of these threads `user_id` takes part, and how far they are */
+    QUESTION_CALL = 1,        /* `call` */
+    QUESTION_USERS = 2,       /* which of these users exist, and since when their tokens are valid */
+    QUESTION_THREADS = 3,     /* what a list of threads shows of these */
+    QUESTION_VIEWS = 4,       /* in which of these threads `user_id` takes part, and how far they are */
     QUESTION_MEMBERSHIPS = 5, /* which threads the one subject, a user, has joined */
     QUESTION_MISSED = 6       /* what `user_id` missed of the one subject, a thread, from `from_offset` on */
 };

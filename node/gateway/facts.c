@@ -53,8 +53,11 @@ static void question_write(struct facts_ask *self, const struct facts *facts) {
     struct question_subject subjects[QUESTION_SUBJECTS_MAX];
     for (size_t i = 0; i < self->count; i++)
         subjects[i].hash = facts->subjects[self->places[i]];
-    struct question question = {
-        .kind = facts->kind, .left_ms = self->ask.deadline_ms, .user_id = facts->user_id, .subjects = subjects, .subjects_count = self->count};
+    struct question question = {.kind = facts->kind,
+                                .left_ms = self->ask.deadline_ms,
+                                .user_id = facts->user_id,
+                                .subjects = subjects,
+                                .subjects_count = self->count};
     buffer_init(&self->ask.body);
     buffer_init(&self->ask.reply);
     question_encode(&question, &self->ask.body);

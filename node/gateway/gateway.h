@@ -48,6 +48,8 @@ struct gateway {
      * lead, and then serves it too. The answer comes to the worker named in it. STATUS_SHUTTING_DOWN,
      * STATUS_OVERLOADED: not taken, still yours. */
     int (*ask)(void *core, struct gateway_ask *ask);
+    /* How many other nodes hold durably what this one has of the subject's range. NULL: none do. */
+    unsigned (*copies)(void *core, const struct id_hash *subject);
     /* In a cluster, sessions hear of a thread only what is listened to: everything from `next_offset` on, in order,
      * perhaps again what others had told already. Offset 0: a user; gateway_look_again follows. Each is ended by one
      * unlisten. NULL: a node alone, whose sessions hear everything. */
@@ -97,6 +99,10 @@ void gateway_ask_free(struct gateway_ask *ask);
 
 static inline bool gateway_is_here(const struct gateway *gateway, const struct id_hash *subject) {
     return gateway->place == NULL || gateway->place(gateway->core, subject) == GATEWAY_HERE;
+}
+
+static inline unsigned gateway_copies(const struct gateway *gateway, const struct id_hash *subject) {
+    return gateway->copies == NULL ? 0 : gateway->copies(gateway->core, subject);
 }
 
 /* A new entry of a client for `subject`, with the worker filled in; what the command borrows is to be copied into

@@ -1,7 +1,7 @@
 #pragma once
-/* In a cluster: how a session finds the threads it has to listen to. Which ones its user has joined is asked of the node
- * that leads the user, where each of them is now of those that lead the threads. Looked for whenever something that
- * concerns the user may have been missed, the first time included.
+/* In a cluster: how a session finds the threads it has to listen to. Which ones its user has joined is asked of the
+ * node that leads the user, where each of them is now of those that lead the threads. Looked for whenever something
+ * that concerns the user may have been missed, the first time included.
  *
  *   gateway_look_again ─▶ the user's threads ─▶ where each new one is ─▶ listens from there ─▶ kind->on_listening */
 #include "node/gateway/session.h"

@@ -17,6 +17,7 @@ static const struct codec_field MISSED_FIELDS[] = {
     CODEC_MEMBER(6, CODEC_BOOL, struct missed, is_active),
     CODEC_MEMBER(7, CODEC_BOOL, struct missed, is_deleted),
     CODEC_MEMBER(8, CODEC_BYTES, struct missed, receipts),
+    CODEC_MEMBER(9, CODEC_U32, struct missed, copies),
 };
 static const struct codec_table MISSED_TABLE = CODEC_TABLE(struct missed, MISSED_FIELDS);
 
@@ -83,7 +84,7 @@ int missed_read(struct gateway_worker *worker, struct arena *arena, const struct
     const struct id_hash *thread = &question->subjects[0].hash;
     struct gateway_read read;
     struct thread_view view;
-    *missed = (struct missed){.rc = STATUS_OK};
+    *missed = (struct missed){.copies = gateway_copies(worker->gateway, thread)};
     int rc = gateway_read_begin(worker, arena, &read);
     if (rc != STATUS_OK)
         return rc;

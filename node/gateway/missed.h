@@ -13,10 +13,11 @@ struct missed {
     struct bytes thread_id;
     struct missed_change *changes; /* oldest first */
     size_t changes_count;
-    bool is_complete;      /* there are no more */
-    uint64_t newest;       /* offset; for a removed user that of the removal */
-    bool is_active;        /* the user takes part, and is to hear what comes above `newest` */
-    bool is_deleted;       /* the thread is gone, and the one change says so; whether the user may know is to be found */
+    bool is_complete; /* there are no more */
+    uint64_t newest;  /* offset; for a removed user that of the removal */
+    bool is_active;   /* the user takes part, and is to hear what comes above `newest` */
+    bool is_deleted;  /* the thread is gone, and the one change says so; whether the user may know is to be found */
+    uint32_t copies;  /* how many other nodes hold the changes durably */
     struct bytes receipts; /* a change; absent: none */
 };
 

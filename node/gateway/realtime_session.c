@@ -153,7 +153,7 @@ static void realtime_on_listening(struct session *session, int rc) {
     welcome(self);
     if (rc != STATUS_OK)
         listening_failed(self, BYTES_ABSENT, rc);
-    resume_go_on(self);
+    resume_begin(self);
 }
 
 static const struct session_kind realtime_kind = {.tell = realtime_tell,

@@ -308,13 +308,13 @@ static int missed_ask(struct realtime_session *self, struct resume_item *item) {
     return rc;
 }
 
-static int encoded_tell(struct realtime_session *self, struct bytes encoded, uint64_t *offset) {
+static int encoded_tell(struct realtime_session *self, struct bytes encoded, unsigned copies, uint64_t *offset) {
     struct change change;
     struct arena arena;
     arena_init(&arena);
     int rc = change_decode(encoded, &arena, &change);
     if (rc == STATUS_OK) {
-        struct broadcast *broadcast = broadcast_new(&change, 0, 0);
+        struct broadcast *broadcast = broadcast_new(&change, copies, 0);
         self->session.kind->tell(&self->session, broadcast);
         broadcast_release(broadcast);
         *offset = change.offset;
@@ -356,7 +356,7 @@ static int answer_complete(struct realtime_session *self, struct resume_item *it
     const struct missed *answer = &item->answer;
     struct buffer frame;
     uint64_t offset;
-    int rc = bytes_is_present(answer->receipts) ? encoded_tell(self, answer->receipts, &offset) : STATUS_OK;
+    int rc = bytes_is_present(answer->receipts) ? encoded_tell(self, answer->receipts, 0, &offset) : STATUS_OK;
     buffer_init(&frame);
     realtime_complete_encode(format_of(self), answer->thread_id, answer->newest, &frame);
     realtime_send_close(self, &frame);
@@ -389,7 +389,7 @@ static int answer_tell(struct realtime_session *self, struct resume_item *item, 
     for (; item->told < answer->changes_count; item->told++) {
         if (!has_room(self))
             return STATUS_OK;
-        int rc = encoded_tell(self, answer->changes[item->told].encoded, &item->offset);
+        int rc = encoded_tell(self, answer->changes[item->told].encoded, answer->copies, &item->offset);
         if (rc != STATUS_OK)
             return rc;
     }
@@ -430,6 +430,16 @@ static bool item_go_on(struct realtime_session *self, struct resume_item *item) 
         refuse(self, item, rc);
     arena_close(&arena);
     return rc != 0 || is_done;
+}
+
+void resume_begin(struct realtime_session *self) {
+    for (struct resume_item *item = self->resume == NULL ? NULL : self->resume->items; item != NULL;
+         item = item->hh.next) {
+        struct subscription *subscription = subscription_find(audiences_of(self), &self->session, &item->thread);
+        if (subscription != NULL)
+            subscription->is_resuming = true;
+    }
+    resume_go_on(self);
 }
 
 void resume_go_on(struct realtime_session *self) {

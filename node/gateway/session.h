@@ -20,11 +20,11 @@ struct session {
     int64_t token_expires_s;
     uint8_t scopes;
     bool is_told_to_move;
-    bool is_revoked; /* the token was taken back before it expired */
+    bool is_revoked;         /* the token was taken back before it expired */
     bool is_user_listened;   /* in a cluster: what concerns its user comes here */
     bool has_looked;         /* in a cluster: what it joins from now on is told from the joining on */
     bool has_told_listening; /* on_listening was called */
-    bool is_deaf;    /* listens to nothing for now, whatever its user joins */
+    bool is_deaf;            /* listens to nothing for now, whatever its user joins */
 };
 
 /* What a kind of session does. None but free may end a session at once. */

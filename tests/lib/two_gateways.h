@@ -15,6 +15,7 @@
 #include "node/gateway/endpoint_registry.h"
 #include "node/gateway/forward.h"
 #include "node/gateway/identity_api.h"
+#include "node/gateway/looking.h"
 #include "node/gateway/realtime_session.h"
 #include "node/gateway/serve.h"
 #include "node/gateway/session.h"
@@ -31,6 +32,14 @@
 
 struct two_gateways;
 
+/* A thread that sessions of a node listen to, or a user. */
+struct two_listened {
+    struct two_listened *next;
+    struct id_hash subject;
+    unsigned count;
+    uint64_t next_offset; /* of what is told there next; 0: a user */
+};
+
 struct gateway_node {
     struct two_gateways *all;
     unsigned index;
@@ -46,6 +55,7 @@ struct gateway_node {
     atomic_bool is_mute;    /* keeps what is proposed and never answers */
     atomic_bool loses_next; /* applies the next proposal, but loses the range before it can say so */
     struct entry *kept;
+    struct two_listened *listened;
 };
 
 /* A question on its way; lives until its answer. */
@@ -61,6 +71,7 @@ struct two_gateways {
     struct gateway_node nodes[GATEWAYS];
     atomic_uint leaders[RANGES];
     bool is_replicated;       /* both stores have everything */
+    bool is_listening;        /* sessions are told what changes */
     atomic_int misdirections; /* so many questions go to the wrong node first */
     atomic_int not_primary;   /* how often a node said that it does not lead */
     struct carried *parked;   /* nobody leads what they are about */
@@ -185,6 +196,89 @@ static inline void two_lead(struct two_gateways *all, const struct id_hash *subj
         two_parked_end(all, two_carry);
 }
 
+/* ---- what is listened to; under the mutex ---- */
+
+static inline struct two_listened **two_listened_find(struct gateway_node *node, const struct id_hash *subject) {
+    struct two_listened **link = &node->listened;
+    while (*link != NULL && !id_hash_equal(&(*link)->subject, subject))
+        link = &(*link)->next;
+    return link;
+}
+
+static inline void two_tell(struct gateway_node *node, const struct change *change, uint64_t from_offset) {
+    struct broadcast *broadcast = broadcast_new(change, 1, 1);
+    if (from_offset != 0)
+        broadcast_covers_from(broadcast, from_offset);
+    if (worker_post(&node->worker, broadcast_parcel(broadcast, 0)) != STATUS_OK)
+        broadcast_release(broadcast);
+}
+
+static inline void two_publish(struct two_gateways *all, const struct outcome *outcome) {
+    for (const struct outcome_change *each = outcome->changes; each != NULL; each = each->next) {
+        for (unsigned i = 0; i < GATEWAYS; i++) {
+            struct two_listened *listened = *two_listened_find(&all->nodes[i], &each->change.subject);
+            if (listened == NULL)
+                continue;
+            two_tell(&all->nodes[i], &each->change, 0);
+            if (listened->next_offset != 0 && each->change.offset != 0)
+                listened->next_offset = each->change.offset + 1;
+        }
+    }
+}
+
+/* From the store of the node that leads the thread, as it is now. */
+static inline void two_repeat(struct gateway_node *node, struct two_listened *listened) {
+    struct fixture *store = &node->all->nodes[two_leader_of(node->all, &listened->subject)].store;
+    struct store_transaction *transaction;
+    struct thread_view view;
+    struct change *changes;
+    size_t count;
+    bool is_complete;
+    check(store_begin_read(store->store, &transaction) == STATUS_OK);
+    struct apply_context context = fixture_context(store, transaction);
+    check(thread_view_open_whole(&view, &context, &listened->subject) == STATUS_OK);
+    check(thread_view_changes(&view, listened->next_offset, SIZE_MAX, &changes, &count, &is_complete) == STATUS_OK);
+    for (size_t i = 0; i < count; i++) {
+        two_tell(node, &changes[i], listened->next_offset);
+        listened->next_offset = changes[i].offset + 1;
+    }
+    listened->next_offset = view.counters.offset + 1;
+    store_abort(transaction);
+}
+
+static inline void two_listen(void *core, const struct id_hash *subject, uint64_t next_offset) {
+    struct gateway_node *node = core;
+    pthread_mutex_lock(&node->all->mutex);
+    struct two_listened **link = two_listened_find(node, subject);
+    bool is_new = *link == NULL;
+    if (is_new) {
+        *link = calloc(1, sizeof(**link));
+        check(*link != NULL);
+        (*link)->subject = *subject;
+    }
+    (*link)->count++;
+    if (next_offset == 0) {
+        gateway_look_again(&node->gateway_worker, subject);
+    } else if (is_new || (*link)->next_offset > next_offset) {
+        (*link)->next_offset = next_offset;
+        two_repeat(node, *link);
+    }
+    pthread_mutex_unlock(&node->all->mutex);
+}
+
+static inline void two_unlisten(void *core, const struct id_hash *subject) {
+    struct gateway_node *node = core;
+    pthread_mutex_lock(&node->all->mutex);
+    struct two_listened **link = two_listened_find(node, subject);
+    struct two_listened *listened = *link;
+    check(listened != NULL);
+    if (--listened->count == 0) {
+        *link = listened->next;
+        free(listened);
+    }
+    pthread_mutex_unlock(&node->all->mutex);
+}
+
 static inline struct command_result two_apply(struct two_gateways *all, struct command *command) {
     struct command_result result = {.rc = STATUS_NOT_PRIMARY};
     unsigned leader = two_leader_of(all, &command->subject);
@@ -197,6 +291,7 @@ static inline struct command_result two_apply(struct two_gateways *all, struct c
         outcome = store->outcome;
         result = outcome.result;
     }
+    two_publish(all, &outcome);
     for (struct outcome_follow_up *each = outcome.follow_ups; each != NULL; each = each->next) {
         for (size_t i = 0; i < each->row.users_count && !each->row.is_purge; i++) {
             struct command told = {.kind = COMMAND_USER_THREAD,
@@ -292,6 +387,8 @@ static inline void two_node_open(struct two_gateways *all, unsigned index) {
                                      .notice = two_notice,
                                      .place = two_place,
                                      .ask = two_ask,
+                                     .listen = all->is_listening ? two_listen : NULL,
+                                     .unlisten = all->is_listening ? two_unlisten : NULL,
                                      .endpoints = endpoint_registry_new()};
     token_key_from_seed(&node->gateway.token_key, seed);
     node->gateway_worker = (struct gateway_worker){.gateway = &node->gateway, .worker = &node->worker};
@@ -316,15 +413,20 @@ static inline void two_node_stop(struct gateway_node *node) {
 }
 
 /* Must not move afterwards. Even ranges are led by the first node, odd ones by the second. */
-static inline void two_open(struct two_gateways *all, bool is_replicated) {
+static inline void two_open_with(struct two_gateways *all, bool is_replicated, bool is_listening) {
     memset(all, 0, sizeof(*all));
     all->is_replicated = is_replicated;
+    all->is_listening = is_listening;
     arena_init(&all->arena);
     check(pthread_mutex_init(&all->mutex, NULL) == 0);
     for (unsigned i = 0; i < RANGES; i++)
         atomic_store(&all->leaders[i], i % GATEWAYS);
     for (unsigned i = 0; i < GATEWAYS; i++)
         two_node_open(all, i);
+}
+
+static inline void two_open(struct two_gateways *all, bool is_replicated) {
+    two_open_with(all, is_replicated, false);
 }
 
 static inline void two_close(struct two_gateways *all) {

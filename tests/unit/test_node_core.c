@@ -74,6 +74,8 @@ static void action_perform(const struct action *action) {
     case ACTION_SWAP:
     case ACTION_READ_OUTBOX:
     case ACTION_READ_CHUNK:
+    case ACTION_REPEAT:
+    case ACTION_LOOK_AGAIN:
         check(false); /* the node is alone */
         break;
     }

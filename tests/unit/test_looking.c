@@ -1,0 +1,214 @@
+/* Real time on a node that does not lead the threads of its sessions: two gateways, each with its own store. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/lib/two_gateways.h"
+
+static struct two_gateways all;
+
+static int open_both(void **state) {
+    (void)state;
+    two_open_with(&all, false, true);
+    return 0;
+}
+
+static int close_both(void **state) {
+    (void)state;
+    two_close(&all);
+    for (unsigned i = 0; i < GATEWAYS; i++)
+        if (all.nodes[i].listened != NULL)
+            fail_msg("a node listens to something for nobody");
+    return 0;
+}
+
+/* ---- a client ---- */
+
+struct client {
+    int fd;
+    char text[512 * 1024]; /* everything that has come */
+    size_t size;
+    size_t at; /* what was awaited lies before */
+};
+
+/* With a mask of zeros. */
+static void frame_write(struct client *client, struct bytes payload) {
+    uint8_t head[8] = {0x81, 0x80 | 126, (uint8_t)(payload.size >> 8), (uint8_t)payload.size};
+    assert_in_range(payload.size, 126, 65535);
+    two_write(client->fd, bytes_of(head, sizeof(head)));
+    two_write(client->fd, payload);
+}
+
+/* In this order. */
+static void await(struct client *client, const char *wanted) {
+    const char *found;
+    while ((found = strstr(client->text + client->at, wanted)) == NULL) {
+        size_t room = sizeof(client->text) - 1 - client->size;
+        ssize_t received = room == 0 ? 0 : recv(client->fd, client->text + client->size, room, 0);
+        if (received <= 0)
+            fail_msg("'%s' never came, but:\n%s", wanted, client->text + client->at);
+        /* Headers of frames may hold zeros. */
+        for (ssize_t i = 0; i < received; i++, client->size++)
+            if (client->text[client->size] == '\0')
+                client->text[client->size] = ' ';
+        client->text[client->size] = '\0';
+    }
+    client->at = (size_t)(found - client->text) + strlen(wanted);
+}
+
+static struct client *client_open(unsigned at, const struct two_user *user, const char *resume) {
+    struct client *client = calloc(1, sizeof(*client));
+    assert_non_null(client);
+    client->fd = two_connect(&all.nodes[at]);
+    two_write(client->fd,
+              BYTES_LITERAL("GET /realtime HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"));
+    await(client, "\r\n\r\n");
+    frame_write(client, arena_printf(&all.arena, "{\"type\":\"connect\",\"token\":\"%.*s\"%s}", BYTES_ARG(user->token),
+                                     resume));
+    await(client, "\"connected\"");
+    return client;
+}
+
+static void client_close(struct client *client) {
+    close(client->fd);
+    free(client);
+}
+
+/* ---- what happens to threads ---- */
+
+static const char *thread_new(const struct two_user *user, const struct two_user *other, unsigned leader) {
+    struct bytes id = two_repeatability_id(&all, user, leader);
+    const char *header =
+        arena_text(&all.arena, arena_printf(&all.arena, "repeatability-request-id: %.*s\r\n", BYTES_ARG(id)));
+    const char *body = arena_text(
+        &all.arena, arena_printf(&all.arena,
+                                 "{\"topic\":\"t\",\"participants\":[{\"communicationIdentifier\":{\"rawId\":"
+                                 "\"%.*s\",\"communicationUser\":{\"id\":\"%.*s\"}}}]}",
+                                 BYTES_ARG(other->id), BYTES_ARG(other->id)));
+    struct client_answer answer = two_call(&all, &all.arena, leader, user, "POST", "/chat/threads?" API, header, body);
+    assert_int_equal(answer.status, 201);
+    return arena_text(&all.arena, two_member(answer.text, "id"));
+}
+
+static void message_send(const struct two_user *user, const char *thread, const char *content) {
+    const char *target = arena_text(&all.arena, arena_printf(&all.arena, "/chat/threads/%s/messages?" API, thread));
+    const char *body = arena_text(&all.arena, arena_printf(&all.arena, "{\"content\":\"%s\"}", content));
+    assert_int_equal(two_call(&all, &all.arena, 0, user, "POST", target, "", body).status, 201);
+}
+
+static void participant_remove(const struct two_user *user, const char *thread, const struct two_user *removed) {
+    const char *target =
+        arena_text(&all.arena, arena_printf(&all.arena, "/chat/threads/%s/participants/:remove?" API, thread));
+    const char *body =
+        arena_text(&all.arena, arena_printf(&all.arena, "{\"rawId\":\"%.*s\",\"communicationUser\":{\"id\":\"%.*s\"}}",
+                                            BYTES_ARG(removed->id), BYTES_ARG(removed->id)));
+    assert_int_equal(two_call(&all, &all.arena, 0, user, "POST", target, "", body).status, 204);
+}
+
+static const char *position(const char *thread, unsigned offset) {
+    return arena_text(&all.arena, arena_printf(&all.arena, ",\"resume\":{\"%s\":%u}", thread, offset));
+}
+
+/* ---- the tests ---- */
+
+static void a_session_hears_of_threads_that_any_node_leads(void **state) {
+    (void)state;
+    struct two_user alice = two_user(&all, 0);
+    struct two_user bob = two_user(&all, 1);
+    const char *threads[] = {thread_new(&alice, &bob, 0), thread_new(&alice, &bob, 1)};
+    for (unsigned at = 0; at < GATEWAYS; at++) {
+        struct client *first = client_open(at, &alice, "");
+        struct client *second = client_open(at, &bob, "");
+        for (size_t i = 0; i < 2; i++) {
+            message_send(&alice, threads[i], "news");
+            await(first, "\"news\"");
+            await(second, "\"news\"");
+        }
+        assert_int_equal(two_count(first->text, "\"news\""), 2);
+        client_close(first);
+        client_close(second);
+    }
+}
+
+static void a_session_hears_of_threads_that_its_user_joins(void **state) {
+    (void)state;
+    struct two_user alice = two_user(&all, 0);
+    struct two_user bob = two_user(&all, 1);
+    struct client *clients[] = {client_open(0, &bob, ""), client_open(1, &bob, ""), client_open(1, &bob, "")};
+    for (unsigned leader = 0; leader < GATEWAYS; leader++) {
+        const char *thread = thread_new(&alice, &bob, leader);
+        message_send(&alice, thread, "first");
+        message_send(&alice, thread, "second");
+        for (size_t i = 0; i < 3; i++) {
+            await(clients[i], thread);
+            await(clients[i], "\"first\"");
+            await(clients[i], "\"second\"");
+        }
+    }
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(two_count(clients[i]->text, "\"first\""), 2);
+        client_close(clients[i]);
+    }
+}
+
+static void a_removed_user_hears_of_it_and_nothing_more(void **state) {
+    (void)state;
+    struct two_user alice = two_user(&all, 0);
+    struct two_user bob = two_user(&all, 1);
+    const char *left = thread_new(&alice, &bob, 0);
+    const char *kept = thread_new(&alice, &bob, 0);
+    struct client *client = client_open(1, &bob, "");
+    participant_remove(&alice, left, &bob);
+    message_send(&alice, left, "secret");
+    message_send(&alice, kept, "open");
+    await(client, "articipantsRemoved");
+    await(client, "\"open\"");
+    assert_int_equal(two_count(client->text, "secret"), 0);
+    client_close(client);
+}
+
+static void what_was_missed_is_asked_of_the_node_that_leads_the_thread(void **state) {
+    (void)state;
+    struct two_user alice = two_user(&all, 0);
+    struct two_user bob = two_user(&all, 1);
+    const char *thread = thread_new(&alice, &bob, 0);
+    for (unsigned i = 0; i < 150; i++)
+        message_send(&alice, thread, arena_text(&all.arena, arena_printf(&all.arena, "m%u", i)));
+    struct client *client = client_open(1, &bob, position(thread, 2));
+    for (unsigned i = 0; i < 150; i++)
+        await(client, arena_text(&all.arena, arena_printf(&all.arena, "\"m%u\"", i)));
+    await(client, "omplete");
+    message_send(&alice, thread, "live");
+    await(client, "\"live\"");
+    assert_int_equal(two_count(client->text, "\"live\""), 1);
+    client_close(client);
+}
+
+static void a_stranger_misses_nothing(void **state) {
+    (void)state;
+    struct two_user alice = two_user(&all, 0);
+    struct two_user bob = two_user(&all, 1);
+    struct two_user carol = two_user(&all, 1);
+    const char *thread = thread_new(&alice, &bob, 0);
+    message_send(&alice, thread, "secret");
+    struct client *client = client_open(1, &carol, position(thread, 1));
+    await(client, "\"error\"");
+    assert_int_equal(two_count(client->text, "secret"), 0);
+    client_close(client);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_session_hears_of_threads_that_any_node_leads, open_both, close_both),
+        cmocka_unit_test_setup_teardown(a_session_hears_of_threads_that_its_user_joins, open_both, close_both),
+        cmocka_unit_test_setup_teardown(a_removed_user_hears_of_it_and_nothing_more, open_both, close_both),
+        cmocka_unit_test_setup_teardown(what_was_missed_is_asked_of_the_node_that_leads_the_thread, open_both,
+                                        close_both),
+        cmocka_unit_test_setup_teardown(a_stranger_misses_nothing, open_both, close_both),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
