@@ -90,7 +90,11 @@ static int rules_check(const struct chat_call *call, const struct gateway_read *
         rc = outcome.result.rc;
     if (rc != 0)
         return refuse(call, rc);
-    return outcome.result.is_duplicate ? settle(call, &outcome.result) : 0;
+    if (!outcome.result.is_duplicate)
+        return 0;
+    rc = settle(call, &outcome.result);
+    call->reply->copies = gateway_copies(call->worker->gateway, &command->subject);
+    return rc;
 }
 
 static int read_begin(const struct chat_call *call, struct gateway_read *read) {
