@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { freePort } from "../../lib/node.mjs";
-import { Etcd, base64 } from "./etcd.mjs";
+import { Etcd, Passage, base64 } from "./etcd.mjs";
 import { decode } from "./msgpack.mjs";
 import { World } from "./world.mjs";
 
@@ -27,9 +27,10 @@ export class ThreeNodes {
             world.name = `node-${number}`;
             world.isDisturbed = false; // killed, stopped, or not ready again since
             expectToRun(world);
+            world.toEtcd = await Passage.to(cluster.etcd.members[0].port);
             world.flags = [
                 "--node-name", world.name, "--peer-listen", `127.0.0.1:${await freePort()}`,
-                "--etcd-endpoints", cluster.etcd.endpoints, "--cluster-secret-file", secret,
+                "--etcd-endpoints", `http://127.0.0.1:${world.toEtcd.port}`, "--cluster-secret-file", secret,
             ];
             cluster.nodes.push(world);
         }
@@ -80,6 +81,7 @@ export class ThreeNodes {
     async stop() {
         for (const world of this.nodes) if (world.node.isRunning) world.node.signal("SIGCONT");
         await Promise.all(this.nodes.filter(({ node }) => node.isRunning).map((world) => world.end()));
+        for (const world of this.nodes) world.toEtcd.close();
         await this.etcd.stop();
     }
 }
