@@ -28,8 +28,10 @@ export class ThreeNodes {
             world.isDisturbed = false; // killed, stopped, or not ready again since
             expectToRun(world);
             world.toEtcd = await Passage.to(cluster.etcd.members[0].port);
+            const peerPort = await freePort();
+            world.fromPeers = await Passage.to(peerPort);
             world.flags = [
-                "--node-name", world.name, "--peer-listen", `127.0.0.1:${await freePort()}`,
+                "--node-name", world.name, "--peer-listen", `127.0.0.1:${peerPort}`, "--peer-address", `127.0.0.1:${world.fromPeers.port}`,
                 "--etcd-endpoints", `http://127.0.0.1:${world.toEtcd.port}`, "--cluster-secret-file", secret,
             ];
             cluster.nodes.push(world);
@@ -81,7 +83,7 @@ export class ThreeNodes {
     async stop() {
         for (const world of this.nodes) if (world.node.isRunning) world.node.signal("SIGCONT");
         await Promise.all(this.nodes.filter(({ node }) => node.isRunning).map((world) => world.end()));
-        for (const world of this.nodes) world.toEtcd.close();
+        for (const world of this.nodes) for (const passage of [world.toEtcd, world.fromPeers]) passage.close();
         await this.etcd.stop();
     }
 }
