@@ -1,0 +1,144 @@
+/* The coordinator: range records with versions and compare-and-swap, watches that come late or not at all, the list of
+ * live nodes. It can be away, cut off from a machine, and keep the outcome of a swap to itself. */
+#include <stdlib.h>
+
+#include "proto/check.h"
+#include "proto/status.h"
+#include "tests/sim/world.h"
+
+#define ALIVE_US 5000000
+#define LIST_US_MIN 500000
+#define LIST_US_MAX 3000000
+#define LOST_PER_MILLE 50
+#define LATE_US_MAX 4000000
+
+static int64_t delay_choose(struct world *world) {
+    if (!world->is_calm && chance_per_mille(&world->chance, world->coordinator.late_per_mille))
+        return chance_between(&world->chance, 1, LATE_US_MAX);
+    return chance_between(&world->chance, 300, 20000);
+}
+
+static bool is_reachable(const struct world *world, const struct machine *machine) {
+    return world->coordinator.is_up && !machine->is_cut_off;
+}
+
+/* Some ranges have all their replicas from the beginning, some one that has to find others. */
+void coordinator_begin(struct world *world) {
+    struct coordinator *coordinator = &world->coordinator;
+    coordinator->is_up = true;
+    coordinator->late_per_mille = chance_below(&world->chance, 3) == 0 ? 400 : 30;
+    for (uint32_t i = 0; i < world->range_count; i++) {
+        struct range_record *record = &coordinator->records[i];
+        size_t count = chance_below(&world->chance, 2) == 0 ? 1 : world->factor;
+        *record = (struct range_record){.range = i, .epoch = 1, .in_sync_count = count};
+        for (size_t n = 0; n < count; n++)
+            record->in_sync[n] = world->machines[(i + n) % world->machines_at_first].id;
+        record->primary = record->in_sync[0];
+        coordinator->versions[i] = ++coordinator->revision;
+    }
+}
+
+static void record_tell(struct world *world, const struct machine *machine, uint32_t range, int64_t delay_us) {
+    struct told_record *told = calloc(1, sizeof(*told));
+    check(told != NULL);
+    told->record = world->coordinator.records[range];
+    told->version = world->coordinator.versions[range];
+    world_plan(
+        world, delay_us,
+        &(struct happening){.kind = HAPPEN_RECORD, .machine = machine->number, .life = machine->life, .data = told});
+}
+
+static void nodes_tell(struct world *world, const struct machine *machine) {
+    uint64_t *nodes = calloc(MACHINES_MAX, sizeof(*nodes));
+    size_t count = 0;
+    check(nodes != NULL);
+    for (unsigned i = 0; i < world->machines_count; i++) {
+        const struct machine *other = &world->machines[i];
+        if (other == machine || (other->alive_us != 0 && world->now_us - other->alive_us < ALIVE_US))
+            nodes[count++] = other->id;
+    }
+    world_plan(
+        world, delay_choose(world),
+        &(struct happening){
+            .kind = HAPPEN_NODES, .machine = machine->number, .life = machine->life, .data = nodes, .size = count});
+}
+
+/* A machine renews its lease and reads everything anew, as after a watch that broke. */
+void coordinator_on_list(struct world *world, struct machine *machine) {
+    if (is_reachable(world, machine)) {
+        machine->alive_us = world->now_us;
+        for (uint32_t i = 0; i < world->range_count; i++)
+            record_tell(world, machine, i, delay_choose(world));
+        nodes_tell(world, machine);
+    }
+    world_plan(world, chance_between(&world->chance, LIST_US_MIN, LIST_US_MAX),
+               &(struct happening){.kind = HAPPEN_LIST, .machine = machine->number, .life = machine->life});
+}
+
+static bool is_lost(struct world *world) {
+    bool lost = !world->is_calm && chance_per_mille(&world->chance, LOST_PER_MILLE);
+    world->statistics.faults[FAULT_SWAP_LOST] += lost;
+    return lost;
+}
+
+/* It is on its way whatever becomes of the machine. */
+void coordinator_ask_swap(struct world *world, const struct machine *machine, const struct action *action) {
+    struct told_record *asked = calloc(1, sizeof(*asked));
+    check(asked != NULL);
+    asked->record = action->record;
+    asked->version = action->version;
+    world_plan(
+        world, delay_choose(world),
+        &(struct happening){.kind = HAPPEN_SWAP, .machine = machine->number, .number = machine->life, .data = asked});
+}
+
+static void record_say(const struct world *world, const struct range_record *record, const struct machine *by) {
+    char line[256];
+    int at = 0;
+    for (size_t i = 0; i < record->in_sync_count; i++)
+        at += snprintf(line + at, sizeof(line) - (size_t)at, " %llu", (unsigned long long)record->in_sync[i]);
+    at += snprintf(line + at, sizeof(line) - (size_t)at, ", learners");
+    for (size_t i = 0; i < record->learners_count; i++)
+        at += snprintf(line + at, sizeof(line) - (size_t)at, " %llu", (unsigned long long)record->learners[i]);
+    world_say(world, "record of range %u by %llu: epoch %llu primary %llu, in sync%s", record->range,
+              (unsigned long long)by->id, (unsigned long long)record->epoch, (unsigned long long)record->primary, line);
+}
+
+static int record_swap(struct world *world, const struct machine *machine, const struct told_record *asked) {
+    struct coordinator *coordinator = &world->coordinator;
+    uint32_t range = asked->record.range;
+    struct range_record *record = &coordinator->records[range];
+    struct buffer encoded;
+    if (asked->version != coordinator->versions[range])
+        return STATUS_CONFLICT;
+    world->statistics.epochs += asked->record.epoch != record->epoch;
+    buffer_init(&encoded);
+    range_record_encode(&asked->record, &encoded);
+    if (range_record_decode(buffer_bytes(&encoded), record) != STATUS_OK)
+        world_fail(world, "node %llu asks for a record that is not one", (unsigned long long)machine->id);
+    buffer_close(&encoded);
+    coordinator->versions[range] = ++coordinator->revision;
+    record_say(world, record, machine);
+    for (unsigned i = 0; i < world->machines_count; i++)
+        if (world->machines[i].is_up && is_reachable(world, &world->machines[i]) && !is_lost(world))
+            record_tell(world, &world->machines[i], range, delay_choose(world));
+    return STATUS_OK;
+}
+
+void coordinator_on_swap(struct world *world, struct happening *happening) {
+    struct machine *machine = &world->machines[happening->machine];
+    struct told_record *asked = happening->data;
+    /* With its last words a lost machine could take out all others. */
+    if (!machine->is_there || !is_reachable(world, machine) || is_lost(world))
+        return;
+    struct told_record *told = calloc(1, sizeof(*told));
+    check(told != NULL);
+    told->rc = record_swap(world, machine, asked);
+    told->record = world->coordinator.records[asked->record.range];
+    told->version = world->coordinator.versions[asked->record.range];
+    if (is_lost(world))
+        told->rc = STATUS_SERVICE_UNAVAILABLE;
+    world_plan(world, delay_choose(world),
+               &(struct happening){
+                   .kind = HAPPEN_SWAPPED, .machine = machine->number, .life = happening->number, .data = told});
+}

@@ -1,0 +1,433 @@
+/* A machine: the production core and batch writer over the store in memory, a disk that takes its time, and clocks of
+ * its own. It performs actions as the server does. */
+#include <stdlib.h>
+
+#include "proto/check.h"
+#include "proto/status.h"
+#include "storage/range_log.h"
+#include "tests/sim/world.h"
+
+#define UNIX_MS 1700000000000
+#define DRIFT_PPM_MAX 50000
+#define QUEUE_MAX 5000
+#define RESTART_US_MAX 15000000
+
+/* ---- clocks ---- */
+
+static int64_t local_ms(const struct world *world, const struct machine *machine) {
+    int64_t passed_us = world->now_us - machine->booted_us;
+    return (passed_us + passed_us * machine->drift_ppm / 1000000) / 1000;
+}
+
+int64_t machine_mono_ms(const struct world *world, const struct machine *machine) {
+    return machine->mono_start_ms + local_ms(world, machine);
+}
+
+static void clocks_set(struct world *world, struct machine *machine) {
+    machine->booted_us = world->now_us;
+    machine->mono_start_ms = chance_between(&world->chance, 0, chance_below(&world->chance, 2) == 0 ? 500 : 100000000);
+    machine->drift_ppm = chance_between(&world->chance, -DRIFT_PPM_MAX, DRIFT_PPM_MAX);
+    machine->unix_skew_ms = world->now_us / 1000 + chance_between(&world->chance, -30000, 30000);
+}
+
+/* ---- actions ---- */
+
+static int64_t disk_time(struct world *world, const struct machine *machine) {
+    return chance_between(&world->chance, 100, machine->disk_us_max);
+}
+
+static void lend(struct world *world, struct machine *machine, struct batch *batch) {
+    check(machine->batch == NULL);
+    machine->batch = batch;
+    machine->is_written = false;
+    clients_on_lent(world, batch);
+    if (machine->is_doomed)
+        world_plan(world, chance_between(&world->chance, 0, machine->disk_us_max),
+                   &(struct happening){.kind = HAPPEN_CRASH, .machine = machine->number, .life = machine->life});
+    machine->is_doomed = false;
+    world_plan(world, disk_time(world, machine),
+               &(struct happening){.kind = HAPPEN_DISK_COMMIT, .machine = machine->number, .life = machine->life});
+}
+
+static void plan_chunk(struct world *world, const struct machine *machine, const struct action *action) {
+    struct action *asked = malloc(sizeof(*asked));
+    check(asked != NULL);
+    *asked = *action;
+    world_plan(
+        world, chance_between(&world->chance, 100, 10000),
+        &(struct happening){.kind = HAPPEN_CHUNK, .machine = machine->number, .life = machine->life, .data = asked});
+}
+
+static void action_perform(struct world *world, struct machine *machine, const struct action *action) {
+    switch (action->kind) {
+    case ACTION_WRITE:
+        lend(world, machine, action->batch);
+        break;
+    case ACTION_ANSWER:
+        clients_on_answered(world, machine, action);
+        break;
+    case ACTION_FAN_OUT:
+        clients_on_fan_out(world, machine, action);
+        break;
+    case ACTION_SEND:
+        network_send(world, machine, action->to, action->packet);
+        break;
+    case ACTION_SWAP:
+        coordinator_ask_swap(world, machine, action);
+        break;
+    case ACTION_SERVE:
+    case ACTION_REPLY:
+    case ACTION_REPEAT:
+    case ACTION_LOOK_AGAIN:
+        check(false); /* nobody asks or listens */
+        break;
+    case ACTION_READ_OUTBOX:
+        world_plan(
+            world, chance_between(&world->chance, 100, 10000),
+            &(struct happening){
+                .kind = HAPPEN_OUTBOX, .machine = machine->number, .life = machine->life, .range = action->range});
+        break;
+    case ACTION_READ_CHUNK:
+        plan_chunk(world, machine, action);
+        break;
+    }
+}
+
+static void step(struct world *world, struct machine *machine, struct event *event) {
+    event->now_ms = UNIX_MS + machine->unix_skew_ms + local_ms(world, machine);
+    event->mono_ms = machine_mono_ms(world, machine);
+    machine->actions.count = 0;
+    node_core_step(machine->core, event, &machine->actions);
+    for (size_t i = 0; i < machine->actions.count; i++)
+        action_perform(world, machine, &machine->actions.items[i]);
+    checker_on_step(world, machine);
+    node_core_done(machine->core);
+}
+
+/* ---- start and end ---- */
+
+void machine_make(struct world *world, unsigned number) {
+    struct machine *machine = &world->machines[number];
+    check(number == world->machines_count && number < MACHINES_MAX);
+    world->machines_count++;
+    *machine = (struct machine){.number = number, .id = 11 + 7 * number, .is_there = true, .disk_us_max = 2000};
+    machine->store = store_memory_new(&(struct store_memory_options){0});
+}
+
+/* What is known of the entry before the tail: the marks, or the first entry, which then is not part of it. */
+static void tail_convert(const struct log_tail *tail, struct arena *arena, struct start_range *range) {
+    const struct log_tail_entry *first = tail->first;
+    size_t count = tail->count;
+    *range = (struct start_range){.marks = tail->marks, .is_void = tail->marks.is_incomplete};
+    if (range->is_void)
+        return;
+    range->base_index = tail->marks.applied;
+    range->base_epoch = tail->marks.epoch;
+    if (first != NULL && first->place.index == 1) {
+        range->base_index = 0;
+        range->base_epoch = 0;
+    } else if (first != NULL && first->place.index <= tail->marks.applied) {
+        range->base_index = first->place.index;
+        range->base_epoch = first->place.epoch;
+        first = first->next;
+        count--;
+    }
+    struct start_entry *entries = ARENA_NEW_ARRAY(arena, struct start_entry, count);
+    range->entries = entries;
+    for (; first != NULL; first = first->next)
+        entries[range->entries_count++] = (struct start_entry){.epoch = first->place.epoch, .command = first->command};
+}
+
+static void core_start(struct world *world, struct machine *machine) {
+    struct arena arena;
+    struct store_transaction *transaction = NULL;
+    struct log_tail tails[RANGES_MAX];
+    struct start_range ranges[RANGES_MAX];
+    arena_init(&arena);
+    check(store_begin_read(machine->store, &transaction) == STATUS_OK);
+    int rc = range_log_load_tail(transaction, &world->master, &arena, tails, world->range_count, world->tail_bytes_max);
+    if (rc != STATUS_OK)
+        world_fail(world, "node %llu cannot read its log: %s", (unsigned long long)machine->id, status_sentence(rc));
+    store_abort(transaction);
+    for (uint32_t i = 0; i < world->range_count; i++)
+        tail_convert(&tails[i], &arena, &ranges[i]);
+    checker_on_start(world, machine, ranges);
+    step(world, machine, &(struct event){.kind = EVENT_START, .ranges = ranges});
+    arena_close(&arena);
+}
+
+void machine_start(struct world *world, struct machine *machine) {
+    struct batch_writer_options writer = {.store = machine->store,
+                                          .master = &world->master,
+                                          .hash_key = world->hash_key,
+                                          .range_count = world->range_count,
+                                          .log_bytes_kept = world->log_bytes_kept};
+    struct node_core_options options = {.range_count = world->range_count,
+                                        .start = machine->life + 1,
+                                        .self = machine->id,
+                                        .replication_factor = world->factor,
+                                        .min_in_sync = world->min_in_sync,
+                                        .queue_max = QUEUE_MAX};
+    machine->life++;
+    machine->is_up = true;
+    machine->paused_until_us = 0;
+    clocks_set(world, machine);
+    int rc = batch_writer_open(&writer, &machine->writer);
+    if (rc != STATUS_OK)
+        world_fail(world, "node %llu cannot open its log: %s", (unsigned long long)machine->id, status_sentence(rc));
+    machine->core = node_core_new(&options);
+    world_say(world, "node %llu starts, life %llu", (unsigned long long)machine->id, (unsigned long long)machine->life);
+    core_start(world, machine);
+    world_plan(world, chance_between(&world->chance, 0, CORE_TICK_MS * 1000),
+               &(struct happening){.kind = HAPPEN_TICK, .machine = machine->number, .life = machine->life});
+    coordinator_on_list(world, machine);
+}
+
+static void readings_close(struct machine *machine) {
+    while (machine->readings_count > 0)
+        snapshot_close(machine->readings[--machine->readings_count].snapshot);
+}
+
+static void write_now(struct world *world, struct machine *machine) {
+    bool may_use_reserve = machine->disk_fault == STATUS_STORAGE_FULL && machine->batch->is_removal;
+    if (machine->disk_fault != STATUS_OK && !may_use_reserve) {
+        store_memory_fail_commits(machine->store, machine->disk_fault, 1);
+        world->statistics.faults[FAULT_DISK_REFUSED]++;
+    }
+    batch_write(machine->writer, machine->batch);
+    machine->is_written = true;
+    if (machine->batch->rc == STATUS_OK)
+        checker_on_written(world, machine, machine->batch);
+}
+
+/* What was on its way to the disk may have reached it, or not. */
+void machine_crash(struct world *world, struct machine *machine) {
+    world->statistics.faults[FAULT_CRASH]++;
+    world_say(world, "node %llu crashes", (unsigned long long)machine->id);
+    if (machine->batch != NULL && !machine->is_written) {
+        bool is_kept = chance_below(&world->chance, 2) == 0;
+        world->statistics.faults[is_kept ? FAULT_BATCH_KEPT : FAULT_BATCH_FORGOTTEN]++;
+        if (is_kept)
+            write_now(world, machine);
+    }
+    machine->batch = NULL;
+    readings_close(machine);
+    node_core_free(machine->core);
+    batch_writer_close(machine->writer);
+    machine->core = NULL;
+    machine->writer = NULL;
+    machine->is_up = false;
+    machine->is_doomed = false;
+    world_plan(world,
+               chance_between(&world->chance, 10000,
+                              chance_below(&world->chance, 4) == 0 ? RESTART_US_MAX : RESTART_US_MAX / 8),
+               &(struct happening){.kind = HAPPEN_RESTART, .machine = machine->number});
+}
+
+void machine_destroy(struct world *world, struct machine *machine) {
+    if (machine->is_up)
+        machine_crash(world, machine);
+    world_say(world, "node %llu is destroyed", (unsigned long long)machine->id);
+    world->statistics.faults[FAULT_DESTROYED]++;
+    machine->is_there = false;
+}
+
+void machine_free(struct machine *machine) {
+    readings_close(machine);
+    if (machine->core != NULL)
+        node_core_free(machine->core);
+    if (machine->writer != NULL)
+        batch_writer_close(machine->writer);
+    action_list_close(&machine->actions);
+    for (uint32_t i = 0; i < RANGES_MAX; i++)
+        free(machine->disk[i].log.items);
+    store_memory_free(machine->store);
+}
+
+/* ---- what happens to it ---- */
+
+static struct reading *reading_open(struct world *world, struct machine *machine, const struct action *asked) {
+    struct snapshot_scope scope = {.master = &world->master,
+                                   .hash_key = world->hash_key,
+                                   .range = asked->range,
+                                   .range_count = world->range_count};
+    struct reading *reading = NULL;
+    for (size_t i = 0; i < machine->readings_count; i++)
+        if (machine->readings[i].range == asked->range && machine->readings[i].to == asked->to)
+            reading = &machine->readings[i];
+    if (reading != NULL && reading->number == asked->snapshot)
+        return reading;
+    if (asked->chunk != 0)
+        return NULL; /* another reading would have other rows */
+    struct snapshot *snapshot = NULL;
+    int rc =
+        snapshot_read(machine->store, &scope, asked->snapshot, world->chunk_bytes, snapshot_spool_memory(), &snapshot);
+    if (rc != STATUS_OK)
+        return NULL;
+    world->statistics.snapshots++;
+    if (reading != NULL)
+        snapshot_close(reading->snapshot);
+    else if (machine->readings_count < READINGS_MAX)
+        reading = &machine->readings[machine->readings_count++];
+    check(reading != NULL);
+    *reading = (struct reading){asked->range, asked->to, asked->snapshot, snapshot};
+    return reading;
+}
+
+static void on_chunk(struct world *world, struct machine *machine, const struct action *asked) {
+    struct reading *reading = reading_open(world, machine, asked);
+    struct buffer rows;
+    if (reading == NULL || asked->chunk >= snapshot_facts(reading->snapshot)->chunks)
+        return;
+    const struct snapshot_facts *facts = snapshot_facts(reading->snapshot);
+    buffer_init(&rows);
+    check(snapshot_chunk_read(reading->snapshot, asked->chunk, &rows) == STATUS_OK);
+    struct replication_chunk chunk = {.snapshot = asked->snapshot,
+                                      .chunk = asked->chunk,
+                                      .is_last = asked->chunk + 1 == facts->chunks,
+                                      .index = facts->marks.applied,
+                                      .epoch = facts->marks.epoch,
+                                      .rows = buffer_bytes(&rows)};
+    step(world, machine,
+         &(struct event){.kind = EVENT_CHUNK_READ, .range = asked->range, .to = asked->to, .chunk = &chunk});
+    buffer_close(&rows);
+}
+
+struct outbox_gathering {
+    struct world *world;
+    uint32_t range;
+    struct arena *arena;
+    struct start_outbox_row *rows;
+    size_t count, capacity;
+};
+
+static bool outbox_gather(void *context, const struct id_hash *subject, uint64_t number, const struct outbox_row *row) {
+    struct outbox_gathering *gathering = context;
+    struct cluster_map map;
+    cluster_map_init(&map, gathering->world->range_count);
+    if (cluster_map_range_of(&map, subject) != gathering->range)
+        return true;
+    if (gathering->count == gathering->capacity) {
+        size_t capacity = gathering->capacity == 0 ? 16 : gathering->capacity * 2;
+        struct start_outbox_row *rows = ARENA_NEW_ARRAY(gathering->arena, struct start_outbox_row, capacity);
+        if (gathering->count > 0)
+            memcpy(rows, gathering->rows, gathering->count * sizeof(*rows));
+        gathering->rows = rows;
+        gathering->capacity = capacity;
+    }
+    gathering->rows[gathering->count++] = (struct start_outbox_row){.subject = *subject, .number = number, .row = *row};
+    return true;
+}
+
+static void on_outbox(struct world *world, struct machine *machine, uint32_t range) {
+    struct arena arena;
+    struct outbox_gathering gathering = {.world = world, .range = range, .arena = &arena};
+    struct store_transaction *transaction = NULL;
+    arena_init(&arena);
+    check(store_begin_read(machine->store, &transaction) == STATUS_OK);
+    int rc = outbox_visit(transaction, &world->master, &arena, outbox_gather, &gathering);
+    store_abort(transaction);
+    if (rc != STATUS_OK)
+        world_fail(world, "node %llu cannot read its outbox: %s", (unsigned long long)machine->id, status_sentence(rc));
+    step(world, machine,
+         &(struct event){
+             .kind = EVENT_OUTBOX, .range = range, .outbox = gathering.rows, .outbox_count = gathering.count});
+    arena_close(&arena);
+}
+
+static void on_packet(struct world *world, struct machine *machine, const struct happening *happening) {
+    struct arena arena;
+    struct packet packet;
+    arena_init(&arena);
+    if (packet_decode(bytes_of(happening->data, happening->size), &arena, &packet) != STATUS_OK)
+        world_fail(world, "a packet does not decode");
+    step(world, machine, &(struct event){.kind = EVENT_PACKET, .from = happening->number, .packet = &packet});
+    arena_close(&arena);
+}
+
+static void on_told(struct world *world, struct machine *machine, const struct happening *happening) {
+    const struct told_record *told = happening->data;
+    step(world, machine,
+         &(struct event){.kind = happening->kind == HAPPEN_RECORD ? EVENT_RECORD : EVENT_SWAPPED,
+                         .range = told->record.range,
+                         .record = &told->record,
+                         .version = told->version,
+                         .rc = told->rc});
+}
+
+static void on_disk_commit(struct world *world, struct machine *machine) {
+    write_now(world, machine);
+    world_plan(world, chance_between(&world->chance, 10, 1000),
+               &(struct happening){.kind = HAPPEN_DISK_DONE, .machine = machine->number, .life = machine->life});
+}
+
+static void on_disk_done(struct world *world, struct machine *machine) {
+    struct batch *batch = machine->batch;
+    machine->batch = NULL;
+    step(world, machine, &(struct event){.kind = EVENT_BATCH_DONE, .batch = batch});
+}
+
+static void on_tick(struct world *world, struct machine *machine) {
+    step(world, machine, &(struct event){.kind = EVENT_TICK});
+    world_plan(world, CORE_TICK_MS * 1000 + chance_between(&world->chance, 0, 5000),
+               &(struct happening){.kind = HAPPEN_TICK, .machine = machine->number, .life = machine->life});
+}
+
+static void on_proposal(struct world *world, struct machine *machine, uint64_t request) {
+    struct entry *entry = clients_entry(world, request);
+    step(world, machine, &(struct event){.kind = EVENT_PROPOSE, .entry = entry});
+}
+
+static void wait_until_resumed(struct world *world, const struct machine *machine, struct happening *happening) {
+    world_plan(world, machine->paused_until_us - world->now_us, happening);
+    happening->data = NULL;
+}
+
+void machine_happen(struct world *world, struct happening *happening) {
+    struct machine *machine = &world->machines[happening->machine];
+    if (!machine->is_up || (happening->life != 0 && happening->life != machine->life))
+        return;
+    if (machine->paused_until_us > world->now_us && happening->kind != HAPPEN_CRASH) {
+        wait_until_resumed(world, machine, happening);
+        return;
+    }
+    switch (happening->kind) {
+    case HAPPEN_CRASH:
+        machine_crash(world, machine);
+        break;
+    case HAPPEN_TICK:
+        on_tick(world, machine);
+        break;
+    case HAPPEN_PACKET:
+        on_packet(world, machine, happening);
+        break;
+    case HAPPEN_DISK_COMMIT:
+        on_disk_commit(world, machine);
+        break;
+    case HAPPEN_DISK_DONE:
+        on_disk_done(world, machine);
+        break;
+    case HAPPEN_LIST:
+        coordinator_on_list(world, machine);
+        break;
+    case HAPPEN_RECORD:
+    case HAPPEN_SWAPPED:
+        on_told(world, machine, happening);
+        break;
+    case HAPPEN_NODES:
+        step(world, machine,
+             &(struct event){.kind = EVENT_NODES, .nodes = happening->data, .nodes_count = happening->size});
+        break;
+    case HAPPEN_CHUNK:
+        on_chunk(world, machine, happening->data);
+        break;
+    case HAPPEN_OUTBOX:
+        on_outbox(world, machine, happening->range);
+        break;
+    case HAPPEN_PROPOSAL:
+        on_proposal(world, machine, happening->number);
+        break;
+    default:
+        check(false);
+    }
+}

@@ -1,0 +1,274 @@
+#pragma once
+/* The world that a seed makes: machines that run the production core, a network, a coordinator, clients, and what goes
+ * wrong. One process, one worker, virtual time. Time is microseconds since the world began; no machine sees it. */
+#include <stdio.h>
+
+#include "node/core/batch_write.h"
+#include "node/core/node_core.h"
+#include "storage/snapshot.h"
+#include "storage/store_memory.h"
+#include "tests/sim/chance.h"
+
+#define MACHINES_MAX 9
+#define RANGES_MAX 4
+#define CLIENTS_MAX 16
+#define SECOND_US 1000000
+
+enum happening_kind {
+    HAPPEN_TICK,
+    HAPPEN_PACKET,
+    HAPPEN_DISK_COMMIT, /* the batch is durable, or refused */
+    HAPPEN_DISK_DONE,   /* and the core hears of it */
+    HAPPEN_LIST,        /* a machine asks the coordinator for everything */
+    HAPPEN_RECORD,      /* a record reaches a machine */
+    HAPPEN_NODES,
+    HAPPEN_SWAP,    /* a compare-and-swap reaches the coordinator */
+    HAPPEN_SWAPPED, /* and its answer the machine */
+    HAPPEN_CHUNK,
+    HAPPEN_OUTBOX,
+    HAPPEN_PROPOSAL, /* a client's request reaches a machine */
+    HAPPEN_ANSWER,
+    HAPPEN_CLIENT, /* a client does something */
+    HAPPEN_CRASH,
+    HAPPEN_RESTART,
+    HAPPEN_MISCHIEF,
+    HAPPENING_KINDS
+};
+
+struct happening {
+    int64_t due_us;
+    uint64_t serial;
+    enum happening_kind kind;
+    unsigned machine; /* whom it happens to; its number */
+    uint64_t life;    /* 0: of whichever life; else it happens to nobody when that has ended */
+    uint64_t number;  /* sender, client, request */
+    uint32_t range;
+    void *data; /* owned */
+    size_t size;
+};
+
+/* What lies on a machine's disk of a range's log, as the simulator has seen it written. */
+struct entry_mark {
+    uint64_t epoch;
+    uint64_t hash; /* of the encoded command */
+};
+
+struct entry_marks {
+    struct entry_mark *items; /* of index i + 1 */
+    uint64_t count;
+    uint64_t capacity;
+};
+
+struct disk_range {
+    struct entry_marks log;
+    uint64_t applied;
+    bool is_void;
+};
+
+/* A snapshot that is being sent. */
+struct reading {
+    uint32_t range;
+    uint64_t to;
+    uint64_t number;
+    struct snapshot *snapshot;
+};
+
+#define READINGS_MAX 32
+
+struct machine {
+    unsigned number; /* in the world */
+    uint64_t id;
+    bool is_there; /* false: not yet, or destroyed */
+    bool is_up;
+    uint64_t life;
+    struct store *store;
+    struct batch_writer *writer;
+    struct node_core *core;
+    struct action_list actions;
+
+    struct batch *batch; /* lent to the disk */
+    bool is_written;
+    struct disk_range disk[RANGES_MAX];
+    bool is_doomed; /* crashes while the next batch is on its way to the disk */
+    int disk_fault; /* 0, STATUS_STORAGE_FULL, STATUS_STORAGE_FAILED */
+    int64_t disk_us_max;
+
+    int64_t booted_us, mono_start_ms, drift_ppm, unix_skew_ms;
+    int64_t paused_until_us;
+    bool is_cut_off;  /* from the coordinator */
+    int64_t alive_us; /* when the coordinator heard of it last */
+
+    struct reading readings[READINGS_MAX];
+    size_t readings_count;
+};
+
+enum fault_kind {
+    FAULT_CRASH,
+    FAULT_BATCH_FORGOTTEN,
+    FAULT_BATCH_KEPT,
+    FAULT_DESTROYED,
+    FAULT_PAUSE,
+    FAULT_PARTITION,
+    FAULT_PACKET_LOST,
+    FAULT_PACKET_DOUBLED,
+    FAULT_PACKET_LATE,
+    FAULT_COORDINATOR_DOWN,
+    FAULT_SWAP_LOST,
+    FAULT_ANSWER_LOST,
+    FAULT_DISK_SLOW,
+    FAULT_DISK_REFUSED,
+    FAULT_CLOCK_JUMP,
+    FAULT_KINDS
+};
+
+struct world_statistics {
+    uint64_t faults[FAULT_KINDS];
+    uint64_t steps;
+    uint64_t acknowledged;
+    uint64_t refused;
+    uint64_t committed;
+    uint64_t epochs;
+    uint64_t snapshots;
+    uint64_t reads;
+};
+
+struct coordinator {
+    struct range_record records[RANGES_MAX];
+    uint64_t versions[RANGES_MAX];
+    uint64_t revision;
+    bool is_up;
+    unsigned late_per_mille;
+};
+
+struct network {
+    bool is_cut[MACHINES_MAX][MACHINES_MAX]; /* from, to */
+    unsigned loss_per_mille;
+    unsigned double_per_mille;
+    unsigned late_per_mille;
+    int64_t delay_us_max;
+};
+
+struct model;   /* what clients may rely on: model.c */
+struct clients; /* clients.c */
+struct checker; /* checker.c */
+
+struct world {
+    uint64_t seed;
+    int64_t seconds;
+    bool is_verbose;
+    struct chance chance;
+    int64_t now_us;
+    uint64_t hash; /* of everything that has happened */
+
+    struct happening *queue; /* a heap */
+    size_t queue_count, queue_capacity;
+    uint64_t serial;
+
+    unsigned machines_count;
+    unsigned machines_at_first;
+    struct machine machines[MACHINES_MAX];
+    uint32_t range_count;
+    size_t factor;
+    size_t min_in_sync;
+    struct seal_key master;
+    uint8_t hash_key[ID_HASH_KEY_BYTES];
+    size_t log_bytes_kept;
+    size_t tail_bytes_max;
+    size_t chunk_bytes;
+
+    struct coordinator coordinator;
+    struct network network;
+    int64_t mischief_us_max;
+    bool is_calm; /* everything has healed: nothing goes wrong any more */
+    struct clients *clients;
+    struct checker *checker;
+    struct world_statistics statistics;
+};
+
+/* ---- world.c ---- */
+
+struct world *world_new(uint64_t seed, int64_t seconds, bool is_verbose);
+void world_free(struct world *world);
+void world_run(struct world *world);
+/* Plans a copy of `happening`, whose data is taken. */
+void world_plan(struct world *world, int64_t delay_us, const struct happening *happening);
+void world_mix(struct world *world, uint64_t value);
+uint64_t hash_of_bytes(struct bytes bytes);
+/* Prints where we are when --verbose. */
+void world_say(const struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A guarantee is broken: prints it with the seed and ends the process. */
+_Noreturn void world_fail(const struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
+struct machine *world_machine(struct world *world, uint64_t id);
+
+/* ---- machine.c ---- */
+
+void machine_make(struct world *world, unsigned number);
+void machine_start(struct world *world, struct machine *machine);
+/* It starts again after a while. */
+void machine_crash(struct world *world, struct machine *machine);
+void machine_destroy(struct world *world, struct machine *machine);
+void machine_free(struct machine *machine);
+void machine_happen(struct world *world, struct happening *happening);
+int64_t machine_mono_ms(const struct world *world, const struct machine *machine);
+
+/* ---- network.c ---- */
+
+void network_send(struct world *world, const struct machine *from, uint64_t to, const struct packet *packet);
+
+/* ---- coordinator.c ---- */
+
+void coordinator_begin(struct world *world);
+void coordinator_ask_swap(struct world *world, const struct machine *machine, const struct action *action);
+void coordinator_on_swap(struct world *world, struct happening *happening);
+void coordinator_on_list(struct world *world, struct machine *machine);
+struct told_record {
+    struct range_record record;
+    uint64_t version;
+    int rc;
+};
+
+/* ---- clients.c ---- */
+
+void clients_begin(struct world *world);
+void clients_free(struct world *world);
+void clients_on_turn(struct world *world, unsigned client);
+/* Which of their requests have got which places in the log. */
+void clients_on_lent(struct world *world, const struct batch *batch);
+/* The entry that goes to the core for a request. */
+struct entry *clients_entry(struct world *world, uint64_t request);
+void clients_on_answered(struct world *world, struct machine *machine, const struct action *action);
+void clients_on_answer(struct world *world, const struct happening *happening);
+void clients_on_fan_out(struct world *world, const struct machine *machine, const struct action *action);
+bool clients_are_done(const struct world *world);
+/* Everything acknowledged is there, on every replica in sync. */
+void clients_check_end(struct world *world);
+
+/* ---- checker.c ---- */
+
+void checker_begin(struct world *world);
+void checker_free(struct world *world);
+void checker_on_written(struct world *world, struct machine *machine, const struct batch *batch);
+void checker_on_start(struct world *world, struct machine *machine, const struct start_range *ranges);
+void checker_on_answered(struct world *world, struct machine *machine, const struct log_place *place, unsigned copies);
+void checker_on_step(struct world *world, struct machine *machine);
+/* Every range has a primary that serves, all its replicas in sync and applied equally far; nothing is under way. */
+bool checker_is_settled(struct world *world, const char **reason);
+void checker_check_end(struct world *world);
+bool checker_may_read(const struct world *world, const struct machine *machine, uint32_t range);
+struct machine *checker_reader(struct world *world, uint32_t range);
+void checker_print(const struct world *world);
+
+/* ---- rows.c ---- */
+
+/* The rows of a range, opened, as one number; equal on replicas that have applied the same. */
+uint64_t rows_digest(struct world *world, struct machine *machine, uint32_t range);
+/* Prints in what two replicas differ. */
+void rows_print_difference(struct world *world, struct machine *a, struct machine *b, uint32_t range);
+size_t rows_of_outbox(struct world *world, struct machine *machine, uint32_t range);
+
+/* ---- mischief.c ---- */
+
+void mischief_begin(struct world *world);
+void mischief_on_turn(struct world *world, const struct happening *happening);
+void mischief_heal(struct world *world);
+const char *fault_name(enum fault_kind kind);
