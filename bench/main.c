@@ -36,7 +36,11 @@ static int run(struct options *options) {
     char reason[600] = "";
     bool has_baseline = options->has_baseline && options->idle_connections == 0;
     result_init(&result, options);
-    int rc = has_baseline ? baseline_run(&result, 0, reason, sizeof reason) : STATUS_OK;
+    int rc = STATUS_OK;
+    if (options->beside_file != NULL)
+        rc = earlier_read(options->beside_file, options, &result.earlier, reason, sizeof reason);
+    if (rc == STATUS_OK && has_baseline)
+        rc = baseline_run(&result, 0, reason, sizeof reason);
     if (rc == STATUS_OK && options->idle_connections > 0)
         rc = idle_run(options, &result, reason, sizeof reason);
     else if (rc == STATUS_OK)

@@ -52,6 +52,8 @@ static const char help_text[] =
     "                             load, one send per subscriber and merging, and print the ratios\n"
     "  --json FILE|-              the result for machines\n"
     "  --report FILE.html         the result for people: one file, no outside parts\n"
+    "  --beside FILE              what an earlier run with the same load wrote by --json: print what this one adds,\n"
+    "                             as three nodes to one\n"
     "\n"
     "exit status: 0 all well; 1 something was lost, doubled, out of order or refused; 2 wrong arguments; 3 the run "
     "could\n"
@@ -226,6 +228,7 @@ enum option_key {
     KEY_BASELINE,
     KEY_JSON,
     KEY_REPORT,
+    KEY_BESIDE,
     KEY_HELP
 };
 
@@ -249,6 +252,7 @@ static const struct option option_table[] = {
     {"baseline", no_argument, NULL, KEY_BASELINE},
     {"json", required_argument, NULL, KEY_JSON},
     {"report", required_argument, NULL, KEY_REPORT},
+    {"beside", required_argument, NULL, KEY_BESIDE},
     {"help", no_argument, NULL, KEY_HELP},
     {NULL, 0, NULL, 0},
 };
@@ -313,6 +317,9 @@ static bool option_take(struct arena *arena, int key, const char *text, struct o
     case KEY_REPORT:
         options->report_file = text;
         return true;
+    case KEY_BESIDE:
+        options->beside_file = text;
+        return true;
     default:
         return false;
     }
@@ -347,6 +354,10 @@ static bool options_complete(struct arena *arena, struct options *options, const
         return false;
     if (!connection_string_take(arena, raw->connection_string, options))
         return false;
+    if (options->beside_file != NULL && options->idle_connections > 0) {
+        complain("--beside compares fan-outs; it does not go with --idle");
+        return false;
+    }
     return scheme_choose(options, raw->only_tls) && sizes_fit(options);
 }
 

@@ -26,6 +26,7 @@ struct options {
     size_t server_pids_count;
     const char *json_file;   /* NULL: none; "-": standard output */
     const char *report_file; /* NULL: none */
+    const char *beside_file; /* an earlier run's JSON; NULL: none */
     uint64_t seed;
     bool has_baseline;
     uint32_t idle_connections; /* 0: fan-out mode */

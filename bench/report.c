@@ -191,11 +191,22 @@ static void config_table(struct buffer *out, const struct result *result) {
 }
 
 static void latency_row(struct buffer *out, const char *name, const struct histogram *histogram) {
-    static const double quantiles[] = {0.5, 0.9, 0.99, 0.999};
+    double values[EARLIER_QUANTILES];
+    result_quantiles_ms(histogram, values);
     buffer_printf(out, "<tr><td>%s</td>", name);
-    for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++)
-        buffer_printf(out, "<td>%.3f</td>", (double)histogram_quantile(histogram, quantiles[i]) / 1e6);
-    buffer_printf(out, "<td>%.3f</td></tr>\n", (double)histogram->max_ns / 1e6);
+    for (size_t i = 0; i < EARLIER_QUANTILES; i++)
+        buffer_printf(out, "<td>%.3f</td>", values[i]);
+    text_append(out, "</tr>\n");
+}
+
+static void added_row(struct buffer *out, const char *name, const struct histogram *histogram,
+                      const double earlier_ms[EARLIER_QUANTILES]) {
+    double values[EARLIER_QUANTILES];
+    result_quantiles_ms(histogram, values);
+    buffer_printf(out, "<tr><td>%s</td>", name);
+    for (size_t i = 0; i < EARLIER_QUANTILES; i++)
+        buffer_printf(out, "<td>%+.3f</td>", values[i] - earlier_ms[i]);
+    text_append(out, "</tr>\n");
 }
 
 static void latency_table(struct buffer *out, const struct result *result) {
@@ -208,6 +219,26 @@ static void latency_table(struct buffer *out, const struct result *result) {
     latency_row(out, name, &result->last);
     latency_row(out, "acknowledgement", &result->acknowledgement);
     text_append(out, "</table>\n");
+}
+
+static void beside_section(struct buffer *out, const struct result *result) {
+    const struct earlier *earlier = &result->earlier;
+    if (earlier->nodes == 0)
+        return;
+    buffer_printf(
+        out, "<section><h2>Beside an earlier run</h2><p>nodes: %zu there, %zu here; milliseconds that were added%s",
+        earlier->nodes, result->options->nodes_count,
+        result->has_server && earlier->server_us_per_delivery > 0 ? "" : "</p>\n");
+    if (result->has_server && earlier->server_us_per_delivery > 0)
+        buffer_printf(out, "; CPU time %.2f µs a delivery there, %.2f here: %.2f times that</p>\n",
+                      earlier->server_us_per_delivery, result->server_us_per_delivery,
+                      result->server_us_per_delivery / earlier->server_us_per_delivery);
+    text_append(out, "<table class=\"latency\"><tr><th>added</th><th>p50</th><th>p90</th><th>p99</th><th>p99.9</th>"
+                     "<th>max</th></tr>\n");
+    added_row(out, "one delivery", &result->delivery, earlier->delivery_ms);
+    added_row(out, "last of all", &result->last, earlier->last_ms);
+    added_row(out, "acknowledgement", &result->acknowledgement, earlier->acknowledgement_ms);
+    text_append(out, "</table></section>\n");
 }
 
 /* Page */
@@ -259,6 +290,7 @@ static void fanout_sections(struct buffer *out, const struct result *result) {
                 "same load on the same machine in the same run, without TLS, storage or JSON</p>\n");
     plot_costs(out, result);
     text_append(out, "</section>\n");
+    beside_section(out, result);
 }
 
 static void page_body(struct buffer *out, const struct result *result) {

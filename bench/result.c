@@ -52,6 +52,13 @@ double result_bytes_per_connection(const struct result *result) {
     return of_second_half > of_all ? of_second_half : of_all;
 }
 
+void result_quantiles_ms(const struct histogram *histogram, double values[EARLIER_QUANTILES]) {
+    static const double quantiles[EARLIER_QUANTILES - 1] = {0.5, 0.9, 0.99, 0.999};
+    for (size_t i = 0; i < EARLIER_QUANTILES - 1; i++)
+        values[i] = (double)histogram_quantile(histogram, quantiles[i]) / 1e6;
+    values[EARLIER_QUANTILES - 1] = (double)histogram->max_ns / 1e6;
+}
+
 double result_ratio(const struct result *result, const struct baseline_result *baseline) {
     if (!result->has_server || !baseline->is_there || baseline->us_per_delivery <= 0)
         return 0;

@@ -1,6 +1,7 @@
 #pragma once
 /* What a run found out. Filled by fanout.c, idle.c and baseline_run.c; shown by result_text.c, result_json.c and
  * report.c. */
+#include "bench/earlier.h"
 #include "bench/histogram.h"
 #include "bench/options.h"
 #include "bench/process.h"
@@ -86,6 +87,7 @@ struct result {
     struct process_usage server_after;     /* after the last delivery */
     struct baseline_result baseline_send;
     struct baseline_result baseline_coalesce;
+    struct earlier earlier; /* nodes 0: none was named */
 };
 
 void result_init(struct result *result, const struct options *options);
@@ -95,6 +97,8 @@ bool result_is_clean(const struct result *result);
 /* Resident bytes per connection, idle; 0 when not measured. The first connections may live in memory that the server
  * had freed before, so what the second half took counts if it is more than the mean of all. */
 double result_bytes_per_connection(const struct result *result);
+/* The quantiles that `struct earlier` has, in milliseconds. */
+void result_quantiles_ms(const struct histogram *histogram, double values[EARLIER_QUANTILES]);
 /* Server's cost over the baseline's; 0 when one of them is missing. */
 double result_ratio(const struct result *result, const struct baseline_result *baseline);
 /* The generator was so busy that latencies are its own as much as the server's. */

@@ -4,11 +4,12 @@
 #include "bench/result.h"
 
 static void percentiles_print(const char *name, const struct histogram *histogram) {
-    static const double quantiles[] = {0.5, 0.9, 0.99, 0.999};
+    double values[EARLIER_QUANTILES];
+    result_quantiles_ms(histogram, values);
     printf("  %-22s", name);
-    for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++)
-        printf("%10.3f", (double)histogram_quantile(histogram, quantiles[i]) / 1e6);
-    printf("%10.3f\n", (double)histogram->max_ns / 1e6);
+    for (size_t i = 0; i < EARLIER_QUANTILES; i++)
+        printf("%10.3f", values[i]);
+    printf("\n");
 }
 
 static void counts_print(const char *title, const struct name_counts *counts) {
@@ -91,6 +92,32 @@ static void costs_print(const struct result *result) {
         printf("  WARNING: the generator was busy more than 85 %% of the time; latencies are partly its own.\n");
 }
 
+static void added_print(const char *name, const struct histogram *histogram,
+                        const double earlier_ms[EARLIER_QUANTILES]) {
+    double values[EARLIER_QUANTILES];
+    result_quantiles_ms(histogram, values);
+    printf("  %-22s", name);
+    for (size_t i = 0; i < EARLIER_QUANTILES; i++)
+        printf("%+10.3f", values[i] - earlier_ms[i]);
+    printf("\n");
+}
+
+static void beside_print(const struct result *result) {
+    const struct earlier *earlier = &result->earlier;
+    if (earlier->nodes == 0)
+        return;
+    printf("\nbeside %s (nodes: %zu there, %zu here)\n", result->options->beside_file, earlier->nodes,
+           result->options->nodes_count);
+    printf("  %-22s%10s%10s%10s%10s%10s\n", "added latency, ms", "p50", "p90", "p99", "p99.9", "max");
+    added_print("a delivery", &result->delivery, earlier->delivery_ms);
+    added_print("last of all", &result->last, earlier->last_ms);
+    added_print("acknowledgement", &result->acknowledgement, earlier->acknowledgement_ms);
+    if (result->has_server && earlier->server_us_per_delivery > 0)
+        printf("  %-22s %.2f µs a delivery there, %.2f here: %.2f times that\n", "server CPU",
+               earlier->server_us_per_delivery, result->server_us_per_delivery,
+               result->server_us_per_delivery / earlier->server_us_per_delivery);
+}
+
 void result_text_print(const struct result *result) {
     setup_print(result);
     if (result->options->idle_connections == 0)
@@ -98,6 +125,7 @@ void result_text_print(const struct result *result) {
     else
         counts_print("errors", &result->errors);
     costs_print(result);
+    beside_print(result);
     printf("\n%s\n", result_is_clean(result) ? "clean: nothing lost, doubled, out of order or refused"
                                              : "NOT CLEAN: see the book above");
 }
