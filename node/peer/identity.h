@@ -1,11 +1,10 @@
 #pragma once
-/* What makes a node known to the others: its Ed25519 key pair, kept in its data folder, and the proof that whoever
- * holds the cluster secret has admitted the public key under the node's id. */
+/* What makes a node known to the others: its Ed25519 key pair, kept in its data folder. proto/node_record.h has the proof
+ * that whoever holds the cluster secret has admitted the public key under the node's id. */
 #include "proto/bytes.h"
 
 #define IDENTITY_PUBLIC_KEY_BYTES 32
 #define IDENTITY_SECRET_KEY_BYTES 64
-#define IDENTITY_ADMISSION_BYTES 32
 
 struct identity {
     uint8_t public_key[IDENTITY_PUBLIC_KEY_BYTES];
@@ -18,9 +17,3 @@ struct identity {
 int identity_load(const char *folder, struct identity *identity, const char **reason);
 /* Wipes the keys. */
 void identity_close(struct identity *identity);
-
-/* A keyed hash of id and public key; `secret` is the cluster's and not empty. */
-void identity_admission_make(struct bytes secret, uint64_t node, const uint8_t public_key[IDENTITY_PUBLIC_KEY_BYTES],
-                             uint8_t admission[IDENTITY_ADMISSION_BYTES]);
-bool identity_is_admitted(struct bytes secret, uint64_t node, const uint8_t public_key[IDENTITY_PUBLIC_KEY_BYTES],
-                          struct bytes admission);

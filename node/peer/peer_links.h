@@ -53,7 +53,7 @@ void peer_links_close(struct peer_links *links, void (*on_closed)(void *context)
 uint16_t peer_links_port(const struct peer_links *links);
 
 /* Adds a peer, or changes its address or key; a new key begins a new link. `public_key` must have been found admitted:
- * identity_is_admitted. STATUS_BAD_REQUEST: the address has no proper form, or the id is 0 or our own. */
+ * node_record_is_admitted. STATUS_BAD_REQUEST: the address has no proper form, or the id is 0 or our own. */
 int peer_links_set_peer(struct peer_links *links, uint64_t peer, const char *address,
                         const uint8_t public_key[IDENTITY_PUBLIC_KEY_BYTES]);
 /* What waits for it is dropped, and nothing of it is delivered any more; on_state is not called. */

@@ -69,31 +69,11 @@ static void a_key_that_others_may_read_or_that_is_none_is_refused_by_name(void *
     assert_int_equal(identity_load("/nonexistent", &identity, &reason), STATUS_STORAGE_FAILED);
 }
 
-static void admission_is_of_one_node_one_key_and_one_secret(void **state) {
-    const struct bytes secret = BYTES_LITERAL("the secret of the cluster"), other = BYTES_LITERAL("another secret");
-    uint8_t public_key[IDENTITY_PUBLIC_KEY_BYTES] = {1, 2, 3};
-    uint8_t admission[IDENTITY_ADMISSION_BYTES];
-    (void)state;
-    identity_admission_make(secret, 7, public_key, admission);
-    struct bytes proof = bytes_of(admission, sizeof(admission));
-    assert_true(identity_is_admitted(secret, 7, public_key, proof));
-    assert_false(identity_is_admitted(secret, 8, public_key, proof));
-    assert_false(identity_is_admitted(other, 7, public_key, proof));
-    assert_false(identity_is_admitted(secret, 7, public_key, bytes_of(admission, sizeof(admission) - 1)));
-    assert_false(identity_is_admitted(secret, 7, public_key, BYTES_ABSENT));
-    admission[31] ^= 1;
-    assert_false(identity_is_admitted(secret, 7, public_key, proof));
-    admission[31] ^= 1;
-    public_key[31] ^= 1;
-    assert_false(identity_is_admitted(secret, 7, public_key, proof));
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_identity_is_made_once_and_stays, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_key_that_others_may_read_or_that_is_none_is_refused_by_name, make_folder,
                                         remove_folder),
-        cmocka_unit_test(admission_is_of_one_node_one_key_and_one_secret),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
