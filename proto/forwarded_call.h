@@ -8,7 +8,7 @@
 #define FORWARDED_TARGET_BYTES_MAX (16 * 1024)
 #define FORWARDED_HEADER_BYTES_MAX (16 * 1024)       /* of a value; a name is at most 64 bytes */
 #define FORWARDED_CALL_BODY_MAX (16 * 1024 * 1024)   /* what request_body_bytes_max may be set to */
-#define FORWARDED_REPLY_BODY_MAX (128 * 1024 * 1024) /* a page of 200 full messages, all escaped, is 35 MB */
+#define FORWARDED_REPLY_BODY_MAX (128 * 1024 * 1024) /* far above what LIMIT_PAGE_BYTES_MAX lets a page become */
 
 struct forwarded_header {
     struct bytes name; /* in lower case */

@@ -13,6 +13,7 @@
 #define LIMIT_FEATURE_PARTICIPANTS_DEFAULT 20       /* contract 8.5: receipts and typing work up to here */
 #define LIMIT_PAGE_SIZE_DEFAULT 100                 /* contract 7 */
 #define LIMIT_PAGE_SIZE_MAX 200                     /* contract 7 */
+#define LIMIT_PAGE_BYTES_MAX (1024 * 1024) /* of messages; every byte escaped, it fits one reply between nodes, 8 MB */
 #define LIMIT_TOKEN_MINUTES_MIN 60                  /* contract 2.3 */
 #define LIMIT_TOKEN_MINUTES_MAX 1440                /* contract 2.3 */
 #define LIMIT_RETENTION_DAYS_MIN 30                 /* contract 8.6 */

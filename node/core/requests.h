@@ -71,7 +71,8 @@ int requests_ask(struct requests *requests, const struct requests_question *ques
 /* PACKET_REQUEST and PACKET_REPLY from another node. */
 void requests_on_packet(struct requests *requests, uint64_t from, const struct packet *packet, int64_t mono_ms);
 
-/* `rc` STATUS_NOT_PRIMARY promises that nothing was done. The body is copied. Unknown tokens are ignored. */
+/* `rc` STATUS_NOT_PRIMARY: another node has to be asked; this one did nothing, or what it did is recognised there by
+ * the client's own request id. The body is copied. Unknown tokens are ignored. */
 void requests_served(struct requests *requests, uint64_t token, int rc, struct bytes body, int64_t mono_ms);
 
 /* The map, or what this node leads, has changed. */

@@ -1,5 +1,6 @@
 #include "node/core/thread_view.h"
 
+#include "proto/limits.h"
 #include "proto/status.h"
 
 static int thread_open(struct thread_view *view, const struct apply_context *context, const struct id_hash *thread) {
@@ -56,8 +57,26 @@ struct page_walk {
     const struct thread_view *view;
     struct message_page *page;
     size_t size_max;
+    size_t bytes;
     int64_t start_ms;
 };
+
+static size_t metadata_bytes(const struct metadata *metadata) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < metadata->count; i++)
+        bytes += metadata->pairs[i].key.size + metadata->pairs[i].value.size;
+    return bytes;
+}
+
+static size_t message_bytes(const struct message *message) {
+    size_t bytes = message->actor_id.size + message->display_name.size + message->content.size + message->topic.size +
+                   metadata_bytes(&message->metadata);
+    for (size_t i = 0; i < message->participants.count; i++) {
+        const struct participant *participant = &message->participants.items[i];
+        bytes += participant->user_id.size + participant->display_name.size + metadata_bytes(&participant->metadata);
+    }
+    return bytes;
+}
 
 static bool page_visit(void *context, uint64_t offset, const struct change_row *row) {
     struct page_walk *walk = context;
@@ -66,7 +85,8 @@ static bool page_visit(void *context, uint64_t offset, const struct change_row *
         return true;
     if ((int64_t)row->message.version < walk->start_ms)
         return false;
-    if (walk->page->count == walk->size_max) {
+    walk->bytes += message_bytes(&row->message);
+    if (walk->page->count == walk->size_max || (walk->page->count > 0 && walk->bytes > LIMIT_PAGE_BYTES_MAX)) {
         walk->page->has_more = true;
         return false;
     }

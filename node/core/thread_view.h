@@ -32,7 +32,7 @@ struct message_page {
     bool has_more;
 };
 /* Up to `size_max` visible messages at and below `offset` (UINT64_MAX: from the newest) whose version is not below
- * `start_ms`. */
+ * `start_ms`; fewer when they are more than LIMIT_PAGE_BYTES_MAX together, but at least one. */
 int thread_view_messages(struct thread_view *view, uint64_t offset, int64_t start_ms, size_t size_max,
                          struct message_page *page);
 

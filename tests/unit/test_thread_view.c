@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "proto/limits.h"
 #include "storage/keys.h"
 #include "tests/lib/store_fixture.h"
 
@@ -140,6 +141,25 @@ static void pages_go_from_the_newest_change_downwards(void **state) {
     expect_page(BOB, 1, 0, 3, "1", false);
     expect_page(BOB, 5, 0, 1, "4", true);
     expect_page(BOB, 0, 0, 3, "", false);
+}
+
+static void a_page_of_long_messages_ends_early(void **state) {
+    enum { LONG = LIMIT_MESSAGE_BYTES_MAX, COUNT = LIMIT_PAGE_BYTES_MAX / LONG };
+    static char text[LONG + 1];
+    struct message_page page;
+    (void)state;
+    memset(text, 'x', LONG);
+    for (size_t i = 0; i < COUNT + 3; i++)
+        message_send(ALICE, text);
+    assert_int_equal(view_open(BOB), STATUS_OK);
+    assert_int_equal(thread_view_messages(&view, UINT64_MAX, 0, LIMIT_PAGE_SIZE_MAX, &page), STATUS_OK);
+    assert_true(page.has_more);
+    assert_in_range(page.count, COUNT - 1, COUNT);
+    uint64_t next = page.messages[page.count - 1].offset - 1;
+    assert_int_equal(thread_view_messages(&view, next, 0, LIMIT_PAGE_SIZE_MAX, &page), STATUS_OK);
+    assert_false(page.has_more);
+    assert_int_equal(page.messages[0].offset, next);
+    view_close();
 }
 
 static void a_start_time_ends_the_list(void **state) {
@@ -334,6 +354,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         VIEW(strangers_and_missing_threads_are_told_apart),
         VIEW(pages_go_from_the_newest_change_downwards),
+        VIEW(a_page_of_long_messages_ends_early),
         VIEW(a_start_time_ends_the_list),
         VIEW(a_removed_user_sees_the_thread_as_it_was),
         VIEW(whoever_comes_later_sees_from_her_share_history_time_on),
