@@ -20,7 +20,7 @@ static const struct codec_field COMMAND_FIELDS[] = {
     CODEC_MEMBER(12, CODEC_BYTES, struct command, content),
     CODEC_MEMBER(13, CODEC_BYTES, struct command, display_name),
     CODEC_MEMBER(14, CODEC_METADATA, struct command, metadata),
-    CODEC_MEMBER_ENUM(15, struct command, idempotency, IDEMPOTENCY_CLIENT_MESSAGE_ID),
+    CODEC_MEMBER_ENUM(15, struct command, idempotency, IDEMPOTENCY_OPERATION),
     CODEC_MEMBER(16, CODEC_BYTES, struct command, idempotency_id),
     CODEC_MEMBER(17, CODEC_BYTES, struct command, body_hash),
     CODEC_MEMBER(18, CODEC_U64, struct command, number),

@@ -31,8 +31,10 @@ enum membership {
 
 enum idempotency_kind {
     IDEMPOTENCY_NONE = 0,
-    IDEMPOTENCY_REQUEST_ID = 1,       /* x-ms-client-request-id: kept for a window, counts only with an equal body */
-    IDEMPOTENCY_CLIENT_MESSAGE_ID = 2 /* /realtime: kept as long as the thread */
+    IDEMPOTENCY_REQUEST_ID = 1,        /* x-ms-client-request-id: kept for a window, counts only with an equal body */
+    IDEMPOTENCY_CLIENT_MESSAGE_ID = 2, /* /realtime: kept as long as the thread */
+    IDEMPOTENCY_OPERATION = 3 /* the name a node gave a call that it may ask of several primaries; as a request id,
+                                 but with any body. Not for THREAD_CREATE and RECEIPT_SEND, which may come twice */
 };
 
 #define WRAPPED_KEY_BYTES 72 /* nonce 24 + key 32 + tag 16 */
@@ -56,7 +58,7 @@ struct command {
     struct metadata metadata;
 
     enum idempotency_kind idempotency;
-    struct bytes idempotency_id; /* borrowed; with the actor it identifies the send */
+    struct bytes idempotency_id; /* borrowed; with the actor it identifies what is asked */
     struct bytes body_hash;      /* 16 bytes; IDEMPOTENCY_REQUEST_ID only */
 
     uint64_t number;            /* OUTBOX_DONE */

@@ -59,6 +59,7 @@ static const struct codec_field tombstone_fields[] = {
     CODEC_MEMBER(4, CODEC_BYTES, struct tombstone_row, actor_id),
     CODEC_MEMBER(5, CODEC_BYTES, struct tombstone_row, actor_display_name),
     CODEC_MEMBER(6, CODEC_BYTES, struct tombstone_row, reason),
+    CODEC_MEMBER(7, CODEC_BYTES, struct tombstone_row, operation),
 };
 const struct codec_table TOMBSTONE_ROW_TABLE = CODEC_TABLE(struct tombstone_row, tombstone_fields);
 

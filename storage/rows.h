@@ -24,7 +24,7 @@ struct participant_row {
     struct bytes topic;      /* the thread's when she was removed: she learns no later one */
 };
 
-/* ROW_CLIENT_ID, ROW_REQUEST_ID: what the first request made. */
+/* ROW_CLIENT_ID, ROW_REQUEST_ID: what the first request made or changed. */
 struct sent_row {
     uint64_t message_id;
     uint64_t sequence;
@@ -58,7 +58,8 @@ struct membership_row {
     int64_t last_message_ms; /* left and deleted only */
 };
 
-/* ROW_TOMBSTONE: what can still be told of a deleted thread, and that it must not come back. */
+/* ROW_TOMBSTONE: what can still be told of a deleted thread, and that it must not come back. Of a deleted user only the
+ * operation. */
 struct tombstone_row {
     int64_t deleted_ms;
     uint64_t offset; /* of the deletion */
@@ -66,6 +67,7 @@ struct tombstone_row {
     struct bytes actor_id; /* absent: the system */
     struct bytes actor_display_name;
     struct bytes reason;
+    struct bytes operation; /* hash of who asked under which name (IDEMPOTENCY_OPERATION); may be absent */
 };
 
 /* A row of STORE_OUTBOX: what still has to reach users' ranges. */

@@ -360,15 +360,16 @@ int thread_request_ids_expire(struct thread_store *self, int64_t now_ms) {
                             &removed);
 }
 
-int thread_tombstone_get(struct store_transaction *transaction, struct arena *arena, const struct seal_key *master,
-                         const struct id_hash *thread, struct tombstone_row *row) {
-    struct key key = key_of_row(thread, ROW_TOMBSTONE);
+int subject_tombstone_get(struct store_transaction *transaction, struct arena *arena, const struct seal_key *master,
+                          const struct id_hash *subject, struct tombstone_row *row) {
+    struct key key = key_of_row(subject, ROW_TOMBSTONE);
     return sealed_row_get(transaction, master, STORE_STATE, &key, &TOMBSTONE_ROW_TABLE, arena, row);
 }
 
-int thread_tombstone_put(struct thread_store *self, const struct tombstone_row *row) {
-    struct key key = key_of_row(&self->thread, ROW_TOMBSTONE);
-    return sealed_row_put(self->transaction, self->master, STORE_STATE, &key, &TOMBSTONE_ROW_TABLE, row);
+int subject_tombstone_put(struct store_transaction *transaction, const struct seal_key *master,
+                          const struct id_hash *subject, const struct tombstone_row *row) {
+    struct key key = key_of_row(subject, ROW_TOMBSTONE);
+    return sealed_row_put(transaction, master, STORE_STATE, &key, &TOMBSTONE_ROW_TABLE, row);
 }
 
 static bool row_is_purgeable(const void *context, struct bytes key) {

@@ -53,7 +53,7 @@ int thread_receipt_put(struct thread_store *self, const struct id_hash *user, co
 /* All receipts, newest first. */
 int thread_receipts_list(struct thread_store *self, struct receipt **receipts, size_t *count);
 
-/* What an earlier send with this id made. `who` is the hash of author and id. */
+/* What an earlier command with this id made. `who` is the hash of author and id. */
 int thread_client_id_get(struct thread_store *self, const struct id_hash *who, struct sent_row *row);
 int thread_client_id_put(struct thread_store *self, const struct id_hash *who, const struct sent_row *row);
 /* Request ids are looked up in the buckets of the window that ends at `now_ms`; older buckets are removed, a bounded
@@ -64,9 +64,10 @@ int thread_request_id_put(struct thread_store *self, const struct id_hash *who, 
 int thread_request_ids_expire(struct thread_store *self, int64_t now_ms);
 
 /* Deleting: a tombstone that outlives the rows, and removal of the rows piece by piece. */
-int thread_tombstone_get(struct store_transaction *transaction, struct arena *arena, const struct seal_key *master,
-                         const struct id_hash *thread, struct tombstone_row *row);
-int thread_tombstone_put(struct thread_store *self, const struct tombstone_row *row);
+int subject_tombstone_get(struct store_transaction *transaction, struct arena *arena, const struct seal_key *master,
+                          const struct id_hash *subject, struct tombstone_row *row);
+int subject_tombstone_put(struct store_transaction *transaction, const struct seal_key *master,
+                          const struct id_hash *subject, const struct tombstone_row *row);
 /* Removes up to `rows_max` rows of a subject whose data key is gone; `*is_done` when none is left but a tombstone. */
 int subject_rows_purge(struct store_transaction *transaction, const struct id_hash *subject, size_t rows_max,
                        bool *is_done);

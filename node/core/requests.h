@@ -4,8 +4,8 @@
  *
  *  asking   requests_ask finds the primary in the map, asks it again and again until it replies or the deadline has
  *           come, and turns to another one only if nothing was done (STATUS_NOT_PRIMARY) or if the map names another.
- *           Then the first may have done it after all: what must not happen twice is known by its client's own
- *           request id, wherever it comes again.
+ *           Then the first may have done it after all: what must not happen twice has a name, the same in every
+ *           attempt, by which the range's state knows it, wherever it comes again.
  *  serving  each request is given to the server once per life of this node, however often it comes; its reply is kept
  *           until the asker has it.
  *

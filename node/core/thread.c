@@ -69,7 +69,7 @@ static int own_message_load(struct rule *rule) {
     return message_type_is_system(rule->message.type) || !is_own ? STATUS_FORBIDDEN : STATUS_OK;
 }
 
-static void result_of_sent(struct rule *rule, const struct sent_row *sent) {
+static void result_of_earlier(struct rule *rule, const struct sent_row *sent) {
     struct command_result *result = &rule->outcome->result;
     result->message_id = sent->message_id;
     result->sequence = sent->sequence;
@@ -80,8 +80,8 @@ static void result_of_sent(struct rule *rule, const struct sent_row *sent) {
     rule->is_settled = true;
 }
 
-/* Who sends with which id, as one hash: no separator can be forged because the author's part has a fixed length. */
-static struct id_hash sender_hash(struct rule *rule) {
+/* Who asks with which id, as one hash: no separator can be forged because the author's part has a fixed length. */
+static struct id_hash asker_hash(struct rule *rule) {
     struct id_hash author = hash_of(rule, rule->command->actor_id);
     struct bytes id = rule->command->idempotency_id;
     uint8_t *joined = arena_alloc(rule->context->arena, sizeof(author.bytes) + id.size);
@@ -90,23 +90,40 @@ static struct id_hash sender_hash(struct rule *rule) {
     return id_hash_make(rule->context->hash_key, bytes_of(joined, sizeof(author.bytes) + id.size));
 }
 
-static int earlier_send_find(struct rule *rule) {
+static int earlier_find(struct rule *rule) {
     const struct command *command = rule->command;
     struct sent_row sent;
     int rc = STATUS_STORE_MISSING;
     if (command->idempotency == IDEMPOTENCY_NONE)
         return STATUS_OK;
-    struct id_hash who = sender_hash(rule);
+    struct id_hash who = asker_hash(rule);
     if (command->idempotency == IDEMPOTENCY_CLIENT_MESSAGE_ID)
         rc = thread_client_id_get(&rule->store, &who, &sent);
     else
         rc = thread_request_id_get(&rule->store, &who, command->time_ms, &sent);
     /* A client that reuses a request id for another message must not be harmed. */
-    bool is_same = command->idempotency == IDEMPOTENCY_CLIENT_MESSAGE_ID ||
+    bool is_same = command->idempotency != IDEMPOTENCY_REQUEST_ID ||
                    (rc == STATUS_OK && bytes_equal(sent.body_hash, command->body_hash));
     if (rc == STATUS_OK && is_same)
-        result_of_sent(rule, &sent);
+        result_of_earlier(rule, &sent);
     return missing_means(rc, STATUS_OK);
+}
+
+/* There is no such thread any more; was it this very deletion? */
+static int earlier_deletion_find(struct rule *rule) {
+    const struct apply_context *context = rule->context;
+    struct tombstone_row tombstone;
+    if (rule->command->idempotency != IDEMPOTENCY_OPERATION)
+        return STATUS_THREAD_NOT_FOUND;
+    int rc = subject_tombstone_get(context->transaction, context->arena, context->master, &rule->command->subject,
+                                   &tombstone);
+    if (rc != STATUS_OK)
+        return missing_means(rc, STATUS_THREAD_NOT_FOUND);
+    struct id_hash who = asker_hash(rule);
+    if (!bytes_equal(tombstone.operation, bytes_of(who.bytes, sizeof(who.bytes))))
+        return STATUS_THREAD_NOT_FOUND;
+    result_of_earlier(rule, &(struct sent_row){.offset = tombstone.offset, .time_ms = tombstone.deleted_ms});
+    return STATUS_OK;
 }
 
 static int metadata_bound_check(struct rule *rule, const struct metadata *stored, size_t bytes_max) {
@@ -132,8 +149,8 @@ static int participants_room_check(struct rule *rule) {
 static int create_check(struct rule *rule) {
     struct tombstone_row tombstone;
     const struct apply_context *context = rule->context;
-    int rc = thread_tombstone_get(context->transaction, context->arena, context->master, &rule->command->subject,
-                                  &tombstone);
+    int rc = subject_tombstone_get(context->transaction, context->arena, context->master, &rule->command->subject,
+                                   &tombstone);
     if (rc != STATUS_STORE_MISSING)
         return rc == STATUS_OK ? STATUS_CONFLICT : rc;
     rc = thread_load(rule);
@@ -192,17 +209,20 @@ static int rule_check(struct rule *rule) {
     if (rule->command->kind == COMMAND_THREAD_CREATE)
         return create_check(rule);
     int rc = thread_load(rule);
-    if (rc == STATUS_OK && bytes_is_present(rule->command->actor_id))
+    if (rc == STATUS_THREAD_NOT_FOUND && rule->command->kind == COMMAND_THREAD_DELETE)
+        return earlier_deletion_find(rule);
+    if (rc == STATUS_OK)
+        rc = earlier_find(rule);
+    /* What is done already may have taken from the actor the right to do it: leaving a thread does. */
+    if (rc == STATUS_OK && !rule->is_settled && bytes_is_present(rule->command->actor_id))
         rc = actor_load(rule);
-    if (rc != STATUS_OK)
+    if (rc != STATUS_OK || rule->is_settled)
         return rc;
     switch (rule->command->kind) {
     case COMMAND_THREAD_UPDATE:
         return update_check(rule);
     case COMMAND_THREAD_DELETE:
         return thread_participants_list(&rule->store, &rule->everyone);
-    case COMMAND_MESSAGE_SEND:
-        return earlier_send_find(rule);
     case COMMAND_MESSAGE_EDIT:
         return edit_check(rule);
     case COMMAND_MESSAGE_DELETE:
@@ -434,6 +454,8 @@ static int update_write(struct rule *rule) {
 
 static int delete_write(struct rule *rule) {
     const struct participant_list *everyone = &rule->everyone;
+    const struct apply_context *context = rule->context;
+    struct id_hash who;
     int rc;
     change_begin(rule);
     struct change change = change_of(rule, CHANGE_THREAD_DELETED);
@@ -451,28 +473,17 @@ static int delete_write(struct rule *rule) {
                                       .actor_display_name = change.actor_display_name,
                                       .reason = change.reason};
     struct outbox_row purge = {.is_purge = true, .time_ms = change.time_ms};
-    if ((rc = thread_tombstone_put(&rule->store, &tombstone)) != STATUS_OK ||
+    if (rule->command->idempotency == IDEMPOTENCY_OPERATION) {
+        who = asker_hash(rule);
+        tombstone.operation = bytes_of(who.bytes, sizeof(who.bytes));
+    }
+    if ((rc = subject_tombstone_put(context->transaction, context->master, &rule->command->subject, &tombstone)) !=
+            STATUS_OK ||
         (rc = membership_tell(rule, MEMBERSHIP_DELETED, users, everyone->count)) != STATUS_OK ||
-        (rc = outcome_add_follow_up(rule->outcome, rule->context, &rule->command->subject, OUTBOX_PURGE_NUMBER,
-                                    &purge)) != STATUS_OK)
+        (rc = outcome_add_follow_up(rule->outcome, context, &rule->command->subject, OUTBOX_PURGE_NUMBER, &purge)) !=
+            STATUS_OK)
         return rc;
-    return subject_key_remove(rule->context->transaction, &rule->command->subject);
-}
-
-static int idempotency_put(struct rule *rule, const struct message *message) {
-    const struct command *command = rule->command;
-    struct sent_row sent = {.message_id = message->id,
-                            .sequence = message->sequence,
-                            .offset = message->offset,
-                            .time_ms = message->created_ms,
-                            .body_hash = command->body_hash};
-    if (command->idempotency == IDEMPOTENCY_NONE)
-        return STATUS_OK;
-    struct id_hash who = sender_hash(rule);
-    if (command->idempotency == IDEMPOTENCY_CLIENT_MESSAGE_ID)
-        return thread_client_id_put(&rule->store, &who, &sent);
-    int rc = thread_request_ids_expire(&rule->store, command->time_ms);
-    return rc == STATUS_OK ? thread_request_id_put(&rule->store, &who, command->time_ms, &sent) : rc;
+    return subject_key_remove(context->transaction, &rule->command->subject);
 }
 
 static int send_write(struct rule *rule) {
@@ -488,8 +499,6 @@ static int send_write(struct rule *rule) {
     change_tell(rule, &change);
     result_set(rule, message.id);
     int rc = thread_message_put(&rule->store, &message);
-    if (rc == STATUS_OK)
-        rc = idempotency_put(rule, &message);
     return rc == STATUS_OK ? thread_counters_put(&rule->store, &rule->counters) : rc;
 }
 
@@ -620,6 +629,24 @@ static int rule_write(struct rule *rule) {
     }
 }
 
+/* Keeps what the command came to, for when it comes again. */
+static int result_keep(struct rule *rule) {
+    const struct command *command = rule->command;
+    const struct command_result *result = &rule->outcome->result;
+    struct sent_row sent = {.message_id = result->message_id,
+                            .sequence = result->sequence,
+                            .offset = result->offset,
+                            .time_ms = result->time_ms,
+                            .body_hash = command->body_hash};
+    if (command->idempotency == IDEMPOTENCY_NONE)
+        return STATUS_OK;
+    struct id_hash who = asker_hash(rule);
+    if (command->idempotency == IDEMPOTENCY_CLIENT_MESSAGE_ID)
+        return thread_client_id_put(&rule->store, &who, &sent);
+    int rc = thread_request_ids_expire(&rule->store, command->time_ms);
+    return rc == STATUS_OK ? thread_request_id_put(&rule->store, &who, command->time_ms, &sent) : rc;
+}
+
 int thread_apply(const struct apply_context *context, const struct command *command, struct outcome *outcome) {
     struct rule rule = {.context = context, .command = command, .outcome = outcome};
     *outcome = (struct outcome){0};
@@ -630,6 +657,8 @@ int thread_apply(const struct apply_context *context, const struct command *comm
     if (rc != STATUS_OK || rule.is_settled)
         return STATUS_OK;
     rc = rule_write(&rule);
+    if (rc == STATUS_OK && command->kind != COMMAND_THREAD_DELETE) /* of which the tombstone says it */
+        rc = result_keep(&rule);
     /* A record that does not open in the middle of writing would leave half a change behind. */
     return rc == STATUS_OK || is_storage_failure(rc) ? rc : STATUS_STORAGE_FAILED;
 }

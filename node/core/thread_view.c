@@ -231,7 +231,7 @@ int thread_view_changes(struct thread_view *view, uint64_t offset, size_t change
 
 int thread_deletion_view(const struct apply_context *context, const struct id_hash *thread, struct change *change) {
     struct tombstone_row row;
-    int rc = thread_tombstone_get(context->transaction, context->arena, context->master, thread, &row);
+    int rc = subject_tombstone_get(context->transaction, context->arena, context->master, thread, &row);
     if (rc != STATUS_OK)
         return rc;
     *change = (struct change){.kind = CHANGE_THREAD_DELETED,

@@ -2,6 +2,7 @@
 
 #include "proto/status.h"
 #include "storage/range_log.h"
+#include "storage/thread_store.h"
 #include "storage/user_store.h"
 
 static int create_apply(const struct apply_context *context, const struct command *command, struct outcome *outcome) {
@@ -42,11 +43,32 @@ static int revoke_apply(const struct apply_context *context, const struct comman
     return user_row_put(store, &row);
 }
 
+static int deletion_keep(const struct apply_context *context, const struct command *command) {
+    struct id_hash operation = id_hash_make(context->hash_key, command->idempotency_id);
+    struct tombstone_row tombstone = {.deleted_ms = command->time_ms,
+                                      .operation = bytes_of(operation.bytes, sizeof(operation.bytes))};
+    return subject_tombstone_put(context->transaction, context->master, &command->subject, &tombstone);
+}
+
+int user_deletion_find(const struct apply_context *context, const struct command *command) {
+    struct tombstone_row tombstone;
+    if (command->kind != COMMAND_USER_DELETE || command->idempotency != IDEMPOTENCY_OPERATION)
+        return STATUS_STORE_MISSING;
+    int rc =
+        subject_tombstone_get(context->transaction, context->arena, context->master, &command->subject, &tombstone);
+    struct id_hash operation = id_hash_make(context->hash_key, command->idempotency_id);
+    bool is_same =
+        rc == STATUS_OK && bytes_equal(tombstone.operation, bytes_of(operation.bytes, sizeof(operation.bytes)));
+    return rc == STATUS_OK && !is_same ? STATUS_STORE_MISSING : rc;
+}
+
 static int delete_apply(const struct apply_context *context, const struct command *command, struct outcome *outcome) {
     struct outbox_row purge = {.is_purge = true, .time_ms = command->time_ms};
     revocation_tell(context, command, outcome, INT64_MAX / 1000);
     outcome->result.time_ms = command->time_ms;
     int rc = outcome_add_follow_up(outcome, context, &command->subject, OUTBOX_PURGE_NUMBER, &purge);
+    if (rc == STATUS_OK && command->idempotency == IDEMPOTENCY_OPERATION)
+        rc = deletion_keep(context, command);
     return rc == STATUS_OK ? subject_key_remove(context->transaction, &command->subject) : rc;
 }
 
@@ -85,6 +107,10 @@ static int existing_user_apply(const struct apply_context *context, const struct
                                struct outcome *outcome) {
     struct user_store store;
     int rc = user_store_open(&store, context->transaction, context->arena, context->master, &command->subject);
+    if (rc == STATUS_STORE_MISSING && user_deletion_find(context, command) == STATUS_OK) {
+        outcome->result.is_duplicate = true;
+        return STATUS_OK;
+    }
     if (rc != STATUS_OK)
         return rc == STATUS_STORE_MISSING ? STATUS_IDENTITY_NOT_OWNED : rc;
     if (command->kind == COMMAND_USER_DELETE)

@@ -4,3 +4,6 @@
 #include "node/core/outcome.h"
 
 int user_apply(const struct apply_context *context, const struct command *command, struct outcome *outcome);
+
+/* Whether this very operation has deleted the user that is not there: 0, or STATUS_STORE_MISSING. */
+int user_deletion_find(const struct apply_context *context, const struct command *command);

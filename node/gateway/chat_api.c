@@ -113,7 +113,8 @@ static struct chat_call chat_call_of(struct worker *worker, struct chat_wait *wa
                               .arena = &wait->call->arena,
                               .caller = wait->call->caller,
                               .reply = &wait->reply,
-                              .problem = &wait->problem};
+                              .problem = &wait->problem,
+                              .operation_id = wait->call->operation_id};
 }
 
 static int message_id_parse(struct http_call *call, uint64_t *message_id, struct problem *problem) {

@@ -50,6 +50,17 @@ static int command_begin(const struct chat_call *call, enum command_kind kind, u
     return 0;
 }
 
+/* The same for what must not be done again when another node tries it after this one. */
+static int change_begin(const struct chat_call *call, enum command_kind kind, unsigned scopes, struct bytes thread_id,
+                        struct command *command) {
+    int rc = command_begin(call, kind, scopes, thread_id, command);
+    if (rc == 0 && bytes_is_present(call->operation_id)) {
+        command->idempotency = IDEMPOTENCY_OPERATION;
+        command->idempotency_id = call->operation_id;
+    }
+    return rc;
+}
+
 static int settle(const struct chat_call *call, const struct command_result *result) {
     call->reply->result = *result;
     call->reply->copies = 0;
@@ -262,7 +273,7 @@ int chat_thread_create(const struct chat_call *call, struct bytes thread_id,
 int chat_thread_update(const struct chat_call *call, struct bytes thread_id,
                        const struct update_thread_request *request) {
     struct command command;
-    int rc = command_begin(call, COMMAND_THREAD_UPDATE, SCOPES_MANAGE, thread_id, &command);
+    int rc = change_begin(call, COMMAND_THREAD_UPDATE, SCOPES_MANAGE, thread_id, &command);
     if (rc != 0)
         return rc;
     command.properties.topic = request->topic;
@@ -273,7 +284,7 @@ int chat_thread_update(const struct chat_call *call, struct bytes thread_id,
 
 int chat_thread_delete(const struct chat_call *call, struct bytes thread_id) {
     struct command command;
-    int rc = command_begin(call, COMMAND_THREAD_DELETE, SCOPES_MANAGE, thread_id, &command);
+    int rc = change_begin(call, COMMAND_THREAD_DELETE, SCOPES_MANAGE, thread_id, &command);
     if (rc != 0)
         return rc;
     command.reason = BYTES_LITERAL("deletedByUser");
@@ -355,7 +366,7 @@ static int edit_check(const struct chat_call *call, struct command *command) {
 int chat_message_edit(const struct chat_call *call, struct bytes thread_id, uint64_t message_id,
                       const struct update_message_request *request) {
     struct command command;
-    int rc = command_begin(call, COMMAND_MESSAGE_EDIT, SCOPES_TAKE_PART, thread_id, &command);
+    int rc = change_begin(call, COMMAND_MESSAGE_EDIT, SCOPES_TAKE_PART, thread_id, &command);
     if (rc != 0)
         return rc;
     command.message_id = message_id;
@@ -367,7 +378,7 @@ int chat_message_edit(const struct chat_call *call, struct bytes thread_id, uint
 
 int chat_message_delete(const struct chat_call *call, struct bytes thread_id, uint64_t message_id) {
     struct command command;
-    int rc = command_begin(call, COMMAND_MESSAGE_DELETE, SCOPES_TAKE_PART, thread_id, &command);
+    int rc = change_begin(call, COMMAND_MESSAGE_DELETE, SCOPES_TAKE_PART, thread_id, &command);
     if (rc != 0)
         return rc;
     command.message_id = message_id;
@@ -393,7 +404,7 @@ static int addition_check(const struct chat_call *call, const struct participant
 int chat_participants_add(const struct chat_call *call, struct bytes thread_id, const struct participants *given,
                           struct resolved_participants *resolved) {
     struct command command;
-    int rc = command_begin(call, COMMAND_PARTICIPANTS_ADD, SCOPES_INVITE, thread_id, &command);
+    int rc = change_begin(call, COMMAND_PARTICIPANTS_ADD, SCOPES_INVITE, thread_id, &command);
     if (rc == 0)
         rc = addition_check(call, given, &command, resolved);
     if (rc == 0 && resolved->valid.count == 0)
@@ -403,7 +414,7 @@ int chat_participants_add(const struct chat_call *call, struct bytes thread_id, 
 
 int chat_participant_remove(const struct chat_call *call, struct bytes thread_id, struct bytes user_id) {
     struct command command;
-    int rc = command_begin(call, COMMAND_PARTICIPANT_REMOVE, SCOPES_INVITE, thread_id, &command);
+    int rc = change_begin(call, COMMAND_PARTICIPANT_REMOVE, SCOPES_INVITE, thread_id, &command);
     if (rc != 0)
         return rc;
     command.user_id = user_id;

@@ -20,7 +20,8 @@ struct chat_call {
     const struct caller *caller;
     struct reply *reply; /* its on_answer is set by the caller */
     struct problem *problem;
-    struct known_users known; /* for creating and adding; who is not among them is looked up here */
+    struct bytes operation_id; /* of a change: its name in every attempt, if there may be several; else absent */
+    struct known_users known;  /* for creating and adding; who is not among them is looked up here */
 };
 
 /* Those of the given participants about whom another node has to be asked. In the arena. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "node/core/range.h"
+#include "node/core/user.h"
 #include "node/gateway/authentication.h"
 #include "node/gateway/rate_limit.h"
 #include "proto/check.h"
@@ -184,16 +185,45 @@ static void on_changed(struct gateway_worker *worker, struct reply *reply) {
     free(wait);
 }
 
+/* Names the change, so that another node recognises it when it tries it after this one. */
+static void operation_set(const struct http_call *call, struct arena *arena, struct command *command) {
+    if (!bytes_is_present(call->operation_id))
+        return;
+    command->idempotency = IDEMPOTENCY_OPERATION;
+    command->idempotency_id = arena_copy(arena, call->operation_id);
+}
+
+/* The identity is not there because an earlier attempt of this call has deleted it. */
+static bool is_done_already(struct gateway_worker *worker, struct http_call *call, const struct id_hash *hash,
+                            enum command_kind kind) {
+    struct command command = {.kind = kind, .subject = *hash};
+    struct gateway_read read;
+    operation_set(call, &call->arena, &command);
+    if (gateway_read_begin(worker, &call->arena, &read) != STATUS_OK)
+        return false;
+    int rc = user_deletion_find(&read.context, &command);
+    gateway_read_end(&read);
+    return rc == STATUS_OK;
+}
+
 static void identity_change(struct gateway_worker *worker, struct http_call *call, enum command_kind kind) {
     struct problem problem = {0};
     struct id_hash hash;
     struct user_row row;
-    if (admit(call, &problem) != STATUS_OK || identity_find(worker, call, &hash, &row, &problem) != STATUS_OK) {
+    int rc = admit(call, &problem);
+    if (rc == STATUS_OK)
+        rc = identity_find(worker, call, &hash, &row, &problem);
+    if (rc == STATUS_IDENTITY_NOT_OWNED && is_done_already(worker, call, &hash, kind)) {
+        http_call_reply(call, 204, BYTES_ABSENT);
+        return;
+    }
+    if (rc != STATUS_OK) {
         http_call_refuse(call, &problem);
         return;
     }
     struct identity_wait *wait = wait_new(call, on_changed);
     struct entry *entry = gateway_entry_new(worker, kind, &hash, BYTES_ABSENT, &wait->reply);
+    operation_set(call, &entry->arena, &entry->command);
     /* Tokens issued up to and within this second are void; issue_token dates new ones accordingly. */
     entry->command.valid_from_s = worker_wall_ms() / 1000 + 1;
     entry_propose(worker, wait, entry);

@@ -228,6 +228,26 @@ static void a_repeated_send_is_settled_with_the_first_ids(void **state) {
     assert_int_equal(send_as(MESSAGE_TEXT, BYTES_LITERAL("y"), id), 0);
 }
 
+static int leave(void) {
+    return chat_participant_remove(&call, thread_id, ALICE);
+}
+
+/* Another node tries again what this one did, and did not live to answer. */
+static void a_change_that_was_done_is_settled_when_its_operation_comes_again(void **state) {
+    (void)state;
+    int (*const operations[])(void) = {do_update, do_add, do_remove, leave, do_delete};
+    fixture.store.now_ms = worker_wall_ms(); /* an operation is remembered for a while only */
+    for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+        be(i < 4 ? ALICE : CAROL, TOKEN_SCOPE_CHAT);
+        call.operation_id = arena_printf(&fixture.store.arena, "operation %zu", i);
+        assert_int_equal(operations[i](), 0);
+        apply();
+        assert_int_equal(operations[i](), CHAT_CALL_SETTLED);
+        assert_true(reply.result.is_duplicate);
+        assert_int_equal(reply.result.offset, fixture.store.outcome.result.offset);
+    }
+}
+
 static void html_is_sanitised_when_it_is_sent_and_when_it_is_edited(void **state) {
     (void)state;
     struct bytes evil = BYTES_LITERAL("<b>x</b><script>alert(1)</script>");
@@ -308,6 +328,7 @@ int main(void) {
         TEST(a_thread_has_room_for_its_creator_too),
         TEST(adding_nobody_valid_changes_nothing),
         TEST(a_repeated_send_is_settled_with_the_first_ids),
+        TEST(a_change_that_was_done_is_settled_when_its_operation_comes_again),
         TEST(html_is_sanitised_when_it_is_sent_and_when_it_is_edited),
         TEST(text_stays_as_it_is),
         TEST(html_can_be_switched_off),

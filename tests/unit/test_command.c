@@ -199,7 +199,7 @@ static void malformed_commands_are_refused(void **state) {
         BYTES_LITERAL("\x82\x01\x0a\x0e\x92\xa1k\x01"),        /* metadata with a number */
         BYTES_LITERAL("\x82\x01\x0a\x0e\xc3"),                 /* metadata that is true */
         BYTES_LITERAL("\x82\x01\x0a\x0e\x80"),                 /* metadata that is a map */
-        BYTES_LITERAL("\x82\x01\x0a\x0f\x03"),                 /* an idempotency above all */
+        BYTES_LITERAL("\x82\x01\x0a\x0f\x04"),                 /* an idempotency above all */
         BYTES_LITERAL("\x82\x01\x0a\x11\xc4\x01x"),            /* a hash of 1 byte */
         BYTES_LITERAL("\x82\x01\x0a\x15\x04"),                 /* a membership above all */
         BYTES_LITERAL("\x82\x01\x0a\x07\xdd\xff\xff\xff\xff"), /* a claim of 2^32 participants */

@@ -459,12 +459,10 @@ static void marks_that_open_but_make_no_sense_are_found(void **state) {
 
 static void rows_of_a_deleted_subject_are_leftovers_while_their_purge_is_due(void **state) {
     struct outbox_row purge = {.is_purge = true};
-    struct thread_store thread;
     struct tombstone_row tombstone = {.deleted_ms = 1};
     struct store_transaction *transaction = begin_write();
     (void)state;
-    check(thread_store_open(&thread, transaction, &fixture.arena, &fixture.master, &THREAD) == STATUS_OK);
-    check(thread_tombstone_put(&thread, &tombstone) == STATUS_OK);
+    check(subject_tombstone_put(transaction, &fixture.master, &THREAD, &tombstone) == STATUS_OK);
     check(outbox_put(transaction, &fixture.master, &THREAD, OUTBOX_PURGE_NUMBER, &purge) == STATUS_OK);
     check(subject_key_remove(transaction, &THREAD) == STATUS_OK);
     commit(transaction);

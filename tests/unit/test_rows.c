@@ -45,7 +45,8 @@ static const struct tombstone_row TOMBSTONE = {1,
                                                BYTES_LITERAL("19:t@thread.v2"),
                                                BYTES_LITERAL("8:acs:r_1"),
                                                BYTES_LITERAL("Bo"),
-                                               BYTES_LITERAL("deletedByUser")};
+                                               BYTES_LITERAL("deletedByUser"),
+                                               BYTES_LITERAL("operation")};
 static const struct outbox_row OUTBOX = {.is_purge = true,
                                          .thread_id = BYTES_LITERAL("19:t@thread.v2"),
                                          .membership = MEMBERSHIP_LEFT,

@@ -230,6 +230,77 @@ static void a_request_id_counts_only_with_the_same_body_and_within_its_window(vo
     assert_false(fixture.outcome.result.is_duplicate);
 }
 
+static int operate(struct command command, const char *name) {
+    command.idempotency = IDEMPOTENCY_OPERATION;
+    command.idempotency_id = bytes_of_text(name);
+    return fixture_apply(&fixture, &command);
+}
+
+static struct command change_of_message(enum command_kind kind, uint64_t message_id, const char *content) {
+    struct command command = command_of(kind, ALICE);
+    command.message_id = message_id;
+    command.content = bytes_of_text(content);
+    return command;
+}
+
+static struct command change_of_members(enum command_kind kind, struct bytes actor, struct bytes user_id) {
+    struct command command = command_of(kind, actor);
+    command.user_id = user_id;
+    command.participants = one(user_id);
+    return command;
+}
+
+static struct command change_of_topic(const char *topic) {
+    struct command command = command_of(COMMAND_THREAD_UPDATE, ALICE);
+    command.properties.topic = bytes_of_text(topic);
+    return command;
+}
+
+/* Each changes the state so that the same command without its name would be refused, or would change it again. */
+static void an_operation_that_comes_again_is_answered_as_before_and_changes_nothing(void **state) {
+    uint64_t edited = send_as(ALICE, "first");
+    uint64_t deleted = send_as(ALICE, "deleted");
+    (void)state;
+    struct {
+        const char *name;
+        struct command command;
+        struct command meanwhile;
+    } rows[] = {
+        {"edit", change_of_message(COMMAND_MESSAGE_EDIT, edited, "one"),
+         change_of_message(COMMAND_MESSAGE_EDIT, edited, "two")},
+        {"delete", change_of_message(COMMAND_MESSAGE_DELETE, deleted, ""), change_of_topic("a")},
+        {"topic", change_of_topic("b"), change_of_topic("c")},
+        {"add", change_of_members(COMMAND_PARTICIPANTS_ADD, ALICE, CAROL),
+         change_of_members(COMMAND_PARTICIPANT_REMOVE, ALICE, CAROL)},
+        {"leave", change_of_members(COMMAND_PARTICIPANT_REMOVE, BOB, BOB), change_of_topic("d")},
+        {"end", command_of(COMMAND_THREAD_DELETE, ALICE), change_of_topic("e")},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(operate(rows[i].command, rows[i].name), STATUS_OK);
+        assert_false(fixture.outcome.result.is_duplicate);
+        uint64_t offset = fixture.outcome.result.offset;
+        bool is_over = i + 1 == sizeof(rows) / sizeof(rows[0]);
+        assert_int_equal(fixture_apply(&fixture, &rows[i].meanwhile), is_over ? STATUS_THREAD_NOT_FOUND : STATUS_OK);
+        assert_int_equal(operate(rows[i].command, rows[i].name), STATUS_OK);
+        assert_true(fixture.outcome.result.is_duplicate);
+        assert_int_equal(fixture.outcome.result.offset, offset);
+        assert_int_equal(changes_told(), 0);
+    }
+}
+
+static void another_operation_or_actor_is_not_taken_for_one_that_was_done(void **state) {
+    (void)state;
+    assert_int_equal(operate(change_of_members(COMMAND_PARTICIPANT_REMOVE, BOB, BOB), "leave"), STATUS_OK);
+    assert_int_equal(operate(change_of_members(COMMAND_PARTICIPANT_REMOVE, BOB, BOB), "again"), STATUS_FORBIDDEN);
+    assert_int_equal(operate(command_of(COMMAND_THREAD_UPDATE, BOB), "leave"), STATUS_OK); /* his operation's answer */
+    assert_int_equal(operate(command_of(COMMAND_THREAD_UPDATE, CAROL), "leave"), STATUS_FORBIDDEN);
+    assert_int_equal(operate(command_of(COMMAND_THREAD_DELETE, ALICE), "end"), STATUS_OK);
+    assert_int_equal(operate(command_of(COMMAND_THREAD_DELETE, ALICE), "another"), STATUS_THREAD_NOT_FOUND);
+    assert_int_equal(operate(command_of(COMMAND_THREAD_DELETE, CAROL), "end"), STATUS_THREAD_NOT_FOUND);
+    struct command nameless = command_of(COMMAND_THREAD_DELETE, ALICE);
+    assert_int_equal(fixture_apply(&fixture, &nameless), STATUS_THREAD_NOT_FOUND);
+}
+
 static void a_removed_participant_reads_what_was_before_and_nothing_later(void **state) {
     (void)state;
     uint64_t before = send_as(ALICE, "before");
@@ -391,6 +462,8 @@ int main(void) {
         RULE(a_deleted_message_stays_listed_without_content_and_is_gone_for_edits),
         RULE(repeating_a_client_message_id_never_makes_a_second_message),
         RULE(a_request_id_counts_only_with_the_same_body_and_within_its_window),
+        RULE(an_operation_that_comes_again_is_answered_as_before_and_changes_nothing),
+        RULE(another_operation_or_actor_is_not_taken_for_one_that_was_done),
         RULE(a_removed_participant_reads_what_was_before_and_nothing_later),
         RULE(share_history_time_hides_what_was_created_before_it),
         RULE(the_251st_participant_is_refused_as_a_whole),

@@ -326,13 +326,13 @@ static void client_ids_are_kept_apart_by_who_sent_them(void **state) {
 static void a_tombstone_is_read_without_the_threads_key(void **state) {
     struct tombstone_row row = {.deleted_ms = 5, .offset = 6};
     (void)state;
-    assert_int_equal(thread_tombstone_get(transaction, &fixture.arena, &fixture.master, &THREAD, &row),
+    assert_int_equal(subject_tombstone_get(transaction, &fixture.arena, &fixture.master, &THREAD, &row),
                      STATUS_STORE_MISSING);
     row = (struct tombstone_row){.deleted_ms = 5, .offset = 6};
-    assert_int_equal(thread_tombstone_put(&store, &row), 0);
+    assert_int_equal(subject_tombstone_put(transaction, &fixture.master, &THREAD, &row), 0);
     assert_int_equal(subject_key_remove(transaction, &THREAD), 0);
     row = (struct tombstone_row){0};
-    assert_int_equal(thread_tombstone_get(transaction, &fixture.arena, &fixture.master, &THREAD, &row), 0);
+    assert_int_equal(subject_tombstone_get(transaction, &fixture.arena, &fixture.master, &THREAD, &row), 0);
     assert_int_equal(row.deleted_ms, 5);
     assert_int_equal(row.offset, 6);
 }
@@ -350,7 +350,7 @@ static void a_purge_takes_the_rows_on_both_sides_of_the_tombstone_piece_by_piece
         message_put(&store, 1000 + i, i);
         assert_int_equal(thread_client_id_put(&store, &who, &row), 0);
     }
-    assert_int_equal(thread_tombstone_put(&store, &tombstone), 0);
+    assert_int_equal(subject_tombstone_put(transaction, &fixture.master, &THREAD, &tombstone), 0);
     assert_int_equal(subject_key_remove(transaction, &THREAD), 0);
     while (!is_done) {
         size_t before = state_rows();
@@ -360,7 +360,7 @@ static void a_purge_takes_the_rows_on_both_sides_of_the_tombstone_piece_by_piece
     }
     assert_int_equal(rounds, 5);       /* 300 rows */
     assert_int_equal(state_rows(), 4); /* the tombstone, and the neighbour's key, message and index */
-    assert_int_equal(thread_tombstone_get(transaction, &fixture.arena, &fixture.master, &THREAD, &tombstone), 0);
+    assert_int_equal(subject_tombstone_get(transaction, &fixture.arena, &fixture.master, &THREAD, &tombstone), 0);
     assert_int_equal(subject_rows_purge(transaction, &THREAD, 70, &is_done), 0);
     assert_true(is_done);
 }

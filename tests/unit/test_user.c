@@ -144,6 +144,25 @@ static int follow_up(enum membership membership, uint64_t offset, const char *to
     return fixture_apply(&fixture, &command);
 }
 
+static void a_deletion_that_comes_again_is_answered_as_before(void **state) {
+    struct command command = command_of(COMMAND_USER_DELETE);
+    (void)state;
+    command.idempotency = IDEMPOTENCY_OPERATION;
+    command.idempotency_id = BYTES_LITERAL("one");
+    assert_int_equal(fixture_apply(&fixture, &command), STATUS_OK);
+    assert_false(fixture.outcome.result.is_duplicate);
+    assert_int_equal(fixture_apply(&fixture, &command), STATUS_OK);
+    assert_true(fixture.outcome.result.is_duplicate);
+    assert_null(fixture.outcome.changes);
+    command.idempotency_id = BYTES_LITERAL("another");
+    assert_int_equal(fixture_apply(&fixture, &command), STATUS_IDENTITY_NOT_OWNED);
+    struct command purge = command_of(COMMAND_THREAD_PURGE);
+    assert_int_equal(fixture_apply(&fixture, &purge), STATUS_OK);
+    assert_int_equal(create(), STATUS_OK);
+    assert_int_equal(fixture_apply(&fixture, &command), STATUS_OK);
+    assert_false(fixture.outcome.result.is_duplicate);
+}
+
 static void joining_is_told_once_however_often_it_arrives(void **state) {
     (void)state;
     assert_int_equal(follow_up(MEMBERSHIP_JOINED, 2, NULL), STATUS_OK);
@@ -202,6 +221,7 @@ int main(void) {
         RULE(nothing_happens_to_a_user_that_is_not_there),
         RULE(a_revocation_voids_older_tokens_and_never_goes_back),
         RULE(a_deleted_user_is_shredded_and_may_be_made_anew),
+        RULE(a_deletion_that_comes_again_is_answered_as_before),
         RULE(joining_is_told_once_however_often_it_arrives),
         RULE(follow_ups_may_arrive_in_any_order),
     };
