@@ -114,8 +114,10 @@ static void on_truncated(struct world *world, struct machine *machine, const str
     struct disk_range *disk = &machine->disk[truncation->range];
     if (truncation->from <= disk->applied)
         world_fail(world, "node %llu takes back what it has applied", number(machine->id));
-    if (disk->log.count >= truncation->from)
-        disk->log.count = truncation->from - 1;
+    if (disk->log.count < truncation->from)
+        return;
+    disk->log.count = truncation->from - 1;
+    world->statistics.taken_back++;
 }
 
 static void on_taken(struct world *world, struct machine *machine, const struct batch_taking *taking) {
@@ -218,6 +220,7 @@ void checker_on_start(struct world *world, struct machine *machine, const struct
                            number(machine->id), number(range->base_index + 1 + i), r);
         }
     }
+    log_check(world, machine);
 }
 
 /* ---- what is told ---- */
@@ -343,6 +346,9 @@ bool checker_is_settled(struct world *world, const char **reason) {
 }
 
 void checker_check_end(struct world *world) {
+    for (unsigned i = 0; i < world->machines_count; i++)
+        if (world->machines[i].is_up)
+            log_check(world, &world->machines[i]);
     for (uint32_t r = 0; r < world->range_count; r++) {
         const struct range_record *record = &world->coordinator.records[r];
         struct machine *first = world_machine(world, record->in_sync[0]);

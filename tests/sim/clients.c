@@ -65,7 +65,9 @@ static bool thread_choose(struct world *world, unsigned client, bool is_owned, u
     const struct model *model = &world->clients->model;
     if (model->threads_count == 0)
         return false;
-    *thread = (unsigned)chance_below(&world->chance, model->threads_count);
+    /* Half of all in the newest, so that much happens in one thread at a time. */
+    *thread = chance_below(&world->chance, 2) == 0 ? model->threads_count - 1
+                                                   : (unsigned)chance_below(&world->chance, model->threads_count);
     const struct thread_model *chosen = &model->threads[*thread];
     bool may_be_gone = chance_below(&world->chance, 20) == 0;
     return chosen->is_created && (may_be_gone || !chosen->is_deleted) && chosen->members[client].is_in &&
@@ -133,7 +135,7 @@ static bool operation_choose(struct world *world, struct operation *operation) {
         operation->kind = OPERATION_USER;
         return true;
     }
-    if (model->threads_count < 3 || (dice < 3 && model->threads_count < THREADS_MAX)) {
+    if (model->threads_count < 3 || (dice < 5 && model->threads_count < THREADS_MAX)) {
         create_thread(world, operation);
         return true;
     }
@@ -143,12 +145,11 @@ static bool operation_choose(struct world *world, struct operation *operation) {
         return change_message(world, operation, OPERATION_DELETE_MESSAGE);
     if (dice < 20)
         return change_message(world, operation, OPERATION_RECEIPT);
-    if (dice < 28)
+    if (dice < 32)
         return change_members(world, operation);
-    if (dice < 30) {
+    if (dice < 34) {
         operation->kind = OPERATION_DELETE_THREAD;
-        return chance_below(&world->chance, 3) == 0 &&
-               thread_choose(world, operation->client, true, &operation->thread);
+        return thread_choose(world, operation->client, true, &operation->thread);
     }
     return send_message(world, operation);
 }

@@ -36,6 +36,13 @@ static int64_t disk_time(struct world *world, const struct machine *machine) {
     return chance_between(&world->chance, 100, machine->disk_us_max);
 }
 
+static bool is_seldom(const struct batch *batch) {
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->items[i].is_apply && batch->items[i].entry->command.kind == COMMAND_THREAD_DELETE)
+            return true;
+    return batch->truncations_count > 0 || batch->takings_count > 0;
+}
+
 static void lend(struct world *world, struct machine *machine, struct batch *batch) {
     check(machine->batch == NULL);
     machine->batch = batch;
@@ -44,7 +51,8 @@ static void lend(struct world *world, struct machine *machine, struct batch *bat
     if (machine->is_doomed)
         world_plan(world, chance_between(&world->chance, 0, machine->disk_us_max),
                    &(struct happening){.kind = HAPPEN_CRASH, .machine = machine->number, .life = machine->life});
-    machine->is_doomed = false;
+    /* What follows something that seldom happens is tried the least, unless it is gone for. */
+    machine->is_doomed = !world->is_calm && is_seldom(batch) && chance_below(&world->chance, 8) == 0;
     world_plan(world, disk_time(world, machine),
                &(struct happening){.kind = HAPPEN_DISK_COMMIT, .machine = machine->number, .life = machine->life});
 }

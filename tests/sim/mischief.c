@@ -28,7 +28,11 @@ const char *fault_name(enum fault_kind kind) {
     return fault_names[kind];
 }
 
+/* More often than not one that leads: most of what can go wrong goes wrong there. */
 static struct machine *any_machine(struct world *world) {
+    uint32_t range = (uint32_t)chance_below(&world->chance, world->range_count);
+    if (chance_below(&world->chance, 2) == 0)
+        return world_machine(world, world->coordinator.records[range].primary);
     return &world->machines[chance_below(&world->chance, world->machines_count)];
 }
 
@@ -46,8 +50,8 @@ static void network_calm(struct world *world) {
 void mischief_begin(struct world *world) {
     network_calm(world);
     world->mischief_us_max = chance_between(&world->chance, 1, 4) * chance_between(&world->chance, 1, 4) * 300000;
-    /* A while in peace, so that there is something to lose. */
-    plan(world, chance_between(&world->chance, 3 * SECOND_US, 5 * SECOND_US), NEXT_FAULT, 0);
+    /* Mostly after a while in peace, so that there is something to lose. */
+    plan(world, chance_between(&world->chance, 0, 5 * SECOND_US), NEXT_FAULT, 0);
 }
 
 /* ---- one fault each ---- */
@@ -67,18 +71,21 @@ static void crash_all(struct world *world) {
             machine_crash(world, &world->machines[i]);
 }
 
-static void stop_for_a_while(struct world *world) {
-    struct machine *machine = any_machine(world);
+static void stop(struct world *world, struct machine *machine, int64_t least_us, int64_t most_us) {
     if (!machine->is_up || machine->paused_until_us > world->now_us)
         return;
-    /* A blink, or just long enough to be replaced, or longer. */
-    static const int64_t lengths_us[][2] = {
-        {10000, 500000}, {1500000, 4000000}, {1500000, 4000000}, {1000000, 8000000}};
-    const int64_t *length_us = lengths_us[chance_below(&world->chance, 4)];
-    machine->paused_until_us = world->now_us + chance_between(&world->chance, length_us[0], length_us[1]);
+    machine->paused_until_us = world->now_us + chance_between(&world->chance, least_us, most_us);
     world->statistics.faults[FAULT_PAUSE]++;
     world_say(world, "node %llu is stopped until %.3f", (unsigned long long)machine->id,
               (double)machine->paused_until_us / 1000);
+}
+
+/* A blink, or just long enough to be replaced, or longer. */
+static void stop_for_a_while(struct world *world) {
+    static const int64_t lengths_us[][2] = {
+        {10000, 500000}, {1500000, 4000000}, {1500000, 4000000}, {1000000, 8000000}};
+    const int64_t *length_us = lengths_us[chance_below(&world->chance, 4)];
+    stop(world, any_machine(world), length_us[0], length_us[1]);
 }
 
 static void isolate(struct world *world) {
@@ -139,13 +146,23 @@ static void network_change(struct world *world) {
     network->delay_us_max = chance_between(&world->chance, 200, is_bad ? 200000 : 5000);
 }
 
-static void coordinator_change(struct world *world) {
+static void coordinator_leave(struct world *world, int64_t least_us, int64_t most_us) {
     if (!world->coordinator.is_up)
         return;
     world->coordinator.is_up = false;
     world->statistics.faults[FAULT_COORDINATOR_DOWN]++;
     world_say(world, "the coordinator is away");
-    plan(world, chance_between(&world->chance, 50000, 8 * SECOND_US), END_COORDINATOR, 0);
+    plan(world, chance_between(&world->chance, least_us, most_us), END_COORDINATOR, 0);
+}
+
+static void coordinator_change(struct world *world) {
+    coordinator_leave(world, 50000, 8 * SECOND_US);
+}
+
+/* Who leads stands still until others want to lead, and goes on before the coordinator decides. */
+static void stop_undecided(struct world *world) {
+    coordinator_leave(world, 3 * SECOND_US, 5 * SECOND_US);
+    stop(world, any_machine(world), 2 * SECOND_US, 4 * SECOND_US);
 }
 
 static void disk_refuse(struct world *world) {
@@ -155,11 +172,19 @@ static void disk_refuse(struct world *world) {
     plan(world, chance_between(&world->chance, 5000, 3 * SECOND_US), END_DISK, machine->number);
 }
 
-static void disk_slow(struct world *world) {
-    struct machine *machine = any_machine(world);
+static void disk_slow_down(struct world *world, struct machine *machine) {
     machine->disk_us_max = chance_between(&world->chance, 10000, 3 * SECOND_US);
     world->statistics.faults[FAULT_DISK_SLOW]++;
     plan(world, chance_between(&world->chance, 100000, 8 * SECOND_US), END_DISK, machine->number);
+}
+
+static void disk_slow(struct world *world) {
+    disk_slow_down(world, any_machine(world));
+}
+
+static void disk_slow_everywhere(struct world *world) {
+    for (unsigned i = 0; i < world->machines_count; i++)
+        disk_slow_down(world, &world->machines[i]);
 }
 
 static void end(struct world *world, enum ending what, struct machine *machine) {
@@ -203,9 +228,25 @@ static void destroy(struct world *world) {
 
 void mischief_on_turn(struct world *world, const struct happening *happening) {
     static void (*const faults[])(struct world *) = {
-        crash,       crash,     crash,     stop_for_a_while, stop_for_a_while, partition,
-        partition,   reconnect, reconnect, reconnect,        network_change,   coordinator_change,
-        disk_refuse, disk_slow, disk_slow, clock_jump,       destroy,          crash_all,
+        crash,
+        crash,
+        crash,
+        stop_for_a_while,
+        stop_for_a_while,
+        stop_undecided,
+        partition,
+        partition,
+        reconnect,
+        reconnect,
+        reconnect,
+        network_change,
+        coordinator_change,
+        disk_refuse,
+        disk_slow,
+        disk_slow_everywhere,
+        clock_jump,
+        destroy,
+        crash_all,
     };
     if (happening->number != NEXT_FAULT) {
         end(world, (enum ending)happening->number, &world->machines[happening->machine]);

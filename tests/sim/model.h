@@ -3,7 +3,7 @@
  * answers, whether or not the answer reaches the client. */
 #include "tests/sim/world.h"
 
-#define THREADS_MAX 24
+#define THREADS_MAX 32
 #define EDITS_MAX 60
 
 enum operation_kind {

@@ -128,6 +128,7 @@ struct world_statistics {
     uint64_t refused;
     uint64_t committed;
     uint64_t epochs;
+    uint64_t taken_back;
     uint64_t snapshots;
     uint64_t reads;
 };
@@ -257,6 +258,11 @@ void checker_check_end(struct world *world);
 bool checker_may_read(const struct world *world, const struct machine *machine, uint32_t range);
 struct machine *checker_reader(struct world *world, uint32_t range);
 void checker_print(const struct world *world);
+
+/* ---- log_check.c ---- */
+
+/* The records on its disk are what was written there, and nothing that was taken back. */
+void log_check(struct world *world, struct machine *machine);
 
 /* ---- rows.c ---- */
 
