@@ -31,6 +31,7 @@ struct entry {
     struct entry *next_in_range, *previous_in_range;
     uint64_t token;         /* ENTRY_OF_PEER: of its request */
     bool is_malformed;      /* ENTRY_OF_PEER: it is to be refused */
+    bool is_let_go;         /* ENTRY_OF_CLIENT: its author waits no more, and asks again */
     bool is_lent;           /* to the disk worker */
     bool is_dropped;        /* its place in the log is gone, while it is lent */
     struct outcome outcome; /* filled by the disk worker; in the batch's arena */

@@ -113,8 +113,8 @@ void follow_ups_of_client(struct node_core *core, const struct step *step, struc
     struct pending_answer *pending = NULL;
     for (struct outcome_follow_up *wanted = entry->outcome.follow_ups; wanted != NULL; wanted = wanted->next) {
         struct follow_up *follow_up = follow_ups_start(core, &wanted->subject, wanted->number, &wanted->row);
-        if (wanted->row.is_purge)
-            continue; /* nobody waits for the sweeping */
+        if (wanted->row.is_purge || entry->is_let_go)
+            continue; /* nobody waits for it */
         if (pending == NULL) {
             pending = calloc(1, sizeof(*pending));
             check(pending != NULL);
@@ -126,7 +126,7 @@ void follow_ups_of_client(struct node_core *core, const struct step *step, struc
         pending->follow_ups_left++;
         follow_up->pending = pending;
     }
-    if (pending == NULL)
+    if (pending == NULL && !entry->is_let_go)
         core_answer(step, entry->reply_to, entry->worker, &entry->outcome.result, copies);
 }
 

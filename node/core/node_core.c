@@ -87,7 +87,8 @@ void core_answer(const struct step *step, void *reply_to, unsigned worker, const
 
 void core_answer_refusal(const struct step *step, const struct entry *entry, int rc) {
     struct command_result result = {.rc = rc};
-    core_answer(step, entry->reply_to, entry->worker, &result, 0);
+    if (!entry->is_let_go)
+        core_answer(step, entry->reply_to, entry->worker, &result, 0);
 }
 
 void core_entry_done(struct node_core *core, struct entry *entry) {
@@ -287,6 +288,7 @@ static void on_tick(struct node_core *core, const struct step *step) {
     for (uint32_t i = 0; !core->options.is_alone && i < core->options.range_count; i++) {
         replication_tick(&core->ranges[i].replication, &replication_step, core->live, core->live_count,
                          core->options.replication_factor);
+        pipeline_authors_let_go(step, &core->ranges[i]);
         core_touch(core, &core->ranges[i]);
     }
 }

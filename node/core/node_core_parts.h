@@ -84,6 +84,9 @@ void pipeline_on_batch_done(struct node_core *core, const struct step *step, str
 void pipeline_batch_free(struct batch *batch);
 /* This node leads the range no more: what is in its log may still be committed by another, and nobody here knows. */
 void pipeline_range_lost(struct node_core *core, const struct step *step, struct range *range);
+/* On every tick: when this node has led without a lease for long, nobody knows when the log goes on, so that authors
+ * are told that it does not lead. They ask again, wherever the range is led then. */
+void pipeline_authors_let_go(const struct step *step, struct range *range);
 
 /* ---- questions.c ---- */
 
