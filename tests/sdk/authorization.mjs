@@ -7,7 +7,7 @@ import { run, test } from "./lib/harness.mjs";
 import { exchange } from "./lib/http.mjs";
 import { canShift, goAhead } from "./lib/clock.mjs";
 import {
-    allMessages, chatCall, endpoint, identifier, identityCall, newMessage, newThread, newToken, newUser, participant, threadPath, uuid,
+    allMessages, chatCall, identifier, identityCall, newMessage, newThread, newToken, newUser, nextEndpoint, participant, threadPath, uuid,
 } from "./lib/world.mjs";
 
 const SCOPES = ["chat", "chat.join", "chat.join.limited", "voip"];
@@ -113,17 +113,17 @@ function step(operation, token) {
     const endpointId = uuid();
     switch (operation) {
         case "allocate":
-            return exchange(endpoint, "POST", `/v4/a?cor_id=${uuid()}&con_num=${Date.now()}_1&epid=${endpointId}`, { headers: { ...headers, "Content-Type": "text/plain" }, body: "" });
+            return exchange(nextEndpoint(), "POST", `/v4/a?cor_id=${uuid()}&con_num=${Date.now()}_1&epid=${endpointId}`, { headers: { ...headers, "Content-Type": "text/plain" }, body: "" });
         case "register":
-            return exchange(endpoint, "POST", "/v3/registrations", {
+            return exchange(nextEndpoint(), "POST", "/v3/registrations", {
                 headers,
                 body: {
                     clientDescription: { appId: "AcsWeb", aesKey: "", languageId: "en-US", platform: "SPOOL", templateKey: "AcsWeb_Chat_2.1", platformUIVersion: "0.0.0" },
-                    registrationId: endpointId, nodeId: "", transports: { TROUTER: [{ context: "", path: `${endpoint}/v4/f/x/`, ttl: 7200 }] },
+                    registrationId: endpointId, nodeId: "", transports: { TROUTER: [{ context: "", path: `${nextEndpoint()}/v4/f/x/`, ttl: 7200 }] },
                 },
             });
         case "unregister":
-            return exchange(endpoint, "DELETE", `/v3/registrations/${endpointId}`, { headers });
+            return exchange(nextEndpoint(), "DELETE", `/v3/registrations/${endpointId}`, { headers });
         default:
             return null;
     }

@@ -10,10 +10,10 @@ import { exchange, signature } from "./lib/http.mjs";
 import { canShift, goAhead } from "./lib/clock.mjs";
 import { run, test } from "./lib/harness.mjs";
 import {
-    IDENTITY_VERSION, accessKey, chatCall, connectionString, endpoint, host, identityCall, newThread, newUser, threadPath, uuid,
+    IDENTITY_VERSION, accessKey, chatCall, identityCall, newThread, newUser, nextConnectionString, nextEndpoint, threadPath, uuid,
 } from "./lib/world.mjs";
 
-const client = new CommunicationIdentityClient(connectionString);
+const client = () => new CommunicationIdentityClient(nextConnectionString());
 const USER_ID = /^8:acs:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const claimsOf = (token) => JSON.parse(Buffer.from(token.split(".")[1], "base64url").toString("utf8"));
 const headOf = (token) => JSON.parse(Buffer.from(token.split(".")[0], "base64url").toString("utf8"));
@@ -30,22 +30,22 @@ const stranger = (userId) => `8:acs:${resourceOf(userId)}_${uuid()}`;
 const pathOf = (userId, action = "") => `/identities/${encodeURIComponent(userId)}${action}`;
 
 test("createUser gives an id of the documented form, another one each time", async () => {
-    const one = await client.createUser();
-    const two = await client.createUser();
+    const one = await client().createUser();
+    const two = await client().createUser();
     assert.match(one.communicationUserId, USER_ID);
     assert.match(two.communicationUserId, USER_ID);
     assert.notEqual(one.communicationUserId, two.communicationUserId);
 });
 
 test("createUserAndToken gives a token that opens the chat", async () => {
-    const { user, token, expiresOn } = await client.createUserAndToken(["chat"]);
+    const { user, token, expiresOn } = await client().createUserAndToken(["chat"]);
     assert.match(user.communicationUserId, USER_ID);
     assert.ok(expiresOn instanceof Date && !Number.isNaN(expiresOn.getTime()));
     assert.equal(await tokenWorks(token), 200);
 });
 
 test("a token is a JWT with the claims that clients read", async () => {
-    const { user, token, expiresOn } = await client.createUserAndToken(["chat", "voip"]);
+    const { user, token, expiresOn } = await client().createUserAndToken(["chat", "voip"]);
     assert.equal(token.split(".").length, 3);
     assert.match(token, /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/);
     const head = headOf(token);
@@ -64,71 +64,71 @@ test("a token is a JWT with the claims that clients read", async () => {
 });
 
 test("the lifetime of a token is what was asked for, from 60 to 1440 minutes", async () => {
-    const user = await client.createUser();
+    const user = await client().createUser();
     for (const minutes of [60, 61, 1440]) {
-        const { token } = await client.getToken(user, ["chat"], { tokenExpiresInMinutes: minutes });
+        const { token } = await client().getToken(user, ["chat"], { tokenExpiresInMinutes: minutes });
         const claims = claimsOf(token);
         assert.equal(claims.exp - claims.iat, minutes * 60);
     }
     for (const minutes of [-1, 0, 59, 1441, 100000]) {
-        await rejects(client.getToken(user, ["chat"], { tokenExpiresInMinutes: minutes }), 400);
-        await rejects(client.createUserAndToken(["chat"], { tokenExpiresInMinutes: minutes }), 400);
+        await rejects(client().getToken(user, ["chat"], { tokenExpiresInMinutes: minutes }), 400);
+        await rejects(client().createUserAndToken(["chat"], { tokenExpiresInMinutes: minutes }), 400);
     }
 });
 
 test("a token is void from its expiry on", async () => {
-    const { user, token } = await client.createUserAndToken(["chat"], { tokenExpiresInMinutes: 60 });
+    const { user, token } = await client().createUserAndToken(["chat"], { tokenExpiresInMinutes: 60 });
     goAhead(3590);
     assert.equal(await tokenWorks(token), 200);
     goAhead(11);
     const answer = await chatCall("GET", "/chat/threads", { token });
     assert.equal(answer.status, 401);
     assert.ok(answer.json.error.code);
-    assert.equal(await tokenWorks((await client.getToken(user, ["chat"])).token), 200);
+    assert.equal(await tokenWorks((await client().getToken(user, ["chat"])).token), 200);
 }, { skip: canShift ? false : "needs a node whose clock can be moved" });
 
 test("getToken issues further tokens for every scope", async () => {
-    const user = await client.createUser();
+    const user = await client().createUser();
     for (const scope of ["chat", "chat.join", "chat.join.limited", "voip", "voip.join"]) {
-        const { token, expiresOn } = await client.getToken(user, [scope]);
+        const { token, expiresOn } = await client().getToken(user, [scope]);
         assert.equal(claimsOf(token).acsScope, scope);
         assert.ok(expiresOn instanceof Date);
     }
 });
 
 test("revokeTokens voids earlier tokens at once and none issued later", async () => {
-    const { user, token } = await client.createUserAndToken(["chat"]);
-    const second = (await client.getToken(user, ["chat"])).token;
+    const { user, token } = await client().createUserAndToken(["chat"]);
+    const second = (await client().getToken(user, ["chat"])).token;
     assert.equal(await tokenWorks(token), 200);
-    await client.revokeTokens(user);
+    await client().revokeTokens(user);
     assert.equal(await tokenWorks(token), 401);
     assert.equal(await tokenWorks(second), 401);
-    const later = (await client.getToken(user, ["chat"])).token;
+    const later = (await client().getToken(user, ["chat"])).token;
     assert.equal(await tokenWorks(later), 200);
     assert.equal(await tokenWorks(token), 401);
 });
 
 test("a token issued between two revocations is void as well", async () => {
-    const { user } = await client.createUserAndToken(["chat"]);
+    const { user } = await client().createUserAndToken(["chat"]);
     for (let round = 0; round < 3; round++) {
-        const { token } = await client.getToken(user, ["chat"]);
+        const { token } = await client().getToken(user, ["chat"]);
         assert.equal(await tokenWorks(token), 200);
-        await client.revokeTokens(user);
+        await client().revokeTokens(user);
         assert.equal(await tokenWorks(token), 401, `round ${round}`);
     }
-    assert.equal(await tokenWorks((await client.getToken(user, ["chat"])).token), 200);
+    assert.equal(await tokenWorks((await client().getToken(user, ["chat"])).token), 200);
 });
 
 test("deleteUser voids tokens, ends the identity, and keeps its messages", async () => {
-    const { user, token } = await client.createUserAndToken(["chat"]);
+    const { user, token } = await client().createUserAndToken(["chat"]);
     const other = await newUser();
     const threadId = await newThread({ token }, [other]);
     const sent = await chatCall("POST", `${threadPath(threadId)}/messages`, { token, body: { content: "stays" } });
     assert.equal(sent.status, 201);
-    await client.deleteUser(user);
+    await client().deleteUser(user);
     assert.equal(await tokenWorks(token), 401);
-    await rejects(client.getToken(user, ["chat"]), 401, "IdentityNotOwned");
-    await rejects(client.revokeTokens(user), 401, "IdentityNotOwned");
+    await rejects(client().getToken(user, ["chat"]), 401, "IdentityNotOwned");
+    await rejects(client().revokeTokens(user), 401, "IdentityNotOwned");
     const kept = await chatCall("GET", `${threadPath(threadId)}/messages/${sent.json.id}`, { token: other.token });
     assert.equal(kept.status, 200);
     assert.equal(kept.json.content.message, "stays");
@@ -136,12 +136,12 @@ test("deleteUser voids tokens, ends the identity, and keeps its messages", async
 });
 
 test("an unknown or foreign identity is refused with IdentityNotOwned, not 404", async () => {
-    const known = (await client.createUser()).communicationUserId;
+    const known = (await client().createUser()).communicationUserId;
     for (const id of [stranger(known), `8:acs:${uuid()}_${uuid()}`]) {
         const user = { communicationUserId: id };
-        await rejects(client.getToken(user, ["chat"]), 401, "IdentityNotOwned");
-        await rejects(client.revokeTokens(user), 401, "IdentityNotOwned");
-        await rejects(client.deleteUser(user), 401, "IdentityNotOwned");
+        await rejects(client().getToken(user, ["chat"]), 401, "IdentityNotOwned");
+        await rejects(client().revokeTokens(user), 401, "IdentityNotOwned");
+        await rejects(client().deleteUser(user), 401, "IdentityNotOwned");
         const answer = await identityCall("DELETE", pathOf(id));
         assert.equal(answer.status, 401);
         assert.deepEqual(answer.json, {
@@ -159,13 +159,13 @@ test("a malformed identity id is refused with 400", async () => {
 });
 
 test("empty or unknown scopes are refused with ValidationError naming the field", async () => {
-    const user = await client.createUser();
+    const user = await client().createUser();
     const answer = await identityCall("POST", pathOf(user.communicationUserId, "/:issueAccessToken"), { body: { scopes: [] } });
     assert.equal(answer.status, 400);
     assert.equal(answer.json.error.code, "ValidationError");
     assert.equal(answer.json.error.target, "scopes");
-    await rejects(client.getToken(user, ["chat", "nonsense"]), 400);
-    await rejects(client.getToken(user, []), 400, "ValidationError");
+    await rejects(client().getToken(user, ["chat", "nonsense"]), 400);
+    await rejects(client().getToken(user, []), 400, "ValidationError");
     for (const body of [{}, { scopes: null }, { scopes: "chat" }, { scopes: [1] }, [], "[", "nonsense", 1]) {
         const refused = await identityCall("POST", pathOf(user.communicationUserId, "/:issueAccessToken"), { body });
         assert.equal(refused.status, 400, JSON.stringify(body));
@@ -189,7 +189,7 @@ test("a creation may come without a body, with {}, or with null members", async 
 });
 
 test("revoking may come without a body or with {}", async () => {
-    const user = await client.createUser();
+    const user = await client().createUser();
     for (const body of [undefined, "", {}]) {
         const answer = await identityCall("POST", pathOf(user.communicationUserId, "/:revokeAccessTokens"), { body });
         assert.equal(answer.status, 204);
@@ -199,7 +199,7 @@ test("revoking may come without a body or with {}", async () => {
 });
 
 test("ids and actions may be percent-encoded or raw in paths", async () => {
-    const id = (await client.createUser()).communicationUserId;
+    const id = (await client().createUser()).communicationUserId;
     for (const path of [`/identities/${id}/:issueAccessToken`, `/identities/${encodeURIComponent(id)}/%3AissueAccessToken`, `//identities/${id}/:issueAccessToken`]) {
         const answer = await identityCall("POST", path, { body: { scopes: ["chat"] } });
         assert.equal(answer.status, 200, `${path}: ${answer.text}`);
@@ -235,7 +235,7 @@ test("every listed api-version is accepted; a missing or unknown one is refused"
 
 test("older identity clients work as well", async () => {
     for (const Client of [OldestIdentityClient, OlderIdentityClient]) {
-        const older = new Client(connectionString);
+        const older = new Client(nextConnectionString());
         const user = await older.createUser();
         assert.match(user.communicationUserId, USER_ID);
         const { token } = await older.getToken(user, ["chat"]);
@@ -250,13 +250,15 @@ test("older identity clients work as well", async () => {
 });
 
 test("the endpoint may be given with and without a slash at its end", async () => {
-    for (const url of [endpoint, `${endpoint}/`]) {
+    for (const url of [nextEndpoint(), `${nextEndpoint()}/`]) {
         const other = new CommunicationIdentityClient(url, new AzureKeyCredential(accessKey));
         assert.match((await other.createUser()).communicationUserId, USER_ID);
     }
 });
 
 test("a request that is not signed, or signed wrongly, is refused with 401", async () => {
+    const endpoint = nextEndpoint();
+    const { host } = new URL(endpoint);
     const target = `/identities?api-version=${IDENTITY_VERSION}`;
     const sign = (key = accessKey, method = "POST", path = target, name = host, body = "", date = undefined) =>
         signature(key, method, path, name, body, date);
@@ -295,6 +297,8 @@ test("a request that is not signed, or signed wrongly, is refused with 401", asy
 });
 
 test("a signature that covers fewer headers is refused", async () => {
+    const endpoint = nextEndpoint();
+    const { host } = new URL(endpoint);
     const target = `/identities?api-version=${IDENTITY_VERSION}`;
     const full = signature(accessKey, "POST", target, host, "");
     const partial = (names) => {
@@ -312,6 +316,8 @@ test("a signature that covers fewer headers is refused", async () => {
 });
 
 test("a body other than the hashed one is refused", async () => {
+    const endpoint = nextEndpoint();
+    const { host } = new URL(endpoint);
     const target = `/identities?api-version=${IDENTITY_VERSION}`;
     const headers = signature(accessKey, "POST", target, host, '{"createTokenWithScopes":["chat"]}');
     const answer = await exchange(endpoint, "POST", target, { headers, body: '{"createTokenWithScopes":["voip"]}' });
@@ -324,7 +330,7 @@ test("what only the vendor's cloud can do is refused by name", async () => {
     const exchanged = await identityCall("POST", "/teamsUser/:exchangeAccessToken", { body: { token: "t", appId: "a", userId: "u" } });
     assert.ok([400, 401, 501].includes(exchanged.status), String(exchanged.status));
     assert.ok(exchanged.json.error.code);
-    await assert.rejects(client.getTokenForTeamsUser({ teamsUserAadToken: "t", clientId: "a", userObjectId: "u" }));
+    await assert.rejects(client().getTokenForTeamsUser({ teamsUserAadToken: "t", clientId: "a", userObjectId: "u" }));
 });
 
 test("an unknown path is 404 and a wrong method is refused, with an error body", async () => {

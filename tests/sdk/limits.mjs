@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { AzureCommunicationTokenCredential } from "@azure/communication-common";
 import { ChatClient } from "@azure/communication-chat";
 import { run, test } from "./lib/harness.mjs";
-import { allMessages, chatCall, endpoint, newThread, newUsers, threadPath } from "./lib/world.mjs";
+import { allMessages, chatCall, newThread, newUsers, nextEndpoint, threadPath } from "./lib/world.mjs";
 
 const skip = process.env.WEFT_USE_RUNNING === "1" ? "needs rate_limits = acs" : false;
 
@@ -32,7 +32,7 @@ test("the eleventh message of a thread within ten seconds is 429 with Retry-Afte
 test("the official client waits as long as Retry-After says, and then succeeds", async () => {
     const [user] = await newUsers(1);
     const threadId = await newThread(user);
-    const thread = new ChatClient(endpoint, new AzureCommunicationTokenCredential(user.token)).getChatThreadClient(threadId);
+    const thread = new ChatClient(nextEndpoint(), new AzureCommunicationTokenCredential(user.token)).getChatThreadClient(threadId);
     for (let index = 0; index < 11; index++) await thread.sendMessage({ content: `message ${index}` });
     const contents = (await allMessages(user, threadId)).filter((message) => message.type === "text").map((message) => message.content.message);
     assert.deepEqual(contents.reverse(), Array.from({ length: 11 }, (_, index) => `message ${index}`));

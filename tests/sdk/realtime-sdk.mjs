@@ -10,7 +10,7 @@ import { canShift, goToLast } from "./lib/clock.mjs";
 import { run, test } from "./lib/harness.mjs";
 import { Proxy } from "./lib/proxy.mjs";
 import {
-    Inbox, chatCall, endpoint, identifier, identityCall, newMessage, newThread, newToken, newUsers, node, participant, threadPath, until,
+    Inbox, chatCall, identifier, identityCall, newMessage, newThread, newToken, newUsers, nextEndpoint, nextPort, node, nodeAt, participant, threadPath, until,
 } from "./lib/world.mjs";
 
 const EVENTS = [
@@ -24,12 +24,12 @@ const NASTY = "100%41 %u00e9 %25 Zoë 日本 🧵 \"q\" \\ </b>";
 const open = new Set();
 
 /** A connected client whose events arrive in `inbox` as `{event, ...payload}`. */
-async function listen(user, { Client = Chat16, at = endpoint, credential = new AzureCommunicationTokenCredential(user.token) } = {}) {
+async function listen(user, { Client = Chat16, at = nextEndpoint(), credential = new AzureCommunicationTokenCredential(user.token) } = {}) {
     const client = new Client(at, credential);
     const inbox = new Inbox(`an event for ${user.name ?? user.id}`);
     const link = new Inbox("connected or disconnected");
     const listener = {
-        user, client, inbox, link,
+        user, client, inbox, link, at,
         next: (event, fits = () => true) => inbox.take((item) => item.event === event && fits(item), event),
         stop: async () => {
             open.delete(listener);
@@ -273,7 +273,7 @@ realtime("connected and disconnected are told, and after stop nothing more", asy
 
 realtime("an endpoint with a slash at its end has real time too", async () => {
     const [creator, other] = await newUsers(2);
-    const listener = await listen(other, { at: `${endpoint}/` });
+    const listener = await listen(other, { at: `${nextEndpoint()}/` });
     const threadId = await newThread(creator, [other]);
     assert.equal((await listener.next("chatThreadCreated")).threadId, threadId);
 });
@@ -354,7 +354,7 @@ realtime("the system message is stored before the event is told", async () => {
 realtime("after a cut connection the missed events come once, in order", async () => {
     const [creator, other] = await newUsers(2);
     const threadId = await newThread(creator, [other]);
-    const proxy = await new Proxy(new URL(endpoint).port).listen();
+    const proxy = await new Proxy(nextPort).listen();
     try {
         const listener = await listen(other, { at: proxy.endpoint });
         assert.ok(proxy.pairs.size > 0, "the real time goes through the proxy");
@@ -384,7 +384,7 @@ realtime("after a cut connection the missed events come once, in order", async (
 realtime("a connection that is cut again and again loses and repeats nothing", async () => {
     const [creator, other] = await newUsers(2);
     const threadId = await newThread(creator, [other]);
-    const proxy = await new Proxy(new URL(endpoint).port).listen();
+    const proxy = await new Proxy(nextPort).listen();
     try {
         const listener = await listen(other, { at: proxy.endpoint });
         const ids = [];
@@ -442,10 +442,11 @@ realtime("when the node drains and comes back, the client follows by itself", as
     const listener = await listen(other);
     const before = await newMessage(creator, threadId, "before");
     assert.equal((await listener.next("chatMessageReceived")).id, before);
-    node.signal("SIGTERM");
-    await node.waitEnd(60000);
-    await node.start();
-    await node.waitReady(60000);
+    const its = nodeAt(listener.at);
+    its.signal("SIGTERM");
+    await its.waitEnd(60000);
+    await its.start();
+    await its.waitReady(60000);
     await listener.link.take((state) => state === "connected", "connected to the node that came back", 90000);
     const after = await newMessage(creator, threadId, "after");
     assert.equal((await listener.next("chatMessageReceived", (item) => item.id !== before)).id, after);

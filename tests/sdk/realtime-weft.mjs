@@ -6,7 +6,7 @@ import { canShift, goToLast } from "./lib/clock.mjs";
 import { run, test } from "./lib/harness.mjs";
 import { FORMATS, Session, connect } from "./lib/weft.mjs";
 import {
-    allMessages, chatCall, identifier, identityCall, newMessage, newThread, newToken, newUser, newUsers, node, participant, threadPath, until, uuid,
+    allMessages, chatCall, identifier, identityCall, newMessage, newThread, newToken, newUser, newUsers, node, nodeAt, participant, threadPath, until, uuid,
 } from "./lib/world.mjs";
 
 const MILLISECONDS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
@@ -73,7 +73,7 @@ for (const format of FORMATS) {
             const frame = await opened.next("message");
             assert.equal(frame.thread, thread);
             assert.equal(frame.offset, ack.offset);
-            assert.equal(frame.durability, "disk");
+            assert.equal(frame.durability, ack.durability);
             assert.deepEqual(comparable(frame.message), comparable(stored));
             assert.match(frame.message.createdOn, MILLISECONDS);
             assert.equal(frame.message.content.message, NASTY);
@@ -604,10 +604,11 @@ weft("what was acknowledged survives kill -9, once and in order", async () => {
     };
     fill();
     await until("three hundred were acknowledged", () => acks.length >= 300, 60000);
-    await node.kill();
+    const its = nodeAt(writer.at);
+    await its.kill();
     const acknowledged = [...acks];
-    await node.start();
-    await node.waitReady();
+    await its.start();
+    await its.waitReady();
     const stored = (await allMessages(creator, thread)).filter((message) => message.type === "text").reverse();
     const byContent = new Map(stored.map((message) => [message.content.message, message]));
     assert.equal(byContent.size, stored.length, "none twice");
@@ -630,15 +631,16 @@ weft("a draining node says goaway, closes with 1001 and ends well; a resume else
     const opened = await session("json", other);
     const id = await newMessage(creator, thread, "before");
     const { offset } = await opened.next("message");
-    node.signal("SIGTERM");
+    const its = nodeAt(opened.at);
+    its.signal("SIGTERM");
     const goaway = await opened.next("goaway", () => true, 30000);
     assert.ok(goaway.afterMs >= 0);
     assert.equal(typeof goaway.reason, "string");
     assert.equal((await opened.closed).code, 1001);
-    const { status } = await node.waitEnd(60000);
+    const { status } = await its.waitEnd(60000);
     assert.ok(status === 0 || status === null, `status ${status}`);
-    await node.start();
-    await node.waitReady();
+    await its.start();
+    await its.waitReady();
     const again = await session("json", other, { resume: { [thread]: offset } });
     assert.equal((await again.next("complete")).offset, offset);
     assert.equal((await get(other, thread, id)).content.message, "before");

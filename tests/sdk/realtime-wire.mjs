@@ -4,20 +4,20 @@ import assert from "node:assert/strict";
 import { exchange } from "./lib/http.mjs";
 import { run, test } from "./lib/harness.mjs";
 import { TrouterSocket, allocate, connect, connectQuery, handshake } from "./lib/trouter.mjs";
-import { chatCall, endpoint, host, newMessage, newThread, newUser, newUsers, node, threadPath, uuid } from "./lib/world.mjs";
+import { chatCall, newMessage, newThread, newUser, newUsers, nextEndpoint, node, nodeAt, threadPath, uuid } from "./lib/world.mjs";
 
 const config = (token, headers = {}) => chatCall("GET", "/chat/config/realTimeNotifications", { token, version: "2024-09-01", headers });
 const registration = (endpointId) => ({
     clientDescription: { appId: "AcsWeb", aesKey: "", languageId: "en-US", platform: "SPOOL", templateKey: "AcsWeb_Chat_2.1", platformUIVersion: "0.0.0" },
-    registrationId: endpointId, nodeId: "", transports: { TROUTER: [{ context: "", path: `${endpoint}/v4/f/x/`, ttl: 7200 }] },
+    registrationId: endpointId, nodeId: "", transports: { TROUTER: [{ context: "", path: `${nextEndpoint()}/v4/f/x/`, ttl: 7200 }] },
 });
 
 test("the configuration names this server, without a slash at the end", async () => {
     const { token } = await newUser();
     const answer = await config(token);
     assert.equal(answer.status, 200, answer.text);
-    assert.deepEqual(answer.json, { trouterServiceUrl: endpoint, registrarServiceUrl: answer.json.registrarServiceUrl, cloudType: "Public" });
-    assert.match(answer.json.registrarServiceUrl, new RegExp(`^https://${host}(/registrar)?$`));
+    assert.deepEqual(answer.json, { trouterServiceUrl: answer.origin, registrarServiceUrl: answer.json.registrarServiceUrl, cloudType: "Public" });
+    assert.match(answer.json.registrarServiceUrl, new RegExp(`^${answer.origin}(/registrar)?$`));
     const elsewhere = await config(token, { Host: "chat.example.org:8443" });
     assert.equal(elsewhere.json.trouterServiceUrl, "https://chat.example.org:8443", "absolute addresses follow the Host header");
 });
@@ -34,7 +34,7 @@ test("an allocation has every member the client needs, in values it can carry", 
     assert.equal(answer.status, 200, answer.text);
     assert.match(answer.headers["content-type"], /^application\/json(;|$)/);
     const { socketio, url, surl, ttl, connectparams } = answer.json;
-    assert.equal(socketio, `${endpoint}/`);
+    assert.equal(socketio, `${answer.origin}/`);
     for (const address of [url, surl]) assert.match(address, /^https:\/\/[^/]+\/.*\/$/);
     assert.ok(Number(ttl) > 0);
     for (const [name, value] of Object.entries(connectparams)) {
@@ -101,7 +101,7 @@ test("a session id opens one socket, and a forged one none", async () => {
     const first = new TrouterSocket(sid, query);
     await first.opened;
     await first.frames.take((frame) => frame === "1::");
-    const second = new TrouterSocket(sid, query);
+    const second = new TrouterSocket(sid, query, first.at);
     await assert.rejects(second.opened, (error) => error.status >= 400);
     const forged = new TrouterSocket(`${sid.slice(0, -2)}xx`, query);
     await assert.rejects(forged.opened, (error) => error.status >= 400);
@@ -149,21 +149,21 @@ test("registrations are taken, repeated and dropped with 202", async () => {
     const { token } = await newUser();
     const endpointId = uuid();
     for (let round = 0; round < 2; round++) {
-        const answer = await exchange(endpoint, "POST", "/v3/registrations", { headers: { "X-Skypetoken": token }, body: registration(endpointId) });
+        const answer = await exchange(nextEndpoint(), "POST", "/v3/registrations", { headers: { "X-Skypetoken": token }, body: registration(endpointId) });
         assert.equal(answer.status, 202, answer.text);
     }
     for (let round = 0; round < 2; round++) {
-        const answer = await exchange(endpoint, "DELETE", `/v3/registrations/${endpointId}`, { headers: { "X-Skypetoken": token } });
+        const answer = await exchange(nextEndpoint(), "DELETE", `/v3/registrations/${endpointId}`, { headers: { "X-Skypetoken": token } });
         assert.equal(answer.status, 202, answer.text);
     }
     for (const body of ["", "{", "[]", "{}", '{"registrationId":5}']) {
-        const answer = await exchange(endpoint, "POST", "/v3/registrations", { headers: { "X-Skypetoken": token }, body });
+        const answer = await exchange(nextEndpoint(), "POST", "/v3/registrations", { headers: { "X-Skypetoken": token }, body });
         assert.equal(answer.status, 400, body);
     }
 });
 
 test("the probe is answered with exactly the word Trouter", async () => {
-    const answer = await exchange(endpoint, "GET", `/?check=${Date.now()}&cor_id=${uuid()}&epid=${uuid()}&tc=%7B%7D`, { headers: { Accept: "text/plain" } });
+    const answer = await exchange(nextEndpoint(), "GET", `/?check=${Date.now()}&cor_id=${uuid()}&epid=${uuid()}&tc=%7B%7D`, { headers: { Accept: "text/plain" } });
     assert.equal(answer.status, 200);
     assert.equal(answer.text, "Trouter");
 });
@@ -321,23 +321,25 @@ test("frames that are none do not hurt the others", async () => {
 test("when the node drains it says trouter.reconnect, then closes and ends well", async () => {
     const { token } = await newUser();
     const socket = await connect(token);
-    node.signal("SIGTERM");
+    const its = nodeAt(socket.at);
+    await allocate(token, uuid(), "", socket.at);
+    its.signal("SIGTERM");
     const frame = await socket.frames.take((text) => typeof text === "string" && text.includes("trouter.reconnect"), "trouter.reconnect", 30000);
     const event = JSON.parse(frame.slice(frame.indexOf("{")));
     assert.equal(event.name, "trouter.reconnect");
     assert.notEqual(event.args[0].target, "self", "go to any other node");
     // While it drains it refuses newcomers for a moment; they come in by a connection that was open before.
-    const newcomer = await allocate(token).catch(() => null);
+    const newcomer = await allocate(token, uuid(), "", socket.at).catch(() => null);
     if (newcomer !== null) {
         assert.equal(newcomer.status, 503, newcomer.text);
         assert.ok(newcomer.headers["retry-after"]);
         assert.ok(newcomer.json.error.code);
     }
     await socket.closed;
-    const { status } = await node.waitEnd(60000);
+    const { status } = await its.waitEnd(60000);
     assert.ok(status === 0 || status === null, `status ${status}`);
-    await node.start();
-    await node.waitReady();
+    await its.start();
+    await its.waitReady();
     const again = await connect(token);
     again.close();
 }, { skip: node ? false : "needs a node of its own", deadlineMs: 120000 });

@@ -9,7 +9,7 @@ import { ChatClient as Chat14 } from "chat-1-4";
 import { ChatClient as Chat15 } from "chat-1-5";
 import { ChatClient as Chat16 } from "@azure/communication-chat";
 import { run, test } from "./lib/harness.mjs";
-import { chatCall, collect, endpoint, identifier, newThread, newMessage, newUser, newUsers, participant, sdkVersion, threadPath } from "./lib/world.mjs";
+import { chatCall, collect, identifier, newThread, newMessage, newUser, newUsers, nextEndpoint, participant, sdkVersion, threadPath } from "./lib/world.mjs";
 
 const VERSIONS = ["2021-03-07", "2021-09-07", "2023-11-07", "2024-03-07", "2025-03-15"];
 
@@ -60,7 +60,7 @@ const lines = [["chat-1-1", Chat11], ["chat-1-3", Chat13], ["chat-1-4", Chat14],
 for (const [name, ChatClient] of lines) {
     test(`the client ${sdkVersion(name)} does every operation`, async () => {
         const [creator, other, third] = await newUsers(3);
-        const clientOf = (user) => new ChatClient(endpoint, new AzureCommunicationTokenCredential(user.token));
+        const clientOf = (user) => new ChatClient(nextEndpoint(), new AzureCommunicationTokenCredential(user.token));
         const client = clientOf(creator);
         const userId = (user) => ({ communicationUserId: user.id });
         const { chatThread } = await client.createChatThread({ topic: "a topic" }, { participants: [{ id: userId(other), displayName: "Other" }] });

@@ -14,8 +14,8 @@ function expectToRun(world) {
 }
 
 export class ThreeNodes {
-    /** All started, and ready. */
-    static async start(count = 3) {
+    /** All started, and ready. `prepare` sees each node before it is started, with the flags that make it one of these. */
+    static async start(count = 3, { prepare = () => {} } = {}) {
         const cluster = new ThreeNodes();
         cluster.etcd = await Etcd.start(1);
         cluster.nodes = [];
@@ -34,6 +34,7 @@ export class ThreeNodes {
                 "--node-name", world.name, "--peer-listen", `127.0.0.1:${peerPort}`, "--peer-address", `127.0.0.1:${world.fromPeers.port}`,
                 "--etcd-endpoints", `http://127.0.0.1:${world.toEtcd.port}`, "--cluster-secret-file", secret,
             ];
+            prepare(world);
             cluster.nodes.push(world);
         }
         await Promise.all(cluster.nodes.map((world) => world.start({ flags: world.flags })));

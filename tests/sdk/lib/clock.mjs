@@ -1,12 +1,11 @@
-// Time travel: the node under test (through lib/shift_clock.c) and this process go ahead together, so that what the
-// official packages and the node think of a token stays in step. Only forwards, as in life.
+// Time travel: the nodes under test (through lib/shift_clock.c) and this process go ahead together, so that what the
+// official packages and the nodes think of a token stays in step. Only forwards, as in life.
 
 import { existsSync, openSync, closeSync, writeSync } from "node:fs";
-import path from "node:path";
 
-const file = process.env.WEFT_NODE_DIR ? path.join(process.env.WEFT_NODE_DIR, "clock-shift") : null;
+const file = process.env.WEFT_CLOCK_SHIFT ?? null;
 
-/** False when the node was not started with a clock that can be moved. */
+/** False when the nodes were not started with a clock that can be moved. */
 export const canShift = file !== null && existsSync(file);
 
 const RealDate = Date;

@@ -36,7 +36,8 @@ const describe = (error) => {
 process.on("unhandledRejection", (error) => console.log(`# unhandled rejection: ${error?.message ?? error}`));
 
 /** Runs the cases whose full name ("suite: name") contains the first argument, or with --list names all; ends the process. */
-export async function run(suite) {
+export async function run(name) {
+    const suite = `${name}${process.env.WEFT_SUITE_PLACE ?? ""}`;
     const wanted = process.argv[2] ?? "";
     if (wanted === "--list") {
         for (const { name } of cases) console.log(`${suite}: ${name}`);

@@ -8,7 +8,7 @@ import https from "node:https";
 const ca = process.env.WEFT_CA ? readFileSync(process.env.WEFT_CA) : undefined;
 const agent = new https.Agent({ keepAlive: true, maxSockets: 16, ca });
 
-/** `{status, headers, text, json}`. `origin` is "https://host:port"; `body`: undefined, text, bytes, or an object. */
+/** `{origin, status, headers, text, json}`. `origin` is "https://host:port"; `body`: undefined, text, bytes, or an object. */
 export function exchange(origin, method, target, { headers = {}, body, deadlineMs = 30000 } = {}) {
     const url = new URL(origin);
     const payload = body === undefined || typeof body === "string" || Buffer.isBuffer(body) ? body : JSON.stringify(body);
@@ -32,7 +32,7 @@ export function exchange(origin, method, target, { headers = {}, body, deadlineM
                     } catch {
                         json = undefined;
                     }
-                    resolve({ status: response.statusCode, headers: response.headers, rawHeaders: response.rawHeaders, text, json });
+                    resolve({ origin, status: response.statusCode, headers: response.headers, rawHeaders: response.rawHeaders, text, json });
                 });
             },
         );

@@ -1,10 +1,12 @@
 // A TCP proxy on 127.0.0.1 that can be cut: every connection dies at once, and new ones are refused until it is mended.
+// In front of several nodes it is what balances them: each connection goes to another one.
 
 import net from "node:net";
 
 export class Proxy {
-    constructor(targetPort) {
-        this.targetPort = targetPort;
+    /** `nextPort()`: where the next connection leads to. */
+    constructor(nextPort) {
+        this.nextPort = nextPort;
         this.pairs = new Set();
         this.isCut = false;
         this.refused = 0;
@@ -17,7 +19,7 @@ export class Proxy {
                 client.resetAndDestroy();
                 return;
             }
-            const upstream = net.connect(this.targetPort, "127.0.0.1");
+            const upstream = net.connect(this.nextPort(), "127.0.0.1");
             const pair = [client, upstream];
             this.pairs.add(pair);
             const end = () => {

@@ -1,11 +1,13 @@
 // The official client's real time, frame by frame: allocate, handshake, socket.io 0.9 packets (real-time protocol 5-7).
 
 import { exchange } from "./http.mjs";
-import { Inbox, endpoint, uuid } from "./world.mjs";
+import { Inbox, nextEndpoint, uuid } from "./world.mjs";
 import WebSocket from "../node_modules/ws/wrapper.mjs";
 
-export const allocate = (token, endpointId = uuid(), extra = "") =>
-    exchange(endpoint, "POST", `/v4/a?cor_id=${uuid()}&con_num=${Date.now()}_1&epid=${endpointId}${extra}`, {
+// Behind one address each step may reach another node, so each goes to the next one.
+
+export const allocate = (token, endpointId = uuid(), extra = "", at = nextEndpoint()) =>
+    exchange(at, "POST", `/v4/a?cor_id=${uuid()}&con_num=${Date.now()}_1&epid=${endpointId}${extra}`, {
         headers: { "Content-Type": "text/plain", ...(token === undefined ? {} : { "X-Skypetoken": token }) },
         body: "",
     });
@@ -19,16 +21,17 @@ export function connectQuery(connectparams, endpointId) {
 }
 
 export const handshake = (token, query) =>
-    exchange(endpoint, "GET", `/socket.io/1/?${query}&t=${Date.now()}`, { headers: token === undefined ? {} : { "X-Skypetoken": token } });
+    exchange(nextEndpoint(), "GET", `/socket.io/1/?${query}&t=${Date.now()}`, { headers: token === undefined ? {} : { "X-Skypetoken": token } });
 
 export class TrouterSocket {
-    constructor(sid, query) {
+    constructor(sid, query, at = nextEndpoint()) {
+        this.at = at;
         this.frames = new Inbox("a frame");
         this.pushes = new Inbox("a push");
         this.acks = new Inbox("an acknowledgement");
         this.answersPushes = true;
         this.all = [];
-        this.socket = new WebSocket(`${endpoint.replace("https", "wss")}/socket.io/1/websocket/${sid}?${query}`);
+        this.socket = new WebSocket(`${at.replace("https", "wss")}/socket.io/1/websocket/${sid}?${query}`);
         this.opened = new Promise((resolve, reject) => {
             this.socket.on("open", resolve);
             this.socket.on("error", reject);

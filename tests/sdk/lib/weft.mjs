@@ -1,14 +1,15 @@
 // A client of Weft's own real time, as proto/README.md describes it, in both formats.
 
 import { decode, encode } from "@msgpack/msgpack";
-import { Inbox, endpoint } from "./world.mjs";
+import { Inbox, nextEndpoint } from "./world.mjs";
 import WebSocket from "../node_modules/ws/wrapper.mjs";
 
 export const FORMATS = ["json", "msgpack"];
 
 export class Session {
-    constructor(format, { at = endpoint, protocol = `weft.v1.${format}` } = {}) {
+    constructor(format, { at = nextEndpoint(), protocol = `weft.v1.${format}` } = {}) {
         this.format = format;
+        this.at = at;
         this.inbox = new Inbox("a frame");
         this.all = [];
         this.socket = new WebSocket(`${at.replace("https", "wss")}/realtime`, protocol === null ? [] : [protocol], { maxPayload: 1 << 24 });

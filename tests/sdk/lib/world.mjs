@@ -10,31 +10,48 @@ export { until };
 const connection = /^endpoint=(.*?)\/?;accesskey=(.*)$/i.exec(process.env.WEFT_CONNECTION_STRING ?? "");
 if (!connection) throw new Error("WEFT_CONNECTION_STRING is not set; use tests/sdk/run");
 
+const endpoints = process.env.WEFT_ENDPOINTS?.split(" ") ?? [connection[1]];
+let turn = 0;
+let seed = Number(process.env.WEFT_SEED ?? 1);
+
 export const connectionString = process.env.WEFT_CONNECTION_STRING;
-export const endpoint = process.env.WEFT_ENDPOINTS?.split(" ")[0] ?? connection[1];
-export const host = new URL(endpoint).host;
+export const endpoint = endpoints[0];
+export const isCluster = endpoints.length > 1;
+/** Where a new client goes: to another node than the one before it, where there are several. In no fixed rhythm, so that
+ * a case of so many steps does not meet the same node with each of them. */
+export function nextEndpoint() {
+    seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
+    turn += 1 + (seed >>> 16) % Math.max(endpoints.length - 1, 1);
+    return endpoints[turn % endpoints.length];
+}
+export const nextPort = () => new URL(nextEndpoint()).port;
 export const accessKey = connection[2];
+export const nextConnectionString = () => `endpoint=${nextEndpoint()}/;accesskey=${accessKey}`;
 export const CHAT_VERSION = "2025-03-15";
 export const IDENTITY_VERSION = "2023-10-01";
 
+const nodes = process.env.WEFT_NODE_DIR ? process.env.WEFT_NODE_DIR.split(":").map((dir) => WeftNode.at(dir)) : [];
+
 /** The node under test when this run started it, so that a test may stop and start it; null for a running server. */
-export const node = process.env.WEFT_NODE_DIR ? WeftNode.at(process.env.WEFT_NODE_DIR) : null;
+export const node = nodes[0] ?? null;
+/** That of an endpoint. */
+export const nodeAt = (at) => nodes[endpoints.indexOf(at)] ?? null;
 
 /** A request signed with the access key. `change` sees the headers before they are sent. */
-export function identityCall(method, path, { body, version = IDENTITY_VERSION, key = accessKey, date, change } = {}) {
+export function identityCall(method, path, { body, version = IDENTITY_VERSION, key = accessKey, date, change, at = nextEndpoint() } = {}) {
     const target = version ? `${path}?api-version=${version}` : path;
     const text = body === undefined ? "" : typeof body === "string" ? body : JSON.stringify(body);
-    const headers = signature(key, method, target, host, text, date);
+    const headers = signature(key, method, target, new URL(at).host, text, date);
     change?.(headers);
-    return exchange(endpoint, method, target, { headers, body: body === undefined ? undefined : text });
+    return exchange(at, method, target, { headers, body: body === undefined ? undefined : text });
 }
 
 /** A request to the chat API as the holder of `token`; `query` without the api-version. */
-export function chatCall(method, path, { token, body, query = "", version = CHAT_VERSION, headers = {}, deadlineMs } = {}) {
+export function chatCall(method, path, { token, body, query = "", version = CHAT_VERSION, headers = {}, deadlineMs, at = nextEndpoint() } = {}) {
     const parts = [query, version ? `api-version=${version}` : ""].filter((part) => part !== "");
     const target = parts.length ? `${path}?${parts.join("&")}` : path;
     const authorization = token ? { Authorization: `Bearer ${token}` } : {};
-    return exchange(endpoint, method, target, { headers: { ...authorization, ...headers }, body, deadlineMs });
+    return exchange(at, method, target, { headers: { ...authorization, ...headers }, body, deadlineMs });
 }
 
 /** `{id, token}` of a new user. */
