@@ -28,6 +28,7 @@ struct trouter_session {
     struct session session;
     struct websocket *websocket; /* NULL: the client is away */
     enum trouter_state state;
+    bool is_welcomed; /* pushes may be sent */
     uint64_t number; /* its name in the endpoint registry */
     struct id_hash endpoint;
     struct shared_bytes *recipient;
@@ -105,7 +106,7 @@ static int push_send(struct trouter_session *self, uint64_t id, struct shared_by
 }
 
 static void kept_push_send(struct trouter_session *self, struct endpoint_push *push) {
-    if (!can_send(self))
+    if (!can_send(self) || !self->is_welcomed)
         return;
     int rc = push_send(self, ++self->push_id, push->before, push->after, WEBSOCKET_NEEDED);
     if (rc == 0)
@@ -123,7 +124,7 @@ static void kept_pushes_send(struct trouter_session *self) {
 
 /* What is only of the moment is neither kept nor repeated. */
 static void passing_push_send(struct trouter_session *self, const struct broadcast_push *push) {
-    if (can_send(self))
+    if (can_send(self) && self->is_welcomed)
         sent_or_drop(self, push_send(self, ++self->push_id, push->before, push->after, WEBSOCKET_DROPPABLE));
 }
 
@@ -146,6 +147,27 @@ static void trouter_catch_up(struct session *session, const struct id_hash *thre
     int rc = listening_catch_up(session, thread, offset, LIMIT_SESSION_UNANSWERED_MAX);
     if (rc != 0)
         log_error("a session cannot catch up: %s", status_sentence(rc));
+}
+
+/* ---- welcome ---- */
+
+static bool is_in_cluster(const struct trouter_session *self) {
+    return gateway_of(self)->listen != NULL;
+}
+
+static void welcome(struct trouter_session *self) {
+    struct buffer packet;
+    buffer_init(&packet);
+    trouter_connected_encode(&packet, (uint32_t)gateway_of(self)->config->trouter_ttl_s);
+    packet_send_close(self, &packet);
+    self->is_welcomed = true;
+    kept_pushes_send(self);
+}
+
+/* An app that is told that it is connected relies on hearing what happens from then on. */
+static void trouter_on_listening(struct session *session, int rc) {
+    (void)rc; /* tried again; waiting longer would make the SDK give the socket up */
+    welcome((struct trouter_session *)session);
 }
 
 /* ---- time ---- */
@@ -372,6 +394,7 @@ static void trouter_free(struct session *session) {
 
 static const struct session_kind trouter_kind = {.tell = trouter_tell,
                                                  .catch_up = trouter_catch_up,
+                                                 .on_listening = trouter_on_listening,
                                                  .on_token_changed = trouter_on_token_changed,
                                                  .on_drain = trouter_on_drain,
                                                  .free = trouter_free};
@@ -387,14 +410,6 @@ struct id_hash trouter_endpoint_hash(const struct gateway *gateway, struct bytes
     struct id_hash hash = gateway_hash(gateway, buffer_bytes(&name));
     buffer_close(&name);
     return hash;
-}
-
-static void welcome(struct trouter_session *self) {
-    struct buffer packet;
-    packet_send(self, BYTES_LITERAL("1::"));
-    buffer_init(&packet);
-    trouter_connected_encode(&packet, (uint32_t)gateway_of(self)->config->trouter_ttl_s);
-    packet_send_close(self, &packet);
 }
 
 static void clocks_start(struct trouter_session *self) {
@@ -444,7 +459,9 @@ void trouter_session_open(struct gateway_worker *worker, struct http_call *call,
         trouter_session_end(self);
         return;
     }
-    welcome(self);
+    packet_send(self, BYTES_LITERAL("1::"));
+    if (!is_in_cluster(self))
+        welcome(self);
     clocks_start(self);
     endpoint_take(self);
 }
