@@ -29,7 +29,7 @@ struct trouter_session {
     struct websocket *websocket; /* NULL: the client is away */
     enum trouter_state state;
     bool is_welcomed; /* pushes may be sent */
-    uint64_t number; /* its name in the endpoint registry */
+    uint64_t number;  /* its name in the endpoint registry */
     struct id_hash endpoint;
     struct shared_bytes *recipient;
     struct endpoint_buffer buffer;
