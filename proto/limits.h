@@ -9,16 +9,15 @@
 #define LIMIT_TOPIC_BYTES_MAX 1024        /* open in the contract; room for 250 characters of any script */
 #define LIMIT_DISPLAY_NAME_BYTES_MAX 1024 /* as the topic */
 #define LIMIT_RAW_ID_BYTES_MAX 256        /* longest identifier seen is below 120 bytes */
-#define LIMIT_CLIENT_MESSAGE_ID_BYTES_MAX 128 /* a UUID is 36 */
-#define LIMIT_FEATURE_PARTICIPANTS_DEFAULT 20 /* contract 8.5: receipts and typing work up to here */
-#define LIMIT_PAGE_SIZE_DEFAULT 100           /* contract 7 */
-#define LIMIT_PAGE_SIZE_MAX 200               /* contract 7 */
-#define LIMIT_PAGE_BYTES_MAX (1024 * 1024) /* of messages; every byte escaped, it fits one reply between nodes, 8 MB   \
-                                            */
-#define LIMIT_TOKEN_MINUTES_MIN 60         /* contract 2.3 */
-#define LIMIT_TOKEN_MINUTES_MAX 1440       /* contract 2.3 */
-#define LIMIT_RETENTION_DAYS_MIN 30        /* contract 8.6 */
-#define LIMIT_RETENTION_DAYS_MAX 90        /* contract 8.6 */
+#define LIMIT_CLIENT_MESSAGE_ID_BYTES_MAX 128       /* a UUID is 36 */
+#define LIMIT_FEATURE_PARTICIPANTS_DEFAULT 20       /* contract 8.5: receipts and typing work up to here */
+#define LIMIT_PAGE_SIZE_DEFAULT 100                 /* contract 7 */
+#define LIMIT_PAGE_SIZE_MAX 200                     /* contract 7 */
+#define LIMIT_PAGE_BYTES_MAX (1024 * 1024)          /* of messages; escaped they fit one reply between nodes, 8 MB */
+#define LIMIT_TOKEN_MINUTES_MIN 60                  /* contract 2.3 */
+#define LIMIT_TOKEN_MINUTES_MAX 1440                /* contract 2.3 */
+#define LIMIT_RETENTION_DAYS_MIN 30                 /* contract 8.6 */
+#define LIMIT_RETENTION_DAYS_MAX 90                 /* contract 8.6 */
 #define LIMIT_REQUEST_BODY_BYTES_MAX (1024 * 1024)  /* 250 participants with 1 KB of metadata, all escaped */
 #define LIMIT_REQUEST_ID_WINDOW_MS (10 * 60 * 1000) /* contract 9.4: how long a repeated request id is recognised */
 #define LIMIT_REQUEST_ID_BUCKET_MS (5 * 60 * 1000)  /* request ids are kept and dropped in buckets of this length */

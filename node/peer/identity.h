@@ -1,6 +1,6 @@
 #pragma once
-/* What makes a node known to the others: its Ed25519 key pair, kept in its data folder. proto/node_record.h has the proof
- * that whoever holds the cluster secret has admitted the public key under the node's id. */
+/* What makes a node known to the others: its Ed25519 key pair, kept in its data folder. proto/node_record.h has the
+ * proof that whoever holds the cluster secret has admitted the public key under the node's id. */
 #include "proto/bytes.h"
 
 #define IDENTITY_PUBLIC_KEY_BYTES 32
