@@ -170,6 +170,10 @@ void follow_ups_on_applied(struct node_core *core, const struct step *step, stru
     }
 }
 
+void follow_ups_author_let_go(const struct step *step, struct entry *entry) {
+    pending_answer_release(entry->follow_up, step);
+}
+
 void follow_ups_on_refused(struct node_core *core, const struct step *step, struct entry *entry) {
     struct follow_up *follow_up = entry->follow_up;
     follow_up->in_flight--;

@@ -120,6 +120,8 @@ bool follow_ups_next_is_purge(const struct node_core *core);
 /* An entry of a follow-up has been applied, or has come to nothing. */
 void follow_ups_on_applied(struct node_core *core, const struct step *step, struct entry *entry);
 void follow_ups_on_refused(struct node_core *core, const struct step *step, struct entry *entry);
+/* What an entry of a follow-up tells may take long: the author of the change, which is committed, waits no longer. */
+void follow_ups_author_let_go(const struct step *step, struct entry *entry);
 /* The author of a change waits for its follow-ups, or is answered at once. */
 void follow_ups_of_client(struct node_core *core, const struct step *step, struct entry *entry, unsigned copies);
 void follow_ups_tick(struct node_core *core, const struct step *step);

@@ -350,6 +350,8 @@ void pipeline_authors_let_go(const struct step *step, struct range *range) {
         step->mono_ms - replication_lease_until(replication) < REPLICATION_LET_GO_MS)
         return;
     for (struct entry *entry = range->first; entry != NULL; entry = entry->next_in_range) {
+        if (entry->origin == ENTRY_OF_FOLLOW_UP)
+            follow_ups_author_let_go(step, entry);
         if (entry->origin != ENTRY_OF_CLIENT)
             continue;
         core_answer_refusal(step, entry, STATUS_NOT_PRIMARY);

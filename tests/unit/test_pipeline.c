@@ -27,6 +27,7 @@ static struct batch *written;
 static struct range_record wanted; /* epoch 0: none */
 static struct acknowledgement acknowledgement;
 static bool is_backup_silent;
+static bool is_silent_after_follow_up;
 static struct outcome_follow_up *follow_ups; /* what the next command that is applied leads to */
 static size_t answers;
 static int answered_rc;
@@ -73,8 +74,10 @@ static void batch_done(void) {
     written = NULL;
     for (size_t i = 0; i < batch->count; i++) {
         struct entry *entry = batch->items[i].entry;
-        if (batch->items[i].is_append && entry->origin == ENTRY_OF_FOLLOW_UP)
+        if (batch->items[i].is_append && entry->origin == ENTRY_OF_FOLLOW_UP) {
             told++;
+            is_backup_silent = is_silent_after_follow_up;
+        }
         if (batch->items[i].is_apply && entry->origin == ENTRY_OF_CLIENT)
             entry->outcome.follow_ups = follow_ups;
     }
@@ -119,6 +122,7 @@ static int set_up(void **state) {
     wanted = (struct range_record){0};
     acknowledgement = (struct acknowledgement){0};
     is_backup_silent = false;
+    is_silent_after_follow_up = false;
     follow_ups = NULL;
     answers = 0;
     told = 0;
@@ -185,12 +189,31 @@ static void what_its_author_does_not_wait_for_is_done_all_the_same(void **state)
     assert_int_equal(answers, 1);
 }
 
+static void an_author_whose_change_is_done_does_not_wait_for_who_cannot_be_told(void **state) {
+    struct outbox_user user = {.hash = {{1}}};
+    struct outcome_follow_up follow_up = {.number = 1, .row = {.users = &user, .users_count = 1}};
+    (void)state;
+    follow_ups = &follow_up;
+    is_silent_after_follow_up = true;
+    propose();
+    assert_int_equal(told, 1);
+    assert_int_equal(answers, 0);
+    pass(LAPSE_MS + CORE_TICK_MS);
+    assert_int_equal(answers, 1);
+    assert_int_equal(answered_rc, STATUS_OK);
+    is_backup_silent = false;
+    pass(LAPSE_MS);
+    assert_int_equal(answers, 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_author_is_answered_when_the_backup_has_it_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_author_does_not_wait_for_a_backup_longer_than_the_lease_and_some, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_its_author_does_not_wait_for_is_done_all_the_same, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_author_whose_change_is_done_does_not_wait_for_who_cannot_be_told, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
