@@ -69,9 +69,9 @@ const isAlive = (pid) => {
 
 /** A node and its directory. `dir` is kept; remove it with `remove()`. */
 export class WeftNode {
-    constructor(dir) {
-        this.dir = dir;
-        this.child = null;
+    /** `host`: the address it listens at; `enter`: words before its program that make it run there. */
+    constructor(dir, { host = "127.0.0.1", enter = [] } = {}) {
+        Object.assign(this, { dir, host, enter, child: null });
     }
 
     /** A node that is already there in `dir`, running or stopped. */
@@ -93,7 +93,7 @@ export class WeftNode {
         return existsSync(this.#file("pid")) ? Number(this.#text("pid")) : 0;
     }
     get endpoint() {
-        return `https://127.0.0.1:${this.port}`;
+        return `https://${this.host}:${this.port}`;
     }
     get caFile() {
         return this.#file("data/tls/ca.pem");
@@ -117,12 +117,13 @@ export class WeftNode {
         if (config !== undefined || !existsSync(this.#file("node.conf"))) writeFileSync(this.#file("node.conf"), config ?? "");
         if (!existsSync(this.#file("port"))) writeFileSync(this.#file("port"), `${await freePort()}\n`);
         const log = openSync(this.#file("node.log"), "a");
-        const given = ["--config", this.#file("node.conf"), "--data", this.#file("data"), "--listen", `127.0.0.1:${this.port}`];
+        const given = ["--config", this.#file("node.conf"), "--data", this.#file("data"), "--listen", `${this.host}:${this.port}`];
         // WEFT_* variables are configuration to a node; those of this process speak of something else.
         const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("WEFT_"));
         const lines = existsSync(this.#file("environment")) ? this.#text("environment").split("\n").filter((line) => line.includes("=")) : [];
         const kept = lines.map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]);
-        this.child = spawn(nodeProgram(), [...given, ...flags], {
+        const [program, ...words] = [...this.enter, nodeProgram(), ...given, ...flags];
+        this.child = spawn(program, words, {
             stdio: ["ignore", log, log],
             env: { ...Object.fromEntries([...inherited, ...kept]), ...env },
         });

@@ -29,9 +29,16 @@ const keep = (child) => {
 
 export const base64 = (text) => Buffer.from(text).toString("base64");
 
+const item = ({ key, value, mod_revision }) => ({ key: Buffer.from(key, "base64").toString(), value: Buffer.from(value ?? "", "base64"), revision: Number(mod_revision) });
+/** The first key behind those that begin with the prefix. */
+const endOf = (prefix) => `${prefix.slice(0, -1)}${String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1)}`;
+
 export class Etcd {
-    /** Started, and answering. `tls`: {ca, cert, key}, files, for clients; then they need a certificate. */
-    static async start(count = 1, { tls } = {}) {
+    /**
+     * Started, and answering. `tls`: {ca, cert, key}, files, for clients; then they need a certificate. `hosts`: of
+     * lib/hosts, one for each member.
+     */
+    static async start(count = 1, { tls, hosts = [] } = {}) {
         const etcd = new Etcd();
         etcd.folder = mkdtempSync(path.join(tmpdir(), "weft-etcd."));
         folders.add(etcd.folder);
@@ -39,7 +46,8 @@ export class Etcd {
         etcd.members = [];
         for (let number = 0; number < count; number++) {
             const [port, peerPort] = [await freePort(), await freePort()];
-            etcd.members.push({ name: `m${number}`, port, peerPort, child: null });
+            const { address = "127.0.0.1", enter = [] } = hosts[number] ?? {};
+            etcd.members.push({ name: `m${number}`, address, enter, port, peerPort, child: null });
         }
         for (const member of etcd.members) etcd.run(member);
         await etcd.ready();
@@ -47,7 +55,7 @@ export class Etcd {
     }
 
     url(member) {
-        return `${this.tls ? "https" : "http"}://127.0.0.1:${member.port}`;
+        return `${this.tls ? "https" : "http"}://${member.address}:${member.port}`;
     }
     /** For the configuration of a node. */
     get endpoints() {
@@ -55,7 +63,7 @@ export class Etcd {
     }
 
     run(member) {
-        const peer = (at) => `http://127.0.0.1:${at.peerPort}`;
+        const peer = (at) => `http://${at.address}:${at.peerPort}`;
         const tls = this.tls
             ? ["--cert-file", this.tls.cert, "--key-file", this.tls.key, "--trusted-ca-file", this.tls.ca, "--client-cert-auth"]
             : [];
@@ -66,7 +74,8 @@ export class Etcd {
             "--listen-peer-urls", peer(member), "--initial-advertise-peer-urls", peer(member),
             "--initial-cluster", this.members.map((at) => `${at.name}=${peer(at)}`).join(","), ...tls,
         ];
-        member.child = keep(spawn("etcd", flags, { stdio: ["ignore", log, log] }));
+        const [program, ...words] = [...member.enter, "etcd", ...flags];
+        member.child = keep(spawn(program, words, { stdio: ["ignore", log, log] }));
         member.ended = new Promise((resolve) => member.child.on("exit", resolve));
         closeSync(log);
     }
@@ -124,6 +133,37 @@ export class Etcd {
         }).catch((error) => {
             throw new Error(`${error.message}; the last one said ${said}`);
         });
+    }
+
+    /** `{key, value, revision}` of everything whose key begins so, as the first member says that knows. */
+    async list(prefix) {
+        const body = { key: base64(prefix), range_end: base64(endOf(prefix)) };
+        for (const member of this.running) {
+            const answer = await this.post(member, "/v3/kv/range", body).catch(() => null);
+            if (answer) return (answer.kvs ?? []).map(item);
+        }
+        throw new Error(`no member of etcd lists ${prefix}`);
+    }
+
+    /** Likewise, every change since the first one; nothing has been compacted. */
+    async history(prefix, deadlineMs = 30000) {
+        const last = Math.max(...(await this.list(prefix)).map(({ revision }) => revision));
+        const text = JSON.stringify({ create_request: { key: base64(prefix), range_end: base64(endOf(prefix)), start_revision: "1" } });
+        const found = [];
+        await new Promise((resolve, reject) => {
+            const request = http.request(`${this.url(this.running[0])}/v3/watch`, { method: "POST", agent: false, timeout: deadlineMs }, (response) => {
+                const lines = readline.createInterface({ input: response });
+                lines.on("error", reject);
+                lines.on("line", (line) => {
+                    for (const { kv } of JSON.parse(line).result.events ?? []) found.push(item(kv));
+                    if (found.at(-1)?.revision >= last) resolve(request.destroy());
+                });
+            });
+            request.on("timeout", () => request.destroy(new Error(`no history of ${prefix}`)));
+            request.on("error", reject);
+            request.end(text);
+        });
+        return found;
     }
 
     async put(key, value) {

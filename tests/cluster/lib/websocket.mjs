@@ -21,12 +21,13 @@ export function frame(opcode, payload, { isFinal = true, reserved = 0, isMasked 
     return Buffer.concat([head, mask, masked]);
 }
 
-/** A connected socket; `target` is {port} for plain TCP or {port, ca} for TLS. */
+/** A connected socket; `target` is {port} for plain TCP or {port, ca} for TLS, and perhaps a host. */
 export function dial(target) {
+    const host = target.host ?? "127.0.0.1";
     return new Promise((resolve, reject) => {
         const socket = target.ca
-            ? tls.connect({ host: "127.0.0.1", port: target.port, ca: target.ca, servername: "" }, () => resolve(socket))
-            : net.connect({ host: "127.0.0.1", port: target.port }, () => resolve(socket));
+            ? tls.connect({ host, port: target.port, ca: target.ca, servername: "" }, () => resolve(socket))
+            : net.connect({ host, port: target.port }, () => resolve(socket));
         socket.setNoDelay(true);
         socket.once("error", reject);
     });
@@ -65,7 +66,7 @@ export class WebSocketClient {
     #shakeHands(target, path, protocol, headers) {
         const key = randomBytes(16).toString("base64");
         const lines = [
-            `GET ${path} HTTP/1.1`, `Host: 127.0.0.1:${target.port}`, "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+            `GET ${path} HTTP/1.1`, `Host: ${target.host ?? "127.0.0.1"}:${target.port}`, "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
             `Sec-WebSocket-Key: ${key}`, ...(protocol ? [`Sec-WebSocket-Protocol: ${protocol}`] : []),
             ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
         ];

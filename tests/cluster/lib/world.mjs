@@ -33,12 +33,12 @@ process.on("exit", () => {
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(130));
 
 export class World {
-    /** Nothing runs yet. `plain`: also listen without TLS, and talk to that. */
-    static async make({ parent, plain = false } = {}) {
+    /** Nothing runs yet. `plain`: also listen without TLS, and talk to that. `host`: where, as in lib/hosts. */
+    static async make({ parent, plain = false, host } = {}) {
         const world = new World();
         const folder = temporaryFolder(parent);
         folders.push(folder);
-        world.node = new WeftNode(folder);
+        world.node = new WeftNode(folder, { host: host?.address, enter: host?.enter });
         nodes.add(world.node);
         world.plainPort = plain ? await freePort() : 0;
         world.agent = new (plain ? http : https).Agent({ keepAlive: true, maxSockets: 64 });
@@ -63,10 +63,10 @@ export class World {
     }
 
     get tlsTarget() {
-        return { port: this.node.port, ca: this.ca };
+        return { host: this.node.host, port: this.node.port, ca: this.ca };
     }
     get target() {
-        return this.plainPort ? { port: this.plainPort } : this.tlsTarget;
+        return this.plainPort ? { host: this.node.host, port: this.plainPort } : this.tlsTarget;
     }
 
     /** `{status, headers, text, json}`; rejects when the connection breaks. */
@@ -85,9 +85,9 @@ export class World {
         const given = { ...headers };
         if (payload !== undefined) given["Content-Length"] = Buffer.byteLength(payload);
         if (payload !== undefined && !given["Content-Type"]) given["Content-Type"] = "application/json";
-        const { port, ca } = this.target;
+        const { host, port, ca } = this.target;
         return new Promise((resolve, reject) => {
-            const options = { agent, method, host: "127.0.0.1", port, path: target, headers: given, timeout: deadlineMs, ca, servername: "" };
+            const options = { agent, method, host, port, path: target, headers: given, timeout: deadlineMs, ca, servername: "" };
             const request = (ca ? https : http).request(options, (response) => {
                 const chunks = [];
                 response.on("data", (chunk) => chunks.push(chunk));
@@ -111,7 +111,7 @@ export class World {
 
     /** The headers of a request signed with the access key. */
     signed(method, target, body = "") {
-        return signature(this.accessKey, method, target, `127.0.0.1:${this.target.port}`, body);
+        return signature(this.accessKey, method, target, `${this.node.host}:${this.target.port}`, body);
     }
 
     identityCall(method, path, body) {
