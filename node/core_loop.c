@@ -222,6 +222,13 @@ bool core_loop_is_idle(struct server *server) {
     return statistics.waiting == 0 && statistics.on_disk == 0 && atomic_load(&server->posted) == 0;
 }
 
+bool core_loop_may_leave(struct server *server) {
+    pthread_mutex_lock(&server->core_mutex);
+    bool may_leave = node_core_may_leave(server->core, core_loop_monotonic_ms());
+    pthread_mutex_unlock(&server->core_mutex);
+    return may_leave;
+}
+
 static void on_tick(uv_timer_t *timer) {
     struct server *server = timer->data;
     struct event event = {.kind = EVENT_TICK};

@@ -11,13 +11,13 @@
 #include "node/mailbox.h"
 #include "node/server.h"
 
-/*             SIGTERM, SIGINT            moved away, or DRAIN_MS over,              the core has nothing left
+/*             SIGTERM, SIGINT            moved, handed over, or DRAIN_MS over,      the core has nothing left
  *  RUNNING ──────────────────▶ DRAINING ─────────────────────────────▶ STOPPING ──────────────────────────▶ loop ends
  *      └─────────────── workers cannot be started ─────────────────────────▲
  */
 enum server_phase {
     SERVER_RUNNING,  /* serving */
-    SERVER_DRAINING, /* real-time clients are told to move away */
+    SERVER_DRAINING, /* real-time clients are told to move away, ranges are handed over */
     SERVER_STOPPING  /* no new requests; what the core has is finished, then workers and loop end */
 };
 
@@ -64,7 +64,8 @@ int core_loop_open(struct server *server);
 void core_loop_end(struct server *server);                       /* once or more; the loop runs out afterwards */
 void core_loop_step(struct server *server, struct event *event); /* fills in the times */
 bool core_loop_is_idle(struct server *server);
-int core_loop_propose(void *server, struct entry *entry);        /* gateway->propose */
+bool core_loop_may_leave(struct server *server);          /* the others go on without a pause when this node stops */
+int core_loop_propose(void *server, struct entry *entry); /* gateway->propose */
 int core_loop_notice(void *server, const struct change *change); /* gateway->notice */
 void core_loop_on_written(void *server, struct batch *batch);    /* the disk's on_done */
 

@@ -55,7 +55,8 @@ static size_t websockets_left(const struct server *server) {
 
 static void on_draining_look(uv_timer_t *timer) {
     struct server *server = timer->data;
-    if (phase_lasts_ms(server) >= DRAIN_MS || (websockets_left(server) == 0 && core_loop_is_idle(server)))
+    bool is_over = websockets_left(server) == 0 && core_loop_is_idle(server) && core_loop_may_leave(server);
+    if (is_over || phase_lasts_ms(server) >= DRAIN_MS)
         shutdown_now(server);
 }
 
@@ -66,8 +67,10 @@ static void on_drain_delivered(void *receiver, struct parcel *parcel) {
 }
 
 static void drain(struct server *server) {
+    struct event event = {.kind = EVENT_LEAVE};
     log_info("draining: %zu websockets", websockets_left(server));
     atomic_store(&server->gateway.is_draining, true);
+    core_loop_step(server, &event);
     for (size_t i = 0; i < server->workers_started; i++) {
         struct parcel *parcel = calloc(1, sizeof(*parcel));
         check(parcel != NULL);

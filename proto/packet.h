@@ -66,6 +66,7 @@ struct packet {
     /* APPENDED */
     uint64_t durable; /* the replica's disk matches the sender's log up to here */
     uint64_t log_end; /* the replica's newest entry, durable or not; SNAPSHOT: as the replica has told it last */
+    bool is_leaving;  /* the replica is about to stop: it wants to be out of sync before */
     bool needs_rows;  /* the replica has nothing whole of the range: only a snapshot helps */
     bool is_refused;  /* the entry before the first does not match, or the epoch is over (`epoch` is the newer one) */
 

@@ -15,6 +15,7 @@ struct range_record {
     size_t in_sync_count;
     uint64_t learners[RANGE_REPLICAS_MAX];
     size_t learners_count;
+    bool is_handed_over; /* the last primary gave the epoch to this one, and served nothing from before it asked */
 };
 
 void range_record_encode(const struct range_record *record, struct buffer *out);

@@ -13,6 +13,7 @@ enum event_kind {
     EVENT_RECORD,     /* the coordinator says who holds a range, at start and when it changes */
     EVENT_SWAPPED,    /* how an ACTION_SWAP ended */
     EVENT_NODES,      /* the nodes that are alive */
+    EVENT_LEAVE,      /* this node is about to stop: what it leads is handed over, and it wants to be out of sync */
     EVENT_PACKET,     /* from another node */
     EVENT_CHUNK_READ, /* what an ACTION_READ_CHUNK gave */
     EVENT_ASK,        /* somebody here has a question for the node that leads `subject` */

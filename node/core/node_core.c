@@ -7,6 +7,8 @@
 #include "proto/limits.h"
 #include "proto/status.h"
 
+#define HAND_OVERS_MAX 4
+
 /* ---- life ---- */
 
 struct node_core *node_core_new(const struct node_core_options *options) {
@@ -164,6 +166,7 @@ static void range_start(struct node_core *core, const struct step *step, uint32_
     for (size_t i = 0; i < found->entries_count; i++)
         window_append(&range->replication.window, found->entries[i].epoch, found->entries[i].command);
     range_init(range, id, core->options.self, core->options.is_alone, &found->marks, found->is_void, step->mono_ms);
+    range->replication.min_in_sync = core->options.min_in_sync;
     entries_of_log_take(range, range->applied + 1, window_last_index(&range->replication.window));
 }
 
@@ -272,6 +275,28 @@ static void on_packet(struct node_core *core, const struct step *step, const str
     }
 }
 
+/* A few ranges at a time, so that none waits for the coordinator's answers about others; to each heir in turn. What
+ * comes to nothing is tried again. */
+static void ranges_hand_over(struct node_core *core, const struct step *step) {
+    size_t handing = 0;
+    for (uint32_t i = 0; i < core->options.range_count; i++)
+        handing += core->ranges[i].replication.handing_to != 0;
+    for (uint32_t i = 0; i < core->options.range_count && handing < HAND_OVERS_MAX; i++) {
+        struct replication *replication = &core->ranges[i].replication;
+        uint64_t heir = replication->handing_to == 0 ? replication_heir(replication, i, step->mono_ms) : 0;
+        if (heir == 0 || !replication_hand_over(replication, heir, step->mono_ms))
+            continue;
+        core_touch(core, &core->ranges[i]);
+        handing++;
+    }
+}
+
+static void on_leave(struct node_core *core) {
+    core->is_leaving = true;
+    for (uint32_t i = 0; i < core->options.range_count; i++)
+        core->ranges[i].replication.is_leaving = true;
+}
+
 static void on_tick(struct node_core *core, const struct step *step) {
     struct replication_step replication_step = core_replication_step(core, step);
     struct change due;
@@ -344,6 +369,9 @@ static void event_take(struct node_core *core, const struct step *step, const st
         replication_on_chunk_read(&core->ranges[event->range].replication, &replication_step, event->to, event->chunk);
         break;
     }
+    case EVENT_LEAVE:
+        on_leave(core);
+        break;
     case EVENT_ASK:
         questions_ask(core, step, event);
         break;
@@ -371,6 +399,8 @@ void node_core_step(struct node_core *core, const struct event *event, struct ac
     struct step step = {.actions = actions, .now_ms = event->now_ms, .mono_ms = event->mono_ms};
     core->step = &step;
     event_take(core, &step, event);
+    if (core->is_leaving && (core->has_map_changed || event->kind == EVENT_TICK || event->kind == EVENT_LEAVE))
+        ranges_hand_over(core, &step);
     ranges_settle(core, &step);
     if (core->has_map_changed && core->requests != NULL) {
         requests_map_changed(core->requests, step.mono_ms);
@@ -400,6 +430,13 @@ struct node_core_lead node_core_lead(const struct node_core *core, uint32_t rang
     return (struct node_core_lead){.primary = replication->record.primary,
                                    .lease_until_ms = replication_lease_until(replication),
                                    .in_sync = replication->record.in_sync_count};
+}
+
+bool node_core_may_leave(const struct node_core *core, int64_t mono_ms) {
+    for (uint32_t i = 0; !core->options.is_alone && i < core->options.range_count; i++)
+        if (!replication_may_leave(&core->ranges[i].replication, mono_ms))
+            return false;
+    return true;
 }
 
 struct node_core_statistics node_core_statistics(const struct node_core *core) {

@@ -42,4 +42,7 @@ struct node_core_lead {
 };
 struct node_core_lead node_core_lead(const struct node_core *core, uint32_t range);
 
+/* After EVENT_LEAVE: nothing is held up any more when this node stops. */
+bool node_core_may_leave(const struct node_core *core, int64_t mono_ms);
+
 struct node_core_statistics node_core_statistics(const struct node_core *core);

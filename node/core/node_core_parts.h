@@ -29,6 +29,7 @@ struct node_core {
     uint64_t *live;     /* nodes */
     size_t live_count;
     bool has_map_changed; /* in this step */
+    bool is_leaving;
 
     struct entry_queue waiting; /* of clients: without a place yet */
     struct follow_up_queue queues[FOLLOW_UP_QUEUES];

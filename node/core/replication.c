@@ -110,6 +110,7 @@ static void lead_wanted(struct replication *self, const struct replication_step 
     struct range_record wanted = self->record;
     wanted.epoch++;
     wanted.primary = self->self;
+    wanted.is_handed_over = false;
     if (self->record.primary != self->self)
         take_out_of_sync(&wanted, self->record.primary);
     swap_want(self, step, &wanted);
@@ -125,6 +126,9 @@ static bool lead(struct replication *self, const struct replication_step *step) 
     return role_set(self, REPLICATION_TAKING_OVER);
 }
 
+static void appended_send(struct replication *self, const struct replication_step *step, uint64_t to, bool is_refused,
+                          uint64_t durable);
+
 static bool follow(struct replication *self, const struct replication_step *step) {
     bool is_named = is_in_sync(self) || range_record_has_learner(&self->record, self->self);
     self->replicas_count = 0;
@@ -133,6 +137,9 @@ static bool follow(struct replication *self, const struct replication_step *step
     self->snapshot = 0;
     self->chunk = 0;
     self->heard_ms = step->mono_ms;
+    /* So that the primary need not find out by waiting when we know of its epoch. */
+    if (is_named && self->record.primary != self->self)
+        appended_send(self, step, self->record.primary, true, window_last_index(&self->window));
     return role_set(self, is_named ? REPLICATION_REPLICA : REPLICATION_NONE);
 }
 
@@ -143,16 +150,19 @@ bool replication_on_record(struct replication *self, const struct replication_st
         return false;
     bool is_new_epoch = record->epoch != self->record.epoch;
     bool is_ours = is_new_epoch && self->is_swap_wanted && range_record_equal(record, &self->wanted);
+    /* Handed over while we live: no life of ours has used this epoch, and the last primary reads nothing any more. */
+    bool is_given = is_new_epoch && !is_first && record->is_handed_over;
     self->record = *record;
     self->version = version;
     self->is_swap_wanted = false;
+    self->handing_to = 0;
     if (record->primary != self->self)
         return is_new_epoch || is_leading(self) || self->role == REPLICATION_NONE ? follow(self, step) : false;
     if (!is_new_epoch && is_leading(self)) {
         replicas_set(self, false, step->mono_ms);
         return false;
     }
-    if (is_ours || self->is_alone)
+    if (is_ours || is_given || self->is_alone)
         return lead(self, step);
     /* An earlier life of ours led, or asked to. It may have sent entries that our disk does not have, so their places
      * are not to be used again in that epoch; and it may have lengthened another's lease just before it ended. So it is
@@ -251,8 +261,71 @@ static void append_send(struct replication *self, const struct replication_step 
     if (replica->is_matched)
         replica->in_flight_bytes += entries_gather(self, replica, step->arena, packet);
     replica->next += packet->entries_count;
+    replica->is_asked = true;
     replica->sent_ms = step->mono_ms;
 }
+
+/* ---- handing over ---- */
+
+static bool is_lost(const struct replica *replica, int64_t mono_ms) {
+    return mono_ms - replica->heard_ms > REPLICATION_SILENT_MS || mono_ms - replica->progress_ms > REPLICATION_STUCK_MS;
+}
+
+static bool may_inherit(const struct replication *self, const struct replica *replica, int64_t mono_ms) {
+    return range_record_has_in_sync(&self->record, replica->node) && replica->is_matched && !replica->is_leaving &&
+           !is_lost(replica, mono_ms);
+}
+
+/* The coordinator has been asked to make another one primary: it may be that already. */
+static bool is_given_away(const struct replication *self) {
+    return self->is_swap_wanted && self->wanted.primary != self->self;
+}
+
+uint64_t replication_heir(const struct replication *self, size_t turn, int64_t mono_ms) {
+    for (size_t i = 0; i < self->replicas_count; i++) {
+        const struct replica *replica = &self->replicas[(turn + i) % self->replicas_count];
+        if (may_inherit(self, replica, mono_ms))
+            return replica->node;
+    }
+    return 0;
+}
+
+bool replication_hand_over(struct replication *self, uint64_t to, int64_t mono_ms) {
+    const struct replica *heir = replica_find(self, to);
+    if (self->role != REPLICATION_PRIMARY || self->is_swap_wanted || self->handing_to != 0 || heir == NULL ||
+        !may_inherit(self, heir, mono_ms))
+        return false;
+    self->handing_to = to;
+    self->handing_ms = mono_ms;
+    return true;
+}
+
+static void hand_over_when_ready(struct replication *self, const struct replication_step *step) {
+    if (self->handing_to == 0 || is_given_away(self))
+        return;
+    uint64_t last = window_last_index(&self->window);
+    const struct replica *heir = replica_find(self, self->handing_to);
+    if (self->role != REPLICATION_PRIMARY || heir == NULL || !may_inherit(self, heir, step->mono_ms) ||
+        step->mono_ms - self->handing_ms > REPLICATION_HANDING_MS) {
+        self->handing_to = 0;
+        return;
+    }
+    if (self->is_swap_wanted || self->committed < last || self->applied < last)
+        return;
+    struct range_record wanted = self->record;
+    wanted.epoch++;
+    wanted.primary = heir->node;
+    wanted.is_handed_over = true;
+    swap_want(self, step, &wanted);
+}
+
+bool replication_may_leave(const struct replication *self, int64_t mono_ms) {
+    if (is_leading(self))
+        return !is_given_away(self) && replication_heir(self, 0, mono_ms) == 0;
+    return !is_in_sync(self) || self->record.in_sync_count <= self->min_in_sync;
+}
+
+/* ---- sending ---- */
 
 /* Until it has answered in this epoch a replica gets only the question where our logs part. */
 static bool has_to_send(const struct replication *self, const struct replica *replica) {
@@ -263,9 +336,10 @@ static bool has_to_send(const struct replication *self, const struct replica *re
 void replication_send(struct replication *self, const struct replication_step *step) {
     for (size_t i = 0; is_leading(self) && i < self->replicas_count; i++) {
         struct replica *replica = &self->replicas[i];
-        while (has_to_send(self, replica))
+        while (!replica->is_asked || has_to_send(self, replica))
             append_send(self, step, replica);
     }
+    hand_over_when_ready(self, step);
 }
 
 static void acknowledged(struct replication *self, const struct replication_step *step, struct replica *replica,
@@ -275,6 +349,7 @@ static void acknowledged(struct replication *self, const struct replication_step
     if ((int64_t)packet->lease > replica->lease_ms && (int64_t)packet->lease <= step->mono_ms)
         replica->lease_ms = (int64_t)packet->lease;
     replica->log_end = packet->log_end;
+    replica->is_leaving = packet->is_leaving;
     if (packet->is_refused && replica->chunk == 0)
         replica->rows_for = packet->log_end; /* it has started again since */
     /* One that has started again in the middle of a snapshot has forgotten which. */
@@ -348,6 +423,7 @@ static void appended_send(struct replication *self, const struct replication_ste
     packet->durable = durable;
     packet->lease = is_refused ? 0 : self->lease_heard;
     packet->is_refused = is_refused;
+    packet->is_leaving = self->is_leaving;
     packet->needs_rows = self->is_void;
     packet->snapshot = self->is_void ? self->snapshot : 0;
     packet->log_end = window_last_index(&self->window);
@@ -582,10 +658,6 @@ static void take_over_if_silent(struct replication *self, const struct replicati
         lead_wanted(self, step);
 }
 
-static bool is_lost(const struct replica *replica, int64_t mono_ms) {
-    return mono_ms - replica->heard_ms > REPLICATION_SILENT_MS || mono_ms - replica->progress_ms > REPLICATION_STUCK_MS;
-}
-
 static bool is_caught_up(const struct replication *self, const struct replica *replica) {
     return replica->is_matched && replica->snapshot == 0 &&
            window_last_index(&self->window) - replica->durable <= REPLICATION_LEARNER_GAP_MAX;
@@ -595,7 +667,8 @@ static bool wants_fewer_or_more_in_sync(struct replication *self, int64_t mono_m
     for (size_t i = 0; i < self->replicas_count; i++) {
         struct replica *replica = &self->replicas[i];
         bool is_learner = range_record_has_learner(&self->record, replica->node);
-        if (is_lost(replica, mono_ms)) {
+        bool may_go = replica->is_leaving && (is_learner || wanted->in_sync_count > self->min_in_sync);
+        if (is_lost(replica, mono_ms) || may_go) {
             replica->is_joining = false;
             if (is_learner)
                 continue;
@@ -649,14 +722,14 @@ static void heartbeat(struct replication *self, const struct replication_step *s
     bool is_stalled = replica->is_matched && replica->next > replica->durable + 1 &&
                       step->mono_ms - replica->progress_ms > REPLICATION_RESEND_MS &&
                       step->mono_ms - replica->sent_ms > REPLICATION_RESEND_MS;
-    bool is_asked = !replica->is_matched && step->mono_ms - replica->sent_ms > REPLICATION_RESEND_MS;
+    bool is_unanswered = !replica->is_matched && step->mono_ms - replica->sent_ms > REPLICATION_RESEND_MS;
     if (is_stalled) {
         replica->next = replica->durable + 1;
         replica->in_flight_bytes = 0;
     }
     if (replica->snapshot != 0 && step->mono_ms - replica->snapshot_ms > REPLICATION_CHUNK_RESEND_MS)
         chunk_ask(self, step, replica);
-    if (is_stalled || is_asked || step->mono_ms - replica->sent_ms >= REPLICATION_HEARTBEAT_MS)
+    if (is_stalled || is_unanswered || step->mono_ms - replica->sent_ms >= REPLICATION_HEARTBEAT_MS)
         append_send(self, step, replica);
 }
 
@@ -693,11 +766,11 @@ bool replication_has_lease(const struct replication *self, int64_t mono_ms) {
         if (is_required(self, replica) && mono_ms - replica->lease_ms >= REPLICATION_LEASE_MS)
             return false;
     }
-    return is_leading(self);
+    return is_leading(self) && !is_given_away(self);
 }
 
 int64_t replication_lease_until(const struct replication *self) {
-    int64_t until_ms = self->role == REPLICATION_PRIMARY ? INT64_MAX : 0;
+    int64_t until_ms = self->role == REPLICATION_PRIMARY && !is_given_away(self) ? INT64_MAX : 0;
     for (size_t i = 0; i < self->replicas_count; i++)
         if (is_required(self, &self->replicas[i]) && self->replicas[i].lease_ms + REPLICATION_LEASE_MS < until_ms)
             until_ms = self->replicas[i].lease_ms + REPLICATION_LEASE_MS;
@@ -709,7 +782,7 @@ bool replication_may_read(const struct replication *self, int64_t mono_ms) {
 }
 
 int replication_may_write(const struct replication *self, int64_t mono_ms, size_t min_in_sync) {
-    if (!replication_may_read(self, mono_ms))
+    if (!replication_may_read(self, mono_ms) || self->handing_to != 0)
         return STATUS_NOT_PRIMARY;
     return self->record.in_sync_count < min_in_sync ? STATUS_TOO_FEW_REPLICAS : STATUS_OK;
 }

@@ -23,6 +23,7 @@
 #define REPLICATION_RESEND_MS 100
 #define REPLICATION_CHUNK_RESEND_MS 1000
 #define REPLICATION_SWAP_RETRY_MS 500
+#define REPLICATION_HANDING_MS 1000 /* so long a hand-over may keep writes waiting before it is given up */
 #define REPLICATION_IN_FLIGHT_BYTES_MAX (1024 * 1024) /* sent to one replica and not yet acknowledged */
 #define REPLICATION_PACKET_BYTES_MAX (128 * 1024)     /* of entries in one packet, but for a single larger one */
 #define REPLICATION_LEARNER_GAP_MAX 100               /* entries a learner may lack to be taken in */
@@ -45,7 +46,9 @@ enum replication_role {
 struct replica {
     uint64_t node;
     bool is_joining;        /* a learner that is about to be in sync: nothing commits without it any more */
+    bool is_asked;          /* was sent something in this epoch */
     bool is_matched;        /* has answered in this epoch */
+    bool is_leaving;        /* it is about to stop */
     uint64_t durable;       /* on its disk, and matching our log */
     uint64_t next;          /* what is sent next */
     size_t in_flight_bytes; /* about */
@@ -74,6 +77,10 @@ struct replication {
     uint64_t committed;   /* as far as we know */
     uint64_t applied;     /* what the state has seen; kept by our caller */
     uint64_t alone_until; /* entries up to here may commit by our disk alone: they were lent when nobody else counted */
+    size_t min_in_sync;   /* who leaves stays in sync when there are no more; set by our caller */
+    bool is_leaving;      /* this node is about to stop; set by our caller */
+    uint64_t handing_to;  /* PRIMARY: takes no writes, and asks for that one as primary when all is applied; 0: no */
+    int64_t handing_ms;   /* since when */
     uint64_t ready_at;    /* TAKING_OVER: when that much is committed and applied, we serve */
 
     struct replica replicas[RANGE_REPLICAS_MAX]; /* TAKING_OVER, PRIMARY */
@@ -167,6 +174,16 @@ bool replication_commit(struct replication *replication);
 
 /* Sends what replicas lack; once at the end of each step. */
 void replication_send(struct replication *replication, const struct replication_step *step);
+
+/* Gives the range to another replica in sync: writes are refused as by a node that is not primary, what was taken is
+ * committed and applied, and from the moment the coordinator is asked nothing is read here either. False: we do not
+ * lead, something else is under way, or that node is not in sync, silent or leaving. It may come to nothing; then we go
+ * on leading. */
+bool replication_hand_over(struct replication *replication, uint64_t to, int64_t mono_ms);
+/* Who could take it, those with the least to catch up first; 0: nobody. `turn` chooses among equals. */
+uint64_t replication_heir(const struct replication *replication, size_t turn, int64_t mono_ms);
+/* Nothing would be lost or held up if this node stopped now, or nobody could take it over. */
+bool replication_may_leave(const struct replication *replication, int64_t mono_ms);
 
 /* Heartbeats, silence, taking over. `live` are the nodes that may hold replicas, ourselves included; `factor` is how
  * many a range should have. */

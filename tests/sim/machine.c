@@ -178,6 +178,7 @@ void machine_start(struct world *world, struct machine *machine) {
                                         .queue_max = QUEUE_MAX};
     machine->life++;
     machine->is_up = true;
+    machine->is_leaving = false;
     machine->paused_until_us = 0;
     clocks_set(world, machine);
     int rc = batch_writer_open(&writer, &machine->writer);
@@ -400,6 +401,10 @@ void machine_happen(struct world *world, struct happening *happening) {
         return;
     }
     switch (happening->kind) {
+    case HAPPEN_LEAVE:
+        machine->is_leaving = true;
+        step(world, machine, &(struct event){.kind = EVENT_LEAVE});
+        break;
     case HAPPEN_CRASH:
         machine_crash(world, machine);
         break;

@@ -8,6 +8,7 @@
 
 static const char *const fault_names[FAULT_KINDS] = {
     [FAULT_CRASH] = "crashes",
+    [FAULT_LEAVE] = "nodes told to leave",
     [FAULT_BATCH_FORGOTTEN] = "batches forgotten by a crash",
     [FAULT_BATCH_KEPT] = "batches kept by a crash and not told",
     [FAULT_DESTROYED] = "nodes lost with their disks",
@@ -62,6 +63,19 @@ static void crash(struct world *world) {
     machine->is_doomed = machine->is_up && chance_below(&world->chance, 3) > 0;
     if (machine->is_up && !machine->is_doomed)
         machine_crash(world, machine);
+}
+
+/* Stopped in order, which must not be quicker than handing over; or it is, as somebody was impatient. */
+static void leave(struct world *world) {
+    struct machine *machine = any_machine(world);
+    if (!machine->is_up || machine->is_leaving)
+        return;
+    world->statistics.faults[FAULT_LEAVE]++;
+    world_say(world, "node %llu is told to leave", (unsigned long long)machine->id);
+    struct happening happening = {.kind = HAPPEN_LEAVE, .machine = machine->number, .life = machine->life};
+    world_plan(world, 0, &happening);
+    happening.kind = HAPPEN_CRASH;
+    world_plan(world, chance_between(&world->chance, 5000, 4 * SECOND_US), &happening);
 }
 
 /* Power fails everywhere. */
@@ -231,6 +245,8 @@ void mischief_on_turn(struct world *world, const struct happening *happening) {
         crash,
         crash,
         crash,
+        leave,
+        leave,
         stop_for_a_while,
         stop_for_a_while,
         stop_undecided,
@@ -268,6 +284,8 @@ void mischief_heal(struct world *world) {
         machine->disk_fault = STATUS_OK;
         machine->disk_us_max = CALM_DISK_US;
         machine->is_doomed = false;
+        if (machine->is_leaving && machine->is_up)
+            machine_crash(world, machine);
         if (machine->is_there && !machine->is_up)
             machine_start(world, machine);
         if (machine->paused_until_us > world->now_us + SECOND_US)

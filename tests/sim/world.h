@@ -29,6 +29,7 @@ enum happening_kind {
     HAPPEN_PROPOSAL, /* a client's request reaches a machine */
     HAPPEN_ANSWER,
     HAPPEN_CLIENT, /* a client does something */
+    HAPPEN_LEAVE,  /* a machine is told that it is going to stop */
     HAPPEN_CRASH,
     HAPPEN_RESTART,
     HAPPEN_MISCHIEF,
@@ -89,8 +90,9 @@ struct machine {
     struct batch *batch; /* lent to the disk */
     bool is_written;
     struct disk_range disk[RANGES_MAX];
-    bool is_doomed; /* crashes while the next batch is on its way to the disk */
-    int disk_fault; /* 0, STATUS_STORAGE_FULL, STATUS_STORAGE_FAILED */
+    bool is_leaving; /* and stops a little later */
+    bool is_doomed;  /* crashes while the next batch is on its way to the disk */
+    int disk_fault;  /* 0, STATUS_STORAGE_FULL, STATUS_STORAGE_FAILED */
     int64_t disk_us_max;
 
     int64_t booted_us, mono_start_ms, drift_ppm, unix_skew_ms;
@@ -104,6 +106,7 @@ struct machine {
 
 enum fault_kind {
     FAULT_CRASH,
+    FAULT_LEAVE,
     FAULT_BATCH_FORGOTTEN,
     FAULT_BATCH_KEPT,
     FAULT_DESTROYED,

@@ -132,7 +132,7 @@ static void every_difference_is_seen(void **state) {
                                       .in_sync_count = 2,
                                       .learners = {5},
                                       .learners_count = 1};
-    struct range_record rows[7];
+    struct range_record rows[8];
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++)
         rows[i] = base;
@@ -143,6 +143,7 @@ static void every_difference_is_seen(void **state) {
     rows[4].in_sync_count = 1;
     rows[5].learners[0] = 9;
     rows[6].learners_count = 0;
+    rows[7].is_handed_over = true;
     for (size_t i = 0; i < COUNT(rows); i++)
         assert_false(range_record_equal(&base, &rows[i]));
     struct range_record same = base;

@@ -91,7 +91,7 @@ static int64_t now_ms;
 static uint64_t seed, chance_state;
 static struct action_list actions;
 static struct arena arena;
-static unsigned takeovers, acknowledgements, crashes, snapshots;
+static unsigned hand_overs, takeovers, acknowledgements, crashes, snapshots;
 
 static uint64_t chance(uint64_t bound) {
     chance_state ^= chance_state << 13;
@@ -305,6 +305,7 @@ static void swap_arrive(struct swap *swap) {
         demand(range_record_decode(buffer_bytes(&buffer), &stored) == STATUS_OK);
         buffer_close(&buffer);
         stored_version++;
+        hand_overs += stored.is_handed_over;
     }
     swap_add(&(struct swap){.due_ms = now_ms + 1 + (int64_t)chance(20),
                             .node = swap->node,
@@ -437,7 +438,7 @@ static void ticks(void) {
 static void mischief(void) {
     uint64_t id = 1 + chance(NODES);
     uint64_t other = 1 + chance(NODES);
-    switch (chance(9)) {
+    switch (chance(11)) {
     case 0:
     case 1:
         if (nodes[id].is_up)
@@ -460,6 +461,12 @@ static void mischief(void) {
     case 7:
         loss_pm = chance(3) == 0 ? 300 : (unsigned)chance(50);
         double_pm = (unsigned)chance(100);
+        break;
+    case 8:
+    case 9: /* whoever leads hands over to anybody */
+        for (uint64_t i = 1; i <= NODES; i++)
+            if (nodes[i].is_up)
+                replication_hand_over(&nodes[i].replication, other, clock_of(&nodes[i]));
         break;
     default: /* one node alone */
         for (uint64_t i = 1; i <= NODES; i++)
@@ -530,15 +537,15 @@ static void whatever_happens_nothing_committed_is_lost_and_nobody_reads_what_is_
     uint64_t first = wanted == NULL ? 1 : strtoull(wanted, NULL, 10);
     uint64_t seeds = wanted != NULL ? 1 : count == NULL ? 40 : strtoull(count, NULL, 10);
     (void)state;
-    takeovers = acknowledgements = crashes = snapshots = 0;
+    takeovers = hand_overs = acknowledgements = crashes = snapshots = 0;
     for (seed = first; seed < first + seeds; seed++) {
         chance_state = seed * 0x9E3779B97F4A7C15u + 1;
         one_history();
     }
-    print_message("%u takeovers, %u acknowledgements, %u crashes, %u snapshots\n", takeovers, acknowledgements, crashes,
-                  snapshots);
-    assert_true(wanted != NULL ||
-                (takeovers > seeds && acknowledgements > 1000 * seeds && crashes > 5 * seeds && snapshots > 0));
+    print_message("%u takeovers, %u hand-overs, %u acknowledgements, %u crashes, %u snapshots\n", takeovers, hand_overs,
+                  acknowledgements, crashes, snapshots);
+    assert_true(wanted != NULL || (takeovers > seeds && hand_overs > seeds && acknowledgements > 1000 * seeds &&
+                                   crashes > 5 * seeds && snapshots > 0));
 }
 
 int main(void) {
