@@ -3,9 +3,11 @@
 #include <nng/nng.h>
 #include <nng/protocol/pubsub0/pub.h>
 #include <nng/protocol/pubsub0/sub.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "proto/check.h"
 #include "proto/status.h"
@@ -41,6 +43,69 @@ bool datagram_address_is_sound(const char *address) {
 static void url_make(char url[URL_BYTES_MAX], const char *address) {
     check(datagram_address_is_sound(address));
     snprintf(url, URL_BYTES_MAX, "tcp://%s", address);
+}
+
+/* ---- closing ---- */
+
+#define CLOSE_S 1
+
+/* Shared by who closes and who waits for it; the last one frees it. */
+struct closing {
+    nng_socket socket;
+    pthread_mutex_t mutex;
+    pthread_cond_t has_ended;
+    bool is_ended;
+    bool is_left;
+};
+
+static void closing_free(struct closing *closing) {
+    pthread_cond_destroy(&closing->has_ended);
+    pthread_mutex_destroy(&closing->mutex);
+    free(closing);
+}
+
+static void *closing_run(void *context) {
+    struct closing *closing = context;
+    nng_close(closing->socket);
+    pthread_mutex_lock(&closing->mutex);
+    closing->is_ended = true;
+    bool is_left = closing->is_left;
+    pthread_cond_signal(&closing->has_ended);
+    pthread_mutex_unlock(&closing->mutex);
+    if (is_left)
+        closing_free(closing);
+    return NULL;
+}
+
+static bool closing_await(struct closing *closing) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += CLOSE_S;
+    pthread_mutex_lock(&closing->mutex);
+    for (int rc = 0; !closing->is_ended && rc == 0;)
+        rc = pthread_cond_timedwait(&closing->has_ended, &closing->mutex, &until);
+    bool is_ended = closing->is_ended;
+    closing->is_left = !is_ended;
+    pthread_mutex_unlock(&closing->mutex);
+    if (is_ended)
+        closing_free(closing);
+    return is_ended;
+}
+
+/* nng's reaper and its tasks now and then wait for each other when connections end on both sides at once, and nng_close
+ * never returns. False: that may be so; the socket is left to the end of the process, which is near. */
+static bool socket_close(nng_socket socket) {
+    struct closing *closing = calloc(1, sizeof(*closing));
+    pthread_t thread;
+    check(closing != NULL);
+    closing->socket = socket;
+    check(pthread_mutex_init(&closing->mutex, NULL) == 0 && pthread_cond_init(&closing->has_ended, NULL) == 0);
+    if (pthread_create(&thread, NULL, closing_run, closing) != 0) {
+        closing_free(closing);
+        return false;
+    }
+    check(pthread_detach(thread) == 0);
+    return closing_await(closing);
 }
 
 /* ---- messages: a datagram is an nng_msg by another name ---- */
@@ -129,8 +194,8 @@ free_inlet:
 }
 
 void datagram_inlet_close(struct datagram_inlet *inlet) {
-    nng_close(inlet->socket);
-    free(inlet);
+    if (socket_close(inlet->socket))
+        free(inlet);
 }
 
 int datagram_inlet_descriptor(const struct datagram_inlet *inlet) {
@@ -170,8 +235,8 @@ struct datagram_outlet *datagram_outlet_new(int messages_max) {
 }
 
 void datagram_outlet_free(struct datagram_outlet *outlet) {
-    nng_close(outlet->socket);
-    free(outlet);
+    if (socket_close(outlet->socket))
+        free(outlet);
 }
 
 void datagram_outlet_hang_up(struct datagram_outlet *outlet) {
