@@ -272,6 +272,9 @@ static int links_open(struct cluster *self) {
                                          .self = self->self,
                                          .identity = &self->identity,
                                          .listen = address,
+                                         .send_buffer_messages = (int)self->options.config->peer_send_buffer_messages,
+                                         .receive_buffer_messages =
+                                             (int)self->options.config->peer_receive_buffer_messages,
                                          .on_packet = on_packet,
                                          .on_state = on_state,
                                          .context = self};
@@ -340,6 +343,22 @@ void cluster_perform(struct cluster *self, const struct action *action) {
         peer_links_send(self->links, action->to, action->packet);
     else
         errands_run(self->errands, action);
+}
+
+void cluster_statistics(const struct cluster *self, struct cluster_statistics *sum) {
+    *sum = (struct cluster_statistics){0};
+    for (size_t i = 0; i < self->nodes_count && self->links != NULL; i++) {
+        struct peer_link_statistics link;
+        if (peer_links_statistics(self->links, self->nodes[i].id, &link) != STATUS_OK)
+            continue;
+        sum->peers_up += link.is_up;
+        sum->messages_sent += link.messages_sent;
+        sum->messages_received += link.messages_received;
+        sum->messages_missed += link.messages_missed;
+        sum->bytes_sent += link.bytes_sent;
+        sum->bytes_received += link.bytes_received;
+        sum->packets_dropped += link.packets_dropped;
+    }
 }
 
 static void on_links_closed(void *context) {

@@ -56,6 +56,8 @@ struct config {
     char peer_address[CONFIG_TEXT_MAX]; /* host:port */
     int64_t replication_factor;         /* 0: follows the number of nodes, up to CONFIG_REPLICATION_FACTOR_MAX */
     int64_t min_in_sync;                /* 0: CONFIG_MIN_IN_SYNC, or 1 alone */
+    int64_t peer_send_buffer_messages;
+    int64_t peer_receive_buffer_messages;
 
     char resource_id[CONFIG_TEXT_MAX];
     char access_key_primary[CONFIG_TEXT_MAX]; /* base64, as in the connection string */

@@ -12,7 +12,8 @@
 /* The base64 text of a key has no fewer characters than 32 bytes give; ACS's own keys are 64 bytes or longer. */
 #define ACCESS_KEY_CHARACTERS_MIN 43
 #define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
-#define ETCD_ENDPOINTS_MAX 7 /* etcd has no use for more members */
+#define ETCD_ENDPOINTS_MAX 7          /* etcd has no use for more members */
+#define PEER_BUFFER_MESSAGES_MAX 8192 /* as many as nng takes */
 #define BASE64_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 static bool has_form_of_name(const char *value) {
@@ -187,6 +188,16 @@ const struct config_key config_keys[] = {
          "node "
          "alone."),
      .min = 0, .max = RANGE_REPLICAS_MAX, .unit = "replicas"},
+    {KEY(peer_send_buffer_messages, CLUSTER, CONFIG_NUMBER, "1024",
+         "Messages for one other node that may wait for the network. Beyond it they are lost and sent again, which "
+         "costs "
+         "time; a message is up to 256 KB, so fewer cost less memory."),
+     .min = 1, .max = PEER_BUFFER_MESSAGES_MAX, .unit = "messages"},
+    {KEY(peer_receive_buffer_messages, CLUSTER, CONFIG_NUMBER, "4096",
+         "Messages of other nodes that may wait for this one, for when it stands still a moment. Beyond it they are "
+         "lost "
+         "and sent again."),
+     .min = 1, .max = PEER_BUFFER_MESSAGES_MAX, .unit = "messages"},
 
     {KEY(resource_id, ACCESS, CONFIG_TEXT, "",
          "The resource whose users this cluster has: the UUID inside every user id. Empty: made at first start. To "

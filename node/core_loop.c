@@ -234,7 +234,10 @@ static void on_tick(uv_timer_t *timer) {
     struct event event = {.kind = EVENT_TICK};
     core_loop_step(server, &event);
     struct node_core_statistics statistics = statistics_get(server);
-    metrics_core_update(&statistics);
+    struct cluster_statistics links;
+    if (server->cluster != NULL)
+        cluster_statistics(server->cluster, &links);
+    metrics_core_update(&statistics, server->cluster == NULL ? NULL : &links);
 }
 
 int core_loop_open(struct server *server) {

@@ -76,9 +76,13 @@ void interest_done(struct interest *self) {
 }
 
 struct interest_statistics interest_statistics(const struct interest *self) {
-    struct interest_statistics statistics = {.listened = HASH_COUNT(self->heard), .watched = HASH_COUNT(self->watched)};
-    for (const struct heard *heard = self->heard; heard != NULL; heard = heard->hh.next)
-        statistics.unsettled += heard->state != HEARD_SETTLED;
+    struct interest_statistics statistics = {.listened = HASH_COUNT(self->heard),
+                                             .watched = HASH_COUNT(self->watched),
+                                             .sent_again = self->sent_again,
+                                             .repeats = self->repeat};
+    for (enum heard_state state = HEARD_FRESH; state < HEARD_SETTLED; state++)
+        for (const struct heard *heard = self->heard_by_state[state]; heard != NULL; heard = heard->next)
+            statistics.unsettled++;
     for (const struct peer *peer = self->peers; peer != NULL; peer = peer->hh.next)
         statistics.links_bytes += peer->unseen_bytes;
     return statistics;

@@ -65,10 +65,12 @@ struct interest_hooks {
 };
 
 struct interest_statistics {
-    size_t listened;    /* threads and users this node listens to */
-    size_t unsettled;   /* of these, not confirmed by a primary now */
-    size_t watched;     /* threads and users of ours that somebody listens to */
-    size_t links_bytes; /* told to others and not acknowledged */
+    size_t listened;     /* threads and users this node listens to */
+    size_t unsettled;    /* of these, not confirmed by a primary now */
+    size_t watched;      /* threads and users of ours that somebody listens to */
+    size_t links_bytes;  /* told to others and not acknowledged */
+    uint64_t sent_again; /* packets of changes, because nobody said they had come */
+    uint64_t repeats;    /* read from the store for a node that lacked them */
 };
 
 struct interest;

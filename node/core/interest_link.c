@@ -118,6 +118,7 @@ static void resend(struct interest *self, struct peer *peer, size_t bytes_max, i
         if (mono_ms - packet->sent_ms < INTEREST_RESEND_MS)
             continue;
         packet_send(self, peer, packet, mono_ms);
+        self->sent_again++;
         bytes += packet->bytes;
     }
 }

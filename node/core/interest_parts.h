@@ -138,6 +138,8 @@ struct interest {
     struct watched *watched;
     uint64_t born;   /* the newest registration */
     uint64_t repeat; /* the newest call for a repeat */
+
+    uint64_t sent_again; /* packets of changes */
 };
 
 struct peer *interest_peer(struct interest *interest, uint64_t node);

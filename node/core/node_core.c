@@ -444,5 +444,7 @@ struct node_core_statistics node_core_statistics(const struct node_core *core) {
                                          .on_disk = core->lent == NULL ? 0 : core->lent->count,
                                          .follow_ups = core->follow_ups_count,
                                          .applied = core->applied,
-                                         .batches = core->batches};
+                                         .batches = core->batches,
+                                         .interest = core->interest == NULL ? (struct interest_statistics){0}
+                                                                            : interest_statistics(core->interest)};
 }

@@ -23,6 +23,7 @@ struct node_core_statistics {
     size_t follow_ups;
     uint64_t applied;
     uint64_t batches;
+    struct interest_statistics interest; /* zeros for a node alone */
 };
 
 struct node_core *node_core_new(const struct node_core_options *options);

@@ -10,6 +10,8 @@
 static struct {
     pthread_mutex_t mutex;
     struct node_core_statistics core;
+    struct cluster_statistics cluster;
+    bool is_in_cluster;
     struct disk *disk;
 } numbers = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
@@ -17,9 +19,12 @@ void metrics_init(struct disk *disk) {
     numbers.disk = disk;
 }
 
-void metrics_core_update(const struct node_core_statistics *statistics) {
+void metrics_core_update(const struct node_core_statistics *core, const struct cluster_statistics *cluster) {
     pthread_mutex_lock(&numbers.mutex);
-    numbers.core = *statistics;
+    numbers.core = *core;
+    numbers.is_in_cluster = cluster != NULL;
+    if (cluster != NULL)
+        numbers.cluster = *cluster;
     pthread_mutex_unlock(&numbers.mutex);
 }
 
@@ -78,6 +83,44 @@ static void core_write(struct buffer *out) {
     number(out, "log_bytes", "gauge", "Bytes of log entries kept.", disk.log_bytes);
 }
 
+static void links_write(struct buffer *out, const struct cluster_statistics *links) {
+    number(out, "peers_up", "gauge", "Other nodes that can be reached.", links->peers_up);
+    number(out, "peer_messages_sent_total", "counter", "Messages to other nodes.", links->messages_sent);
+    number(out, "peer_messages_received_total", "counter", "Messages of other nodes.", links->messages_received);
+    number(out, "peer_messages_missed_total", "counter", "Messages of other nodes that were lost on the way, or late.",
+           links->messages_missed);
+    number(out, "peer_sent_bytes_total", "counter", "Bytes of messages to other nodes.", links->bytes_sent);
+    number(out, "peer_received_bytes_total", "counter", "Bytes of messages of other nodes.", links->bytes_received);
+    number(out, "peer_packets_dropped_total", "counter",
+           "Packets to other nodes that were dropped because too many waited.", links->packets_dropped);
+}
+
+static void interest_write(struct buffer *out, const struct interest_statistics *interest) {
+    number(out, "interest_listened", "gauge", "Threads and users that sessions of this node listen to.",
+           interest->listened);
+    number(out, "interest_unsettled", "gauge", "Of these, those that nobody has confirmed to tell.",
+           interest->unsettled);
+    number(out, "interest_watched", "gauge", "Threads and users led here that a node listens to.", interest->watched);
+    number(out, "changes_unacknowledged_bytes", "gauge", "Changes told to other nodes that have not said so.",
+           interest->links_bytes);
+    number(out, "changes_sent_again_total", "counter", "Packets of changes that were sent again.",
+           interest->sent_again);
+    number(out, "changes_repeats_total", "counter", "Reads from the store for nodes that lacked changes.",
+           interest->repeats);
+}
+
+static void cluster_write(struct buffer *out) {
+    pthread_mutex_lock(&numbers.mutex);
+    bool is_in_cluster = numbers.is_in_cluster;
+    struct cluster_statistics links = numbers.cluster;
+    struct interest_statistics interest = numbers.core.interest;
+    pthread_mutex_unlock(&numbers.mutex);
+    if (!is_in_cluster)
+        return;
+    links_write(out, &links);
+    interest_write(out, &interest);
+}
+
 static void store_write(struct buffer *out, struct store *store) {
     struct store_lmdb_statistics statistics;
     store_lmdb_statistics(store, &statistics);
@@ -98,6 +141,7 @@ static void metrics_get(struct worker *self, struct http_call *call) {
     buffer_init(&out);
     workers_write(&out, worker->gateway);
     core_write(&out);
+    cluster_write(&out);
     store_write(&out, worker->gateway->store);
     number(&out, "start_time_seconds", "gauge", "Unix time at which the node started.",
            (uint64_t)(worker->gateway->started_ms / 1000));

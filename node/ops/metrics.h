@@ -1,5 +1,6 @@
 #pragma once
 /* The node's numbers in the Prometheus text format, at GET /metrics, for holders of the admin token. */
+#include "node/cluster.h"
 #include "node/core/node_core.h"
 #include "node/disk.h"
 #include "node/gateway/router.h"
@@ -7,7 +8,7 @@
 /* The disk is borrowed as long as the node runs. Once, before the workers start. */
 void metrics_init(struct disk *disk);
 
-/* The core's numbers as of now, from the core's thread. */
-void metrics_core_update(const struct node_core_statistics *statistics);
+/* The core's numbers as of now, from the core's thread; `cluster` is NULL for a node alone. */
+void metrics_core_update(const struct node_core_statistics *core, const struct cluster_statistics *cluster);
 
 extern const struct http_route_table metrics_routes;

@@ -357,8 +357,10 @@ static void packet_receive(struct peer *peer, struct bytes encoded) {
 static void credit_receive(struct peer *peer, uint64_t counter, const struct packet_batch *batch, size_t size) {
     uint64_t now = now_ms(peer->links);
     bool is_first = peer->taken == 0;
-    if (counter > peer->taken)
+    if (counter > peer->taken) {
+        peer->statistics.messages_missed += counter - peer->taken - 1;
         peer->taken = counter;
+    }
     if (batch->rest.size > 0) {
         if (peer->unreported_messages++ == 0)
             peer->unreported_since_ms = now;

@@ -73,6 +73,7 @@ struct peer_link_statistics {
     uint64_t packets_dropped;   /* by us: the queue was full, or the peer went down */
     uint64_t packets_malformed; /* sealed by the peer and yet not understood; those of a newer version, say */
     uint64_t messages_sent, messages_received;
+    uint64_t messages_missed;            /* by the counters of those that came; one that comes late counts, too */
     uint64_t bytes_sent, bytes_received; /* of messages, as sealed */
     uint64_t messages_forged;            /* refused: did not open, or hellos not signed by the peer */
     uint64_t messages_replayed;          /* refused: seen before, or too old to tell */

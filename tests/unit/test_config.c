@@ -295,6 +295,13 @@ static void every_mistake_is_named_with_its_place(void **state) {
                      "node-1.example.org:8444\n"},
         {.argument = "--replication-factor=8",
          .problems = "flag --replication_factor: replication_factor = 8 is above its maximum, 7 nodes\n"},
+        {.argument = "--peer-send-buffer-messages=0",
+         .problems =
+             "flag --peer_send_buffer_messages: peer_send_buffer_messages = 0 is below its minimum, 1 messages\n"},
+        {.argument = "--peer-receive-buffer-messages=8193",
+         .problems =
+             "flag --peer_receive_buffer_messages: peer_receive_buffer_messages = 8193 is above its maximum, 8192 "
+             "messages\n"},
         {.argument = "--peer-listen=127.0.0.1:9000",
          .problems = "peer_listen: is for a cluster, and there are no etcd_endpoints\n"},
         {.argument = "--min-in-sync=2", .problems = "min_in_sync: is for a cluster, and there are no etcd_endpoints\n"},
