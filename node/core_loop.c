@@ -58,6 +58,9 @@ static void actions_perform(struct server *server) {
         case ACTION_LOOK_AGAIN:
             routing_look_again(server, &action->subject);
             break;
+        case ACTION_LISTENING:
+            routing_listening(server, &action->subject);
+            break;
         case ACTION_REPEAT:
         case ACTION_SEND:
         case ACTION_SWAP:

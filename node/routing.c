@@ -196,3 +196,8 @@ void routing_look_again(struct server *server, const struct id_hash *user) {
     for (size_t i = 0; i < server->gateway.workers_count; i++)
         gateway_look_again(&server->gateway.workers[i], user);
 }
+
+void routing_listening(struct server *server, const struct id_hash *thread) {
+    for (size_t i = 0; i < server->gateway.workers_count; i++)
+        gateway_listening(&server->gateway.workers[i], thread);
+}

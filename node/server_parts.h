@@ -83,6 +83,7 @@ void routing_serve(struct server *server, const struct action *action);
 void routing_listen(void *server, const struct id_hash *subject, uint64_t next_offset); /* gateway->listen */
 void routing_unlisten(void *server, const struct id_hash *subject);                     /* gateway->unlisten */
 void routing_look_again(struct server *server, const struct id_hash *user);
+void routing_listening(struct server *server, const struct id_hash *thread);
 
 /* gateway_setup.c. TLS, what handlers share, the workers; errors have been logged. */
 int gateway_setup(struct server *server);

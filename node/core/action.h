@@ -15,6 +15,7 @@ enum action_kind {
     ACTION_REPLY,      /* `body` and `rc` to whoever asked by EVENT_ASK */
     ACTION_REPEAT,     /* read changes of a thread for a node that lacks them; comes back as EVENT_REPEATED */
     ACTION_LOOK_AGAIN, /* what concerns the user `subject` comes from now on; look for what came before */
+    ACTION_LISTENING, /* what happens in the thread `subject` comes from now on; once or more after each EVENT_LISTEN */
     ACTION_READ_OUTBOX, /* read the outbox rows of `range`, which we lead now; comes back as EVENT_OUTBOX */
     ACTION_READ_CHUNK   /* read a chunk of a range's rows for the node `to`; comes back as EVENT_CHUNK_READ */
 };
@@ -30,7 +31,7 @@ struct action {
     uint64_t from_offset;        /* FAN_OUT: from there on to the change everything is overtaken by it; 0: nothing is */
     struct interest_repeat repeat; /* REPEAT */
     uint64_t token;                /* SERVE */
-    struct id_hash subject;        /* SERVE, LOOK_AGAIN */
+    struct id_hash subject;        /* SERVE, LOOK_AGAIN, LISTENING */
     struct bytes body;             /* SERVE, REPLY: borrowed until the actions have been performed */
     int rc;                        /* REPLY */
     uint64_t to;                   /* SEND: a node id */

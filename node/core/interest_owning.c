@@ -193,13 +193,16 @@ static void telling_close(struct interest *self, struct telling *telling) {
         blob_release(self, telling->blob);
 }
 
+/* What has no offset is not in the store, so it is told whatever else is still missing there. */
+static void passing_tell(struct interest *self, struct registration *registration, struct telling *telling) {
+    if (link_has_room(registration->peer))
+        tell(self, registration->peer, telling);
+}
+
 static void thread_tell(struct interest *self, struct registration *registration, struct telling *telling) {
     uint64_t offset = telling->told.from_offset;
     bool has_room = link_has_room(registration->peer);
-    if (offset == 0) {
-        if (has_room)
-            tell(self, registration->peer, telling);
-    } else if (offset > registration->next_offset || (offset == registration->next_offset && !has_room)) {
+    if (offset > registration->next_offset || (offset == registration->next_offset && !has_room)) {
         state_set(registration, REGISTRATION_BEHIND);
     } else if (offset == registration->next_offset) {
         registration->next_offset++;
@@ -229,11 +232,11 @@ void interest_publish(struct interest *self, const struct change *change, unsign
         watched->next_offset = offset + 1;
     for (struct registration *registration = watched->registrations; registration != NULL;
          registration = registration->next_watching) {
-        if (registration->state != REGISTRATION_LIVE)
-            continue;
-        if (is_user)
+        if (!is_user && offset == 0)
+            passing_tell(self, registration, &telling);
+        else if (registration->state == REGISTRATION_LIVE && is_user)
             user_tell(self, registration, &telling);
-        else
+        else if (registration->state == REGISTRATION_LIVE)
             thread_tell(self, registration, &telling);
     }
     telling_close(self, &telling);

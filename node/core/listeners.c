@@ -13,6 +13,7 @@ struct listened {
     struct id_hash subject;
     size_t count;
     bool is_looked_for; /* a user, whose sessions have been told to look */
+    bool is_in_force;   /* a thread, of which its primary has said that it tells us */
     uint64_t position;  /* a thread: everything from there on is still to be handed on */
 };
 
@@ -31,6 +32,10 @@ static void fan_out(const struct step *step, const struct change *change, uint64
 
 static void look_again_add(const struct step *step, const struct id_hash *user) {
     action_add(step->actions, ACTION_LOOK_AGAIN)->subject = *user;
+}
+
+static void listening_add(const struct step *step, const struct id_hash *thread) {
+    action_add(step->actions, ACTION_LISTENING)->subject = *thread;
 }
 
 /* ---- what interest asks for ---- */
@@ -60,11 +65,15 @@ static void hand_on(void *context, const struct change *change, uint64_t from_of
     fan_out(core->step, change, from_offset, copies);
 }
 
-/* Sessions know where they begin, so where the interest begins is no news. */
+/* Sessions know where they begin, so where the interest begins is no news; that it is in force is. */
 static void listening(void *context, const struct id_hash *thread, uint64_t next_offset) {
-    (void)context;
-    (void)thread;
+    struct node_core *core = context;
+    struct listened *listened = listened_find(core, thread);
     (void)next_offset;
+    if (listened == NULL)
+        return;
+    listened->is_in_force = true;
+    listening_add(core->step, thread);
 }
 
 static void look_again(void *context, const struct id_hash *user) {
@@ -130,12 +139,16 @@ static void user_listen(struct node_core *core, const struct step *step, struct 
 }
 
 /* Who begins further back than what the others were told has it told again; they know what they have. */
-static void thread_listen(struct node_core *core, struct listened *listened, uint64_t offset) {
-    if (listened->count > 1 && listened->position <= offset)
+static void thread_listen(struct node_core *core, const struct step *step, struct listened *listened, uint64_t offset) {
+    if (listened->count > 1 && listened->position <= offset) {
+        if (listened->is_in_force)
+            listening_add(step, &listened->subject);
         return;
+    }
     if (listened->count > 1)
         interest_unlisten(core->interest, &listened->subject);
     interest_listen(core->interest, &listened->subject, offset);
+    listened->is_in_force = false;
     listened->position = offset;
 }
 
@@ -147,7 +160,7 @@ void listeners_on_listen(struct node_core *core, const struct step *step, const 
     if (event->offset == 0)
         user_listen(core, step, listened);
     else
-        thread_listen(core, listened, event->offset);
+        thread_listen(core, step, listened, event->offset);
 }
 
 void listeners_on_unlisten(struct node_core *core, const struct id_hash *subject) {

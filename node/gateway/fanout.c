@@ -35,6 +35,8 @@ static void subscription_tell(struct subscription *subscription, struct broadcas
         subscription_tell_alone(subscription, broadcast);
         return;
     }
+    if (session->is_quiet)
+        return;
     if (offset != 0) {
         bool is_next =
             offset >= subscription->next_offset && broadcast_from_offset(broadcast) <= subscription->next_offset;

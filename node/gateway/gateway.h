@@ -51,8 +51,9 @@ struct gateway {
     /* How many other nodes hold durably what this one has of the subject's range. NULL: none do. */
     unsigned (*copies)(void *core, const struct id_hash *subject);
     /* In a cluster, sessions hear of a thread only what is listened to: everything from `next_offset` on, in order,
-     * perhaps again what others had told already. Offset 0: a user; gateway_look_again follows. Each is ended by one
-     * unlisten. NULL: a node alone, whose sessions hear everything. */
+     * perhaps again what others had told already. Offset 0: a user; gateway_look_again follows, for a thread
+     * gateway_listening, each when the node that leads it has taken notice. Each is ended by one unlisten. NULL: a node
+     * alone, whose sessions hear everything. */
     void (*listen)(void *core, const struct id_hash *subject, uint64_t next_offset);
     void (*unlisten)(void *core, const struct id_hash *subject);
     int64_t started_ms;

@@ -147,6 +147,7 @@ static int user_listen(struct session *session) {
     if (!session->is_user_listened)
         gateway->listen(gateway->core, session_user_hash(session), 0);
     session->is_user_listened = true;
+    looking_expect(session);
     return STATUS_OK;
 }
 
@@ -159,7 +160,7 @@ static int cluster_resume(struct session *session, const struct listening_positi
 
 /* Who has been removed again meanwhile is told up to her removal. */
 static int cluster_join(struct session *session, const struct id_hash *thread, uint64_t offset) {
-    struct broadcast *joining = recent_join_find(audiences_of(session), thread, offset);
+    struct broadcast *joining = session->is_quiet ? NULL : recent_join_find(audiences_of(session), thread, offset);
     if (joining != NULL)
         session->kind->tell(session, joining);
     looking_listen_from(session, thread, joining == NULL ? offset : offset + 1);

@@ -52,6 +52,13 @@ void looking_listen_from(struct session *session, const struct id_hash *thread, 
     audience->position = next_offset;
 }
 
+void looking_hear(struct session *session) {
+    session->is_quiet = false;
+    for (struct subscription *each = session->subscriptions; each != NULL; each = each->session_next)
+        if (!each->is_resuming)
+            looking_listen_from(session, audience_thread(each->audience), each->next_offset);
+}
+
 /* ---- the end of a look ---- */
 
 static void looking_free(struct looking *self) {
@@ -68,8 +75,27 @@ static void looking_free(struct looking *self) {
 static void on_listening_tell(struct session *session, int rc) {
     bool is_first = !session->has_told_listening;
     session->has_told_listening = true;
+    wheel_timer_stop(&session->worker->worker->wheel, &session->patience);
     if (is_first && session->kind->on_listening != NULL)
         session->kind->on_listening(session, rc);
+}
+
+static void in_force_look(struct session *session) {
+    if (session->has_found && session->unheard == 0)
+        on_listening_tell(session, STATUS_OK);
+}
+
+/* Where the places are known nothing will be missed but what is of the moment. */
+static void on_patience(struct wheel_timer *timer, void *owner) {
+    struct session *session = (struct session *)((char *)timer - offsetof(struct session, patience));
+    (void)owner;
+    on_listening_tell(session, session->has_found ? STATUS_OK : STATUS_SERVICE_UNAVAILABLE);
+}
+
+void looking_expect(struct session *session) {
+    struct worker *worker = session->worker->worker;
+    if (!session->has_told_listening && !wheel_timer_is_running(&session->patience))
+        wheel_timer_start(&worker->wheel, &session->patience, worker_now_ms(worker), LOOKING_ANSWER_MS, on_patience);
 }
 
 static void on_retry(struct wheel_timer *timer, void *owner) {
@@ -83,9 +109,8 @@ static void on_retry(struct wheel_timer *timer, void *owner) {
 static void looking_failed(struct looking *self, int rc) {
     struct session *session = self->session;
     struct worker *worker = session->worker->worker;
-    log_error("a session cannot listen to all of its threads: %s", status_sentence(rc));
+    log_warning("a session cannot listen to all of its threads yet: %s", status_sentence(rc));
     wheel_timer_start(&worker->wheel, &self->timer, worker_now_ms(worker), LOOK_RETRY_MS, on_retry);
-    on_listening_tell(session, rc);
 }
 
 static void looking_done(struct looking *self) {
@@ -93,7 +118,8 @@ static void looking_done(struct looking *self) {
     bool is_again = self->is_again;
     looking_free(self);
     session->has_looked = true;
-    on_listening_tell(session, STATUS_OK);
+    session->has_found = true;
+    in_force_look(session);
     if (is_again)
         look(session);
 }
@@ -226,26 +252,47 @@ void looking_end(struct session *session) {
 
 /* ---- from the core ---- */
 
-struct look_parcel {
+struct word_parcel {
     struct parcel parcel;
-    struct id_hash user;
+    struct id_hash subject;
 };
 
+static void word_post(struct gateway_worker *worker, const struct id_hash *subject,
+                      void (*deliver)(void *receiver, struct parcel *parcel)) {
+    struct word_parcel *word = calloc(1, sizeof(*word));
+    check(word != NULL);
+    word->subject = *subject;
+    word->parcel.deliver = deliver;
+    if (worker_post(worker->worker, &word->parcel) != STATUS_OK)
+        free(word);
+}
+
 static void on_look(void *receiver, struct parcel *parcel) {
-    struct look_parcel *wanted = (struct look_parcel *)parcel;
-    struct session *session = session_table_find(gateway_worker_of(receiver)->sessions, &wanted->user);
+    struct word_parcel *word = (struct word_parcel *)parcel;
+    struct session *session = session_table_find(gateway_worker_of(receiver)->sessions, &word->subject);
     for (; session != NULL; session = session->next)
         look(session);
-    free(wanted);
+    free(word);
 }
 
 void gateway_look_again(struct gateway_worker *worker, const struct id_hash *user) {
-    struct look_parcel *wanted = calloc(1, sizeof(*wanted));
-    check(wanted != NULL);
-    wanted->user = *user;
-    wanted->parcel.deliver = on_look;
-    if (worker_post(worker->worker, &wanted->parcel) != STATUS_OK)
-        free(wanted);
+    word_post(worker, user, on_look);
+}
+
+static void on_in_force(void *receiver, struct parcel *parcel) {
+    struct word_parcel *word = (struct word_parcel *)parcel;
+    struct audience_table *audiences = session_table_audiences(gateway_worker_of(receiver)->sessions);
+    struct audience *audience = audience_find(audiences, &word->subject);
+    if (audience != NULL && !audience->is_in_force) {
+        audience_in_force_set(audience);
+        for (struct subscription *each = audience->first; each != NULL; each = each->next)
+            in_force_look(each->session);
+    }
+    free(word);
+}
+
+void gateway_listening(struct gateway_worker *worker, const struct id_hash *thread) {
+    word_post(worker, thread, on_in_force);
 }
 
 /* ---- for other nodes ---- */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "node/gateway/listening.h"
+#include "node/gateway/looking.h"
 #include "node/gateway/realtime_login.h"
 #include "node/gateway/realtime_operations.h"
 #include "node/gateway/realtime_requests.h"
@@ -154,6 +155,8 @@ static void realtime_on_listening(struct session *session, int rc) {
     if (rc != STATUS_OK)
         listening_failed(self, BYTES_ABSENT, rc);
     resume_begin(self);
+    looking_hear(session);
+    resume_go_on(self);
 }
 
 static const struct session_kind realtime_kind = {.tell = realtime_tell,
@@ -206,7 +209,8 @@ static void on_login(struct realtime_session *self, struct realtime_login *login
     }
     session_begin(&self->session, &realtime_kind, self->worker, caller);
     self->state = REALTIME_OPEN;
-    if (self->worker->gateway->listen == NULL)
+    self->session.is_quiet = self->worker->gateway->listen != NULL;
+    if (!self->session.is_quiet)
         welcome(self);
     rc = listening_start(&self->session);
     if (rc != 0) {

@@ -439,12 +439,11 @@ void resume_begin(struct realtime_session *self) {
         if (subscription != NULL)
             subscription->is_resuming = true;
     }
-    resume_go_on(self);
 }
 
 void resume_go_on(struct realtime_session *self) {
     struct resume *resume = self->resume;
-    if (self->worker->gateway->listen != NULL && !self->session.has_looked)
+    if (self->session.is_quiet)
         return; /* nothing is told before the welcome */
     while (resume != NULL && resume->items != NULL && resume->items->asked == NULL && has_room(self))
         if (item_go_on(self, resume->items))

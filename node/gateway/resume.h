@@ -15,9 +15,9 @@ void resume_add(struct realtime_session *self, const struct realtime_position *p
 /* Live changes of the thread from `offset` on did not come by. */
 void resume_gap(struct realtime_session *self, const struct id_hash *thread, uint64_t offset);
 
-/* The client has read; go on. */
 /* In a cluster, when the session has begun to listen: what is being resumed is not told live yet. */
-void resume_begin(struct realtime_session *session);
+void resume_begin(struct realtime_session *self);
+/* The client has read, or may be told now; go on. */
 void resume_go_on(struct realtime_session *self);
 
 void resume_free(struct resume *resume); /* NULL is allowed */

@@ -66,6 +66,7 @@ void session_end(struct session *session) {
     struct session_table *table = session->worker->sessions;
     struct session_user *user = session->user;
     looking_end(session);
+    wheel_timer_stop(&session->worker->worker->wheel, &session->patience);
     if (session->is_user_listened)
         session->worker->gateway->unlisten(session->worker->gateway->core, &user->hash);
     while (session->subscriptions != NULL)

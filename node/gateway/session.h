@@ -15,7 +15,9 @@ struct session {
     struct session *next;      /* of the same user */
     struct session **link;
     struct subscription *subscriptions;
-    struct looking *looking; /* for its threads; NULL: not now */
+    struct looking *looking;     /* for its threads; NULL: not now */
+    struct wheel_timer patience; /* until on_listening is called whatever is missing */
+    size_t unheard;              /* in a cluster: its subscriptions to threads whose leader does not tell us yet */
     int64_t token_issued_s;
     int64_t token_expires_s;
     uint8_t scopes;
@@ -23,7 +25,9 @@ struct session {
     bool is_revoked;         /* the token was taken back before it expired */
     bool is_user_listened;   /* in a cluster: what concerns its user comes here */
     bool has_looked;         /* in a cluster: what it joins from now on is told from the joining on */
+    bool has_found;          /* in a cluster: it listens to all threads that its user has joined */
     bool has_told_listening; /* on_listening was called */
+    bool is_quiet;           /* in a cluster: is told nothing yet; looking_hear makes up for it */
     bool is_deaf;            /* listens to nothing for now, whatever its user joins */
 };
 
@@ -33,7 +37,8 @@ struct session_kind {
     void (*tell)(struct session *session, struct broadcast *broadcast);
     /* Changes of this thread from `offset` on did not come by; they are in the store. */
     void (*catch_up)(struct session *session, const struct id_hash *thread, uint64_t offset);
-    /* In a cluster, once: the session listens to its user's threads, or why it does not yet. May be NULL. */
+    /* In a cluster, once: whatever anybody sends from now on to its user's threads comes here; or why some of it may
+     * not yet. May be NULL. */
     void (*on_listening)(struct session *session, int rc);
     /* token_expires_s or is_revoked has changed. */
     void (*on_token_changed)(struct session *session);

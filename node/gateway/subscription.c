@@ -71,6 +71,8 @@ struct subscription *subscription_add(struct audience_table *table, struct sessi
         audience->first->link = &subscription->next;
     audience->first = subscription;
     audience->count++;
+    if (!audience->is_in_force)
+        session->unheard++;
     if (session->subscriptions != NULL)
         session->subscriptions->session_link = &subscription->session_next;
     session->subscriptions = subscription;
@@ -80,6 +82,8 @@ struct subscription *subscription_add(struct audience_table *table, struct sessi
 void subscription_remove(struct audience_table *table, struct subscription *subscription) {
     struct audience *audience = subscription->audience;
     struct gateway *gateway = audience->is_listened ? subscription->session->worker->gateway : NULL;
+    if (!audience->is_in_force)
+        subscription->session->unheard--;
     *subscription->link = subscription->next;
     if (subscription->next != NULL)
         subscription->next->link = subscription->link;
@@ -94,6 +98,14 @@ void subscription_remove(struct audience_table *table, struct subscription *subs
         gateway->unlisten(gateway->core, &entry->thread);
     HASH_DEL(table->entries, entry);
     free(entry);
+}
+
+void audience_in_force_set(struct audience *audience) {
+    if (audience->is_in_force)
+        return;
+    audience->is_in_force = true;
+    for (struct subscription *subscription = audience->first; subscription != NULL; subscription = subscription->next)
+        subscription->session->unheard--;
 }
 
 /* A user has few sessions and a session may have many threads, or a thread many listeners: the shorter list of the two

@@ -25,6 +25,7 @@ struct audience {
     struct subscription *first;
     size_t count;
     bool is_listened;  /* in a cluster: by the core, for this worker */
+    bool is_in_force;  /* in a cluster: whoever leads the thread has said that it tells this node */
     uint64_t position; /* in a cluster: everything from there on is still to come by */
 };
 
@@ -40,6 +41,8 @@ struct subscription *subscription_add(struct audience_table *table, struct sessi
                                       const struct id_hash *thread, uint64_t next_offset);
 /* Frees it; also the audience if it was the last. */
 void subscription_remove(struct audience_table *table, struct subscription *subscription);
+/* Whoever leads the thread tells this node from now on. */
+void audience_in_force_set(struct audience *audience);
 /* NULL: the session does not listen to the thread. */
 struct subscription *subscription_find(struct audience_table *table, const struct session *session,
                                        const struct id_hash *thread);

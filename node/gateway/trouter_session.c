@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "node/gateway/looking.h"
 #include "node/gateway/websocket.h"
 #include "node/log.h"
 #include "proto/check.h"
@@ -460,7 +461,9 @@ void trouter_session_open(struct gateway_worker *worker, struct http_call *call,
         return;
     }
     packet_send(self, BYTES_LITERAL("1::"));
-    if (!is_in_cluster(self))
+    if (is_in_cluster(self))
+        looking_expect(&self->session);
+    else
         welcome(self);
     clocks_start(self);
     endpoint_take(self);

@@ -72,6 +72,7 @@ struct two_gateways {
     atomic_uint leaders[RANGES];
     bool is_replicated;       /* both stores have everything */
     bool is_listening;        /* sessions are told what changes */
+    bool is_far;              /* nobody says to listeners that they are told until two_in_force; under the mutex */
     atomic_int misdirections; /* so many questions go to the wrong node first */
     atomic_int not_primary;   /* how often a node said that it does not lead */
     struct carried *parked;   /* nobody leads what they are about */
@@ -263,7 +264,18 @@ static inline void two_listen(void *core, const struct id_hash *subject, uint64_
         (*link)->next_offset = next_offset;
         two_repeat(node, *link);
     }
+    if (next_offset != 0 && !node->all->is_far)
+        gateway_listening(&node->gateway_worker, subject);
     pthread_mutex_unlock(&node->all->mutex);
+}
+
+static inline void two_in_force(struct two_gateways *all) {
+    pthread_mutex_lock(&all->mutex);
+    for (unsigned i = 0; i < GATEWAYS; i++)
+        for (struct two_listened *each = all->nodes[i].listened; each != NULL; each = each->next)
+            gateway_listening(&all->nodes[i].gateway_worker, &each->subject);
+    all->is_far = false;
+    pthread_mutex_unlock(&all->mutex);
 }
 
 static inline void two_unlisten(void *core, const struct id_hash *subject) {

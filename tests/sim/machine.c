@@ -87,6 +87,7 @@ static void action_perform(struct world *world, struct machine *machine, const s
     case ACTION_REPLY:
     case ACTION_REPEAT:
     case ACTION_LOOK_AGAIN:
+    case ACTION_LISTENING:
         check(false); /* nobody asks or listens */
         break;
     case ACTION_READ_OUTBOX:

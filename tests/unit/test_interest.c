@@ -614,6 +614,29 @@ static void notices_are_passed_on(void **state) {
     assert_int_equal(nodes[2].known[0].notices, 1);
 }
 
+static void notices_are_passed_on_while_changes_are_missing(void **state) {
+    struct typing_notice typing = {.time_ms = 1};
+    struct change notice = {.kind = CHANGE_TYPING, .subject = hash_of(0), .typing = &typing, .typing_count = 1};
+    (void)state;
+    for (uint64_t id = 1; id <= 2; id++) {
+        for (unsigned i = 0; i < 10; i++)
+            change(0);
+        is_slow = true;
+        listen(&nodes[id], 0, 1);
+        for (unsigned i = 1; i <= 10; i++) {
+            pass(10);
+            interest_publish(nodes[2].interest, &notice, 0);
+            pass(3);
+            assert_int_equal(nodes[id].known[0].notices, i);
+        }
+        pass(2000);
+        assert_int_equal(nodes[id].known[0].notices, 10);
+        assert_true(is_up_to_date(&nodes[id], 0));
+        unlisten(&nodes[id], 0);
+        is_slow = false;
+    }
+}
+
 static void who_does_not_listen_any_more_is_not_told(void **state) {
     (void)state;
     listen(&nodes[1], 0, 1);
@@ -906,6 +929,7 @@ int main(void) {
         NETWORKED(a_node_that_does_not_keep_up_is_told_from_the_store_later),
         NETWORKED(a_user_is_looked_at_whenever_something_may_be_missing),
         NETWORKED(notices_are_passed_on),
+        NETWORKED(notices_are_passed_on_while_changes_are_missing),
         NETWORKED(who_does_not_listen_any_more_is_not_told),
         NETWORKED(a_store_that_fails_is_asked_again),
         NETWORKED(a_jump_in_a_thread_is_asked_for),

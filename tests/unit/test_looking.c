@@ -59,7 +59,8 @@ static void await(struct client *client, const char *wanted) {
     client->at = (size_t)(found - client->text) + strlen(wanted);
 }
 
-static struct client *client_open(unsigned at, const struct two_user *user, const char *resume) {
+/* Says who it is, and does not wait for the welcome. */
+static struct client *client_begin(unsigned at, const struct two_user *user, const char *resume) {
     struct client *client = calloc(1, sizeof(*client));
     assert_non_null(client);
     client->fd = two_connect(&all.nodes[at]);
@@ -69,6 +70,11 @@ static struct client *client_open(unsigned at, const struct two_user *user, cons
     await(client, "\r\n\r\n");
     frame_write(client, arena_printf(&all.arena, "{\"type\":\"connect\",\"token\":\"%.*s\"%s}", BYTES_ARG(user->token),
                                      resume));
+    return client;
+}
+
+static struct client *client_open(unsigned at, const struct two_user *user, const char *resume) {
+    struct client *client = client_begin(at, user, resume);
     await(client, "\"connected\"");
     return client;
 }
@@ -201,6 +207,77 @@ static void a_stranger_misses_nothing(void **state) {
     client_close(client);
 }
 
+static bool is_listened(unsigned at, const char *thread) {
+    struct id_hash hash = fixture_hash(&all.nodes[0].store, bytes_of_text(thread));
+    pthread_mutex_lock(&all.mutex);
+    bool is_found = *two_listened_find(&all.nodes[at], &hash) != NULL;
+    pthread_mutex_unlock(&all.mutex);
+    return is_found;
+}
+
+static void listened_await(unsigned at, const char *thread) {
+    const struct timespec moment = {.tv_nsec = 2 * 1000 * 1000};
+    time_t deadline = time(NULL) + CLIENT_DEADLINE_S;
+    while (!is_listened(at, thread)) {
+        if (time(NULL) > deadline)
+            fail_msg("node %u never listened", at);
+        nanosleep(&moment, NULL);
+    }
+}
+
+static void far_set(void) {
+    pthread_mutex_lock(&all.mutex);
+    all.is_far = true;
+    pthread_mutex_unlock(&all.mutex);
+}
+
+static void a_session_is_welcomed_when_it_is_told_what_happens_and_told_nothing_before(void **state) {
+    (void)state;
+    struct two_user alice = two_user(&all, 0);
+    struct two_user bob = two_user(&all, 1);
+    const char *threads[] = {thread_new(&alice, &bob, 0), thread_new(&alice, &bob, 1)};
+    far_set();
+    struct client *client = client_begin(1, &bob, "");
+    struct client *resuming = client_begin(1, &bob, position(threads[0], 2));
+    for (size_t i = 0; i < 2; i++) {
+        listened_await(1, threads[i]);
+        message_send(&alice, threads[i], "early");
+    }
+    assert_int_equal(recv(client->fd, &(char){0}, 1, MSG_DONTWAIT), -1);
+    two_in_force(&all);
+    struct client *both[] = {client, resuming};
+    for (size_t at = 0; at < 2; at++) {
+        await(both[at], "\"connected\"");
+        await(both[at], "\"early\"");
+        await(both[at], "\"early\"");
+        message_send(&alice, threads[0], "late");
+        await(both[at], "\"late\"");
+        assert_int_equal(two_count(both[at]->text, "\"early\""), 2);
+    }
+    client_close(client);
+    client_close(resuming);
+}
+
+static void a_session_is_welcomed_in_time_though_nobody_leads_its_thread_and_hears_later(void **state) {
+    (void)state;
+    struct two_user alice = two_user(&all, 0);
+    struct two_user bob = two_user(&all, 1);
+    const char *thread;
+    struct id_hash hash;
+    do {
+        thread = thread_new(&alice, &bob, 0);
+        hash = fixture_hash(&all.nodes[0].store, bytes_of_text(thread));
+    } while (two_range_of(&hash) == two_range_of(&bob.hash)); /* or his token could not be checked either */
+    atomic_store(&all.leaders[two_range_of(&hash)], NOBODY);
+    struct client *client = client_open(1, &bob, position(thread, 2));
+    await(client, "ServiceUnavailable");
+    two_lead(&all, &hash, 0);
+    await(client, "omplete");
+    message_send(&alice, thread, "news");
+    await(client, "\"news\"");
+    client_close(client);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_session_hears_of_threads_that_any_node_leads, open_both, close_both),
@@ -209,6 +286,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_was_missed_is_asked_of_the_node_that_leads_the_thread, open_both,
                                         close_both),
         cmocka_unit_test_setup_teardown(a_stranger_misses_nothing, open_both, close_both),
+        cmocka_unit_test_setup_teardown(a_session_is_welcomed_when_it_is_told_what_happens_and_told_nothing_before,
+                                        open_both, close_both),
+        cmocka_unit_test_setup_teardown(a_session_is_welcomed_in_time_though_nobody_leads_its_thread_and_hears_later,
+                                        open_both, close_both),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

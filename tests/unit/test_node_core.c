@@ -76,6 +76,7 @@ static void action_perform(const struct action *action) {
     case ACTION_READ_CHUNK:
     case ACTION_REPEAT:
     case ACTION_LOOK_AGAIN:
+    case ACTION_LISTENING:
         check(false); /* the node is alone */
         break;
     }

@@ -21,18 +21,27 @@ export async function allocate(world, user, endpointId = randomUUID()) {
 }
 
 export class Trouter {
-    /** `onPush(json)` sees the body of every push, `onPacket(text)` everything else. */
+    /** Connected, as the SDK sees it. `onPush(json)` sees the body of every push, `onPacket(text)` everything else. */
     static async connect(world, user, { onPush = () => {}, onPacket = () => {} } = {}) {
         const { sid, query } = await allocate(world, user);
         const socket = await WebSocketClient.open(world.target, `/socket.io/1/websocket/${sid}?${query}`);
-        return new Trouter(socket, onPush, onPacket);
+        const session = new Trouter(socket, onPush, onPacket);
+        await session.connected;
+        return session;
     }
 
     constructor(socket, onPush, onPacket) {
         this.socket = socket;
         this.closed = socket.closed;
+        let onConnected;
+        this.connected = new Promise((resolve, reject) => {
+            onConnected = resolve;
+            socket.closed.then(({ code }) => reject(new Error(`closed with ${code} before trouter.connected`)));
+        });
+        this.connected.catch(() => {});
         socket.onMessage = (data) => {
             const text = data.toString();
+            if (text.includes("trouter.connected")) onConnected();
             if (!text.startsWith("3:::")) return onPacket(text);
             const push = JSON.parse(text.slice(4));
             socket.sendText(`3:::${JSON.stringify({ id: push.id, status: 200, headers: {}, body: "" })}`);
