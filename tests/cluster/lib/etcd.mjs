@@ -244,6 +244,8 @@ export class Passage {
     #sockets = new Set();
     #isCut = false;
     #isStalled = false;
+    /** How long everything takes to come through. */
+    delayMs = 0;
 
     static async to(port) {
         const passage = new Passage();
@@ -260,7 +262,7 @@ export class Passage {
         const outer = net.connect(this.target, "127.0.0.1");
         for (const [from, to] of [[inner, outer], [outer, inner]]) {
             this.#sockets.add(from);
-            from.on("data", (data) => to.write(data));
+            from.on("data", (data) => (this.delayMs ? setTimeout(() => to.destroyed || to.write(data), this.delayMs) : to.write(data)));
             from.on("error", () => {});
             from.on("close", () => (this.#sockets.delete(from), to.destroy()));
             if (this.#isStalled) from.pause();
