@@ -38,6 +38,8 @@ export class WebSocketClient {
     #fragments = [];
     #isText = false;
     #ended = false;
+    #early = [];
+    #onMessage = null;
 
     /** Resolves after the 101; otherwise rejects with an error that has the `status`. */
     static async open(target, path, { protocol, headers = {} } = {}) {
@@ -54,7 +56,6 @@ export class WebSocketClient {
 
     constructor(socket) {
         this.socket = socket;
-        this.onMessage = () => {};
         this.closed = new Promise((resolve) => (this.resolveClosed = resolve));
         this.code = 1006;
         this.reason = "";
@@ -89,6 +90,16 @@ export class WebSocketClient {
             };
             this.socket.on("data", onData);
         });
+    }
+
+    /** What came before somebody listened comes first. */
+    set onMessage(listener) {
+        this.#onMessage = listener;
+        for (const message of this.#early.splice(0)) listener(...message);
+    }
+    #tell(data, isText) {
+        if (this.#onMessage) this.#onMessage(data, isText);
+        else this.#early.push([data, isText]);
     }
 
     #end() {
@@ -137,7 +148,7 @@ export class WebSocketClient {
         if (!isFinal) return;
         const whole = this.#fragments.length === 1 ? payload : Buffer.concat(this.#fragments);
         this.#fragments = [];
-        this.onMessage(whole, this.#isText);
+        this.#tell(whole, this.#isText);
     }
 
     sendRaw(bytes) {
