@@ -64,7 +64,7 @@ static const struct codec_field PACKET_FIELDS[] = {
     CODEC_MEMBER(32, CODEC_U64, struct packet, link),
     CODEC_MEMBER(33, CODEC_U64, struct packet, listening),
     CODEC_MEMBER(40, CODEC_BOOL, struct packet, needs_rows),
-    CODEC_MEMBER(41, CODEC_U64, struct packet, log_end),
+    CODEC_MEMBER(41, CODEC_U64, struct packet, promise),
     CODEC_MEMBER(42, CODEC_BOOL, struct packet, is_leaving),
 };
 static const struct codec_table PACKET_TABLE = CODEC_TABLE(struct packet, PACKET_FIELDS);

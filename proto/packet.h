@@ -65,7 +65,9 @@ struct packet {
 
     /* APPENDED */
     uint64_t durable; /* the replica's disk matches the sender's log up to here */
-    uint64_t log_end; /* the replica's newest entry, durable or not; SNAPSHOT: as the replica has told it last */
+    uint64_t promise; /* APPENDED: the number of the newest one that was not refused, in which the replica said what it
+                         has; SNAPSHOT: the rows are for who has promised nothing since this one; APPEND: what it
+                         promises from now on must have a higher number */
     bool is_leaving;  /* the replica is about to stop: it wants to be out of sync before */
     bool needs_rows;  /* the replica has nothing whole of the range: only a snapshot helps */
     bool is_refused;  /* the entry before the first does not match, or the epoch is over (`epoch` is the newer one) */

@@ -8,6 +8,8 @@
 #include "proto/status.h"
 
 #define HAND_OVERS_MAX 4
+/* Of one life; so that no two lives of a node promise the same. */
+#define PROMISES_BITS 20
 
 /* ---- life ---- */
 
@@ -167,6 +169,7 @@ static void range_start(struct node_core *core, const struct step *step, uint32_
         window_append(&range->replication.window, found->entries[i].epoch, found->entries[i].command);
     range_init(range, id, core->options.self, core->options.is_alone, &found->marks, found->is_void, step->mono_ms);
     range->replication.min_in_sync = core->options.min_in_sync;
+    range->replication.promise = core->options.start << PROMISES_BITS;
     entries_of_log_take(range, range->applied + 1, window_last_index(&range->replication.window));
 }
 

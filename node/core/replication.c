@@ -238,7 +238,7 @@ static void snapshot_begin(struct replication *self, const struct replication_st
     replica->chunk = 0;
     replica->chunks = 0;
     replica->rows_index = 0;
-    replica->rows_for = replica->log_end;
+    replica->rows_for = replica->promise;
     chunk_ask(self, step, replica);
 }
 
@@ -258,6 +258,7 @@ static void append_send(struct replication *self, const struct replication_step 
     packet->previous_epoch = previous_epoch;
     packet->committed = self->committed;
     packet->lease = (uint64_t)step->mono_ms;
+    packet->promise = replica->snapshot == 0 ? replica->promise_void : 0;
     if (replica->is_matched)
         replica->in_flight_bytes += entries_gather(self, replica, step->arena, packet);
     replica->next += packet->entries_count;
@@ -348,10 +349,13 @@ static void acknowledged(struct replication *self, const struct replication_step
     replica->heard_ms = step->mono_ms;
     if ((int64_t)packet->lease > replica->lease_ms && (int64_t)packet->lease <= step->mono_ms)
         replica->lease_ms = (int64_t)packet->lease;
-    replica->log_end = packet->log_end;
+    bool is_over = !packet->is_refused && replica->promise_void != 0 && packet->promise <= replica->promise_void;
+    replica->promise = packet->promise;
     replica->is_leaving = packet->is_leaving;
-    if (packet->is_refused && replica->chunk == 0)
-        replica->rows_for = packet->log_end; /* it has started again since */
+    if ((packet->is_refused || is_over) && replica->chunk == 0)
+        replica->rows_for = packet->promise; /* it has started again since */
+    if (is_over)
+        return; /* it may have taken rows in place of what it had then */
     /* One that has started again in the middle of a snapshot has forgotten which. */
     bool is_other_snapshot = replica->chunk > 0 && packet->snapshot != replica->snapshot;
     if (packet->needs_rows && (replica->snapshot == 0 || is_other_snapshot))
@@ -360,10 +364,11 @@ static void acknowledged(struct replication *self, const struct replication_step
         replica->snapshot = 0; /* it has them, though it could not say so */
     if (packet->is_refused && (packet->needs_rows || replica->snapshot != 0))
         return;
-    if (packet->is_refused) { /* and says where its log may match ours */
-        replica->is_matched = false;
-        replica->next = packet->durable < replica->next - 1 ? packet->durable + 1 : replica->next - 1;
-        replica->next = replica->next == 0 ? 1 : replica->next;
+    if (packet->is_refused) {
+        /* It says where its log may match ours; unless it greets, or answers an earlier question. */
+        bool is_news = packet->durable + 1 < replica->next;
+        replica->is_matched = replica->is_matched && !is_news;
+        replica->next = is_news ? packet->durable + 1 : replica->next;
         append_send(self, step, replica);
         return;
     }
@@ -426,7 +431,8 @@ static void appended_send(struct replication *self, const struct replication_ste
     packet->is_leaving = self->is_leaving;
     packet->needs_rows = self->is_void;
     packet->snapshot = self->is_void ? self->snapshot : 0;
-    packet->log_end = window_last_index(&self->window);
+    self->promise += is_refused ? 0 : 1;
+    packet->promise = self->promise;
 }
 
 static uint64_t smaller(uint64_t a, uint64_t b) {
@@ -494,6 +500,8 @@ struct replication_intake replication_on_append(struct replication *self, const 
     self->heard_ms = step->mono_ms;
     if (packet->lease > self->lease_heard)
         self->lease_heard = packet->lease;
+    if (packet->promise != 0 && self->promise <= packet->promise)
+        self->promise = packet->promise + 1;
     if (self->is_void) {
         appended_send(self, step, from, true, 0);
         return nothing;
@@ -533,7 +541,9 @@ void replication_on_chunk_read(struct replication *self, const struct replicatio
     packet->index = chunk->index;
     packet->index_epoch = chunk->epoch;
     packet->rows = chunk->rows;
-    packet->log_end = replica->rows_for;
+    packet->promise = replica->rows_for;
+    if (chunk->chunk == 0 && replica->rows_for > replica->promise_void)
+        replica->promise_void = replica->rows_for;
     replica->snapshot_ms = step->mono_ms;
     replica->chunks = chunk->is_last ? chunk->chunk + 1 : 0;
     replica->rows_index = chunk->index;
@@ -551,8 +561,8 @@ bool replication_on_snapshot(struct replication *self, const struct replication_
                              const struct packet *packet, struct replication_chunk *chunk) {
     if (!is_from_primary(self, from, packet) || is_in_sync(self) || self->is_taking_chunk)
         return false;
-    /* One that comes late must not wipe what has been caught up meanwhile: our log must end where we said it does. */
-    bool is_for_us_now = packet->log_end == window_last_index(&self->window);
+    /* One that comes late must not wipe what we have promised to have since. */
+    bool is_for_us_now = packet->promise == self->promise;
     if (packet->chunk == 0 && packet->snapshot > self->snapshot && is_for_us_now) {
         self->snapshot = packet->snapshot;
         self->chunk = 0;

@@ -55,14 +55,15 @@ struct replica {
     int64_t heard_ms;
     int64_t progress_ms; /* when `durable` last rose, or there was nothing to do */
     int64_t sent_ms;
-    int64_t lease_ms;    /* when the append was sent that it echoed last */
-    uint64_t snapshot;   /* 0: the log is enough. Otherwise it gets the rows of the range first */
-    uint64_t chunk;      /* the one it needs next */
-    uint64_t chunks;     /* how many there are; 0: not known yet */
-    uint64_t log_end;    /* as it told last */
-    uint64_t rows_for;   /* the end of its log when the snapshot was begun: it is for nothing else */
-    uint64_t rows_index; /* the rows are those after this entry */
-    int64_t snapshot_ms; /* when that was asked for or sent */
+    int64_t lease_ms;  /* when the append was sent that it echoed last */
+    uint64_t snapshot; /* 0: the log is enough. Otherwise it gets the rows of the range first */
+    uint64_t chunk;    /* the one it needs next */
+    uint64_t chunks;   /* how many there are; 0: not known yet */
+    uint64_t promise;  /* as it told last */
+    uint64_t rows_for; /* its newest promise when the snapshot was begun: it is for who has promised nothing since */
+    uint64_t promise_void; /* rows have gone out for who has promised no more than that, so it may have nothing of it */
+    uint64_t rows_index;   /* the rows are those after this entry */
+    int64_t snapshot_ms;   /* when that was asked for or sent */
 };
 
 struct replication {
@@ -91,6 +92,7 @@ struct replication {
     uint64_t lease_heard; /* REPLICA: to be echoed */
     uint64_t snapshot;    /* REPLICA: being taken; 0: none */
     uint64_t chunk;       /* of it, on our disk */
+    uint64_t promise;     /* REPLICA: the number of the last acknowledgement that said what we have */
     bool is_taking_chunk; /* one is on its way to our disk */
     bool is_void;         /* the rows are not whole: a snapshot was begun and has not ended */
     int64_t heard_ms;

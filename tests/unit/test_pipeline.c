@@ -88,7 +88,7 @@ static void acknowledge(void) {
     struct packet packet = {.kind = PACKET_APPENDED,
                             .epoch = acknowledgement.epoch,
                             .durable = acknowledgement.durable,
-                            .log_end = acknowledgement.durable,
+                            .promise = acknowledgement.durable,
                             .lease = acknowledgement.lease};
     acknowledgement = (struct acknowledgement){0};
     step((struct event){.kind = EVENT_PACKET, .from = BACKUP, .packet = &packet});

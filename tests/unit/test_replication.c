@@ -268,6 +268,7 @@ static void node_start(uint64_t id) {
     node->pending_truncate = 0;
     lives[id]++;
     replication_init(&node->replication, 0, id, false, node->disk.is_void, node->disk.applied, clock_of(node));
+    node->replication.promise = lives[id] << 20;
 }
 
 static void node_crash(uint64_t id) {
@@ -548,8 +549,136 @@ static void whatever_happens_nothing_committed_is_lost_and_nobody_reads_what_is_
                                    crashes > 5 * seeds && snapshots > 0));
 }
 
+/* ---- rows for who turns out not to need them ---- */
+
+#define PRIMARY 1
+#define LEARNER 2
+
+struct pair {
+    struct replication primary, learner;
+    struct replication_step step;
+};
+
+/* Both have five entries, and the primary one more. */
+static void pair_init(struct pair *pair) {
+    struct range_record record = {.epoch = 3,
+                                  .primary = PRIMARY,
+                                  .in_sync = {PRIMARY},
+                                  .in_sync_count = 1,
+                                  .learners = {LEARNER},
+                                  .learners_count = 1};
+    struct replication *both[] = {&pair->primary, &pair->learner};
+    pair->step = (struct replication_step){.actions = &actions, .arena = &arena, .mono_ms = 1000};
+    for (uint64_t i = 0; i < 2; i++) {
+        memset(both[i], 0, sizeof(*both[i]));
+        window_init(&both[i]->window, 0, 0);
+        for (uint64_t index = 1; index <= 6 - i; index++)
+            window_append(&both[i]->window, 2, BYTES_LITERAL("entry"));
+        replication_init(both[i], 0, PRIMARY + i, false, false, 5, 0);
+        both[i]->promise = 100;
+    }
+    /* It has asked for the epoch itself. */
+    pair->primary.record = (struct range_record){.epoch = 2, .primary = 9};
+    pair->primary.is_swap_wanted = true;
+    pair->primary.wanted = record;
+    replication_on_record(&pair->primary, &pair->step, &record, 7);
+    replication_on_record(&pair->learner, &pair->step, &record, 7);
+    replication_commit(&pair->primary);
+    assert_int_equal(pair->primary.role, REPLICATION_TAKING_OVER);
+    assert_int_equal(pair->learner.role, REPLICATION_REPLICA);
+}
+
+static void pair_close(struct pair *pair) {
+    replication_close(&pair->primary);
+    replication_close(&pair->learner);
+    actions.count = 0;
+    arena_reset(&arena);
+}
+
+/* What was sent last, of that kind. */
+static const struct packet *sent(enum packet_kind kind) {
+    for (size_t i = actions.count; i > 0; i--)
+        if (actions.items[i - 1].kind == ACTION_SEND && actions.items[i - 1].packet->kind == kind)
+            return actions.items[i - 1].packet;
+    fail_msg("nothing of kind %d was sent", kind);
+    return NULL;
+}
+
+static struct packet append_after(uint64_t index) {
+    return (struct packet){
+        .kind = PACKET_APPEND, .epoch = 3, .previous_index = index, .previous_epoch = 2, .committed = 5};
+}
+
+static struct packet first_rows(uint64_t promise) {
+    return (struct packet){.kind = PACKET_SNAPSHOT,
+                           .epoch = 3,
+                           .snapshot = 1,
+                           .is_last_chunk = true,
+                           .index = 5,
+                           .index_epoch = 2,
+                           .rows = BYTES_LITERAL("rows"),
+                           .promise = promise};
+}
+
+static void rows_that_come_late_do_not_take_what_was_promised(void **state) {
+    (void)state;
+    struct pair pair;
+    struct replication_chunk chunk;
+    pair_init(&pair);
+    struct packet append = append_after(6);
+    replication_on_append(&pair.learner, &pair.step, PRIMARY, &append);
+    assert_true(sent(PACKET_APPENDED)->is_refused);
+    struct packet rows = first_rows(sent(PACKET_APPENDED)->promise); /* on their way */
+    append = append_after(5);
+    replication_on_append(&pair.learner, &pair.step, PRIMARY, &append);
+    assert_false(sent(PACKET_APPENDED)->is_refused);
+    assert_int_equal(sent(PACKET_APPENDED)->durable, 5);
+    assert_false(replication_on_snapshot(&pair.learner, &pair.step, PRIMARY, &rows, &chunk));
+    assert_int_equal(pair.learner.durable, 5);
+    rows = first_rows(sent(PACKET_APPENDED)->promise); /* for who has said so */
+    assert_true(replication_on_snapshot(&pair.learner, &pair.step, PRIMARY, &rows, &chunk));
+    pair_close(&pair);
+}
+
+static struct packet appended(uint64_t promise) {
+    return (struct packet){.kind = PACKET_APPENDED, .epoch = 3, .durable = 5, .promise = promise};
+}
+
+static void what_was_promised_before_rows_were_sent_does_not_count(void **state) {
+    (void)state;
+    struct pair pair;
+    struct replication_chunk chunk = {.snapshot = 1, .is_last = true, .index = 5, .epoch = 2};
+    pair_init(&pair);
+    struct packet needy = {.kind = PACKET_APPENDED, .epoch = 3, .is_refused = true, .needs_rows = true, .promise = 104};
+    replication_on_appended(&pair.primary, &pair.step, LEARNER, &needy);
+    replication_on_chunk_read(&pair.primary, &pair.step, LEARNER, &chunk);
+    assert_int_equal(sent(PACKET_SNAPSHOT)->promise, 104);
+    struct packet late = appended(104);
+    replication_on_appended(&pair.primary, &pair.step, LEARNER, &late);
+    assert_false(pair.primary.replicas[0].is_matched);
+    late = appended(105);
+    replication_on_appended(&pair.primary, &pair.step, LEARNER, &late);
+    assert_true(pair.primary.replicas[0].is_matched);
+    pair_close(&pair);
+}
+
+/* Or rows would be sent because of it that nobody needs. */
+static void an_answer_to_an_earlier_question_is_not_counted_again(void **state) {
+    (void)state;
+    struct pair pair;
+    pair_init(&pair);
+    struct packet refusal = {.kind = PACKET_APPENDED, .epoch = 3, .is_refused = true, .durable = 5, .promise = 100};
+    for (int i = 0; i < 4; i++)
+        replication_on_appended(&pair.primary, &pair.step, LEARNER, &refusal);
+    assert_int_equal(pair.primary.replicas[0].next, 6);
+    pair_close(&pair);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_that_come_late_do_not_take_what_was_promised),
+        cmocka_unit_test(what_was_promised_before_rows_were_sent_does_not_count),
+        cmocka_unit_test(an_answer_to_an_earlier_question_is_not_counted_again),
         cmocka_unit_test(whatever_happens_nothing_committed_is_lost_and_nobody_reads_what_is_old),
     };
     arena_init(&arena);
