@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "node/core/thread_view.h"
+#include "node/core/repeat_read.h"
 #include "node/log.h"
 #include "proto/check.h"
 #include "proto/status.h"
@@ -12,7 +12,6 @@
 #include "storage/snapshot.h"
 
 #define CHUNK_BYTES (64 * 1024)
-#define REPEAT_CHANGES_MAX 64
 
 struct errand {
     struct parcel parcel; /* on its way back */
@@ -193,66 +192,16 @@ static bool chunk_do(struct errands *self, struct errand *errand) {
 
 /* ---- changes of a thread, for a node that lacks them ---- */
 
-/* How many of the changes fit; at least one. */
-static size_t changes_within(const struct change *changes, size_t count, size_t bytes_max) {
-    size_t bytes = 0;
-    size_t fitting = 0;
-    while (fitting < count && (fitting == 0 || bytes < bytes_max)) {
-        bytes += sizeof(changes[fitting]) + changes[fitting].message.content.size;
-        fitting++;
-    }
-    return fitting;
-}
-
-static int changes_read(struct interest_repeated *repeated, struct thread_view *view) {
-    uint64_t newest = view->counters.offset;
-    struct change *changes;
-    repeated->next_offset = newest + 1;
-    repeated->is_complete = true;
-    if (repeated->asked.from_offset == INTEREST_FROM_NOW)
-        return STATUS_OK;
-    int rc = thread_view_changes(view, repeated->asked.from_offset, REPEAT_CHANGES_MAX, &changes,
-                                 &repeated->changes_count, &repeated->is_complete);
-    size_t fitting = changes_within(changes, repeated->changes_count, repeated->asked.bytes_max);
-    if (fitting < repeated->changes_count)
-        repeated->is_complete = false;
-    repeated->changes = changes;
-    repeated->changes_count = fitting;
-    if (!repeated->is_complete && fitting > 0)
-        repeated->next_offset = changes[fitting - 1].offset + 1;
-    return rc;
-}
-
-/* The thread is gone; that is the last that can be told of it. */
-static int deletion_read(struct errand *errand, const struct apply_context *context) {
-    struct interest_repeated *repeated = &errand->repeated;
-    struct change *change = ARENA_NEW(&errand->arena, struct change);
-    int rc = thread_deletion_view(context, &repeated->asked.thread, change);
-    repeated->is_complete = true;
-    if (rc == STATUS_OK) {
-        repeated->changes = change;
-        repeated->changes_count = 1;
-        repeated->next_offset = change->offset + 1;
-    }
-    return rc;
-}
-
 static void repeat_do(struct errands *self, struct errand *errand) {
     struct interest_repeated *repeated = &errand->repeated;
     struct apply_context context = {
         .arena = &errand->arena, .master = self->options.master, .hash_key = self->options.hash_key};
-    struct thread_view view;
     repeated->asked = errand->action.repeat;
-    int rc = store_begin_read(self->options.store, &context.transaction);
-    if (rc == STATUS_OK) {
-        rc = thread_view_open_whole(&view, &context, &repeated->asked.thread);
-        if (rc == STATUS_OK)
-            rc = changes_read(repeated, &view);
-        else if (rc == STATUS_THREAD_NOT_FOUND)
-            rc = deletion_read(errand, &context);
+    repeated->rc = store_begin_read(self->options.store, &context.transaction);
+    if (repeated->rc == STATUS_OK) {
+        repeat_read(&context, repeated);
         store_abort(context.transaction);
     }
-    repeated->rc = rc;
     errand->event = (struct event){.kind = EVENT_REPEATED, .repeated = repeated};
 }
 

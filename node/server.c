@@ -112,6 +112,7 @@ static int core_options(struct server *server, struct node_core_options *options
                                           .is_alone = is_alone,
                                           .replication_factor = (size_t)factor,
                                           .min_in_sync = (size_t)min_in_sync,
+                                          .link_bytes_max = LIMIT_LINK_UNSEEN_BYTES_MAX,
                                           .queue_max = (size_t)config->core_queue_max};
     int rc = is_alone ? STATUS_OK : cluster_node_id(config, &options->self, &reason);
     if (rc != STATUS_OK)

@@ -2,11 +2,13 @@
 
 #include "node/core/interest_parts.h"
 
-struct interest *interest_new(uint64_t node, uint64_t start, const struct interest_hooks *hooks) {
+struct interest *interest_new(uint64_t node, uint64_t start, size_t link_bytes_max,
+                              const struct interest_hooks *hooks) {
     struct interest *self = calloc(1, sizeof(*self));
     check(self != NULL);
     self->node = node;
     self->start = start;
+    self->link_bytes_max = link_bytes_max;
     self->hooks = *hooks;
     arena_init(&self->arena);
     return self;

@@ -75,8 +75,9 @@ struct interest_statistics {
 
 struct interest;
 
-/* `start` is another one for each life of the node, and not 0. */
-struct interest *interest_new(uint64_t node, uint64_t start, const struct interest_hooks *hooks);
+/* `start` is another one for each life of the node, and not 0. `link_bytes_max`: changes told to one node that has not
+ * said it has them. */
+struct interest *interest_new(uint64_t node, uint64_t start, size_t link_bytes_max, const struct interest_hooks *hooks);
 void interest_free(struct interest *interest);
 
 /* ---- listening ---- */

@@ -7,12 +7,12 @@
 #define RESEND_BYTES_MAX (256 * 1024) /* at a time */
 #define ALIVE_MS 1000                 /* who has acknowledged something so lately gets everything that is due */
 
-bool link_has_room(const struct peer *peer) {
-    return peer->unseen_bytes < LIMIT_LINK_UNSEEN_BYTES_MAX;
+bool link_has_room(const struct interest *self, const struct peer *peer) {
+    return peer->unseen_bytes < self->link_bytes_max;
 }
 
-bool link_has_room_for_repeats(const struct peer *peer) {
-    return peer->unseen_bytes < LIMIT_LINK_UNSEEN_BYTES_MAX / 2 && peer->repeating < LIMIT_LINK_REPEATS_MAX;
+bool link_has_room_for_repeats(const struct interest *self, const struct peer *peer) {
+    return peer->unseen_bytes < self->link_bytes_max / 2 && peer->repeating < LIMIT_LINK_REPEATS_MAX;
 }
 
 /* ---- bytes ---- */

@@ -294,13 +294,13 @@ static size_t bytes_of_changes(const struct packet *packet) {
 }
 
 /* Kept until what is missing has been sent again; without room it is sent again itself. */
-static void early_keep(struct peer *peer, const struct packet *packet) {
+static void early_keep(const struct interest *self, struct peer *peer, const struct packet *packet) {
     size_t bytes = bytes_of_changes(packet);
     struct early_packet **link = &peer->early;
     while (*link != NULL && (*link)->sequence < packet->link_sequence)
         link = &(*link)->next;
     bool is_known = *link != NULL && (*link)->sequence == packet->link_sequence;
-    if (is_known || peer->early_bytes + bytes > LIMIT_LINK_UNSEEN_BYTES_MAX)
+    if (is_known || peer->early_bytes + bytes > self->link_bytes_max)
         return;
     struct early_packet *early = calloc(1, sizeof(*early));
     check(early != NULL);
@@ -367,7 +367,7 @@ void listening_on_changes(struct interest *self, uint64_t from, const struct pac
     link_follow(self, peer, packet);
     peer->is_owed_seen = true;
     if (packet->link_sequence > peer->expected)
-        early_keep(peer, packet);
+        early_keep(self, peer, packet);
     if (packet->link_sequence == peer->expected) {
         peer->expected++;
         changes_take(self, packet->changes, packet->changes_count);

@@ -117,12 +117,16 @@ bool owning_register(struct interest *self, struct peer *peer, const struct pack
     return true;
 }
 
-/* A listener that has restarted knows nothing of what its earlier life was told. */
-static bool listener_life_is_current(struct interest *self, struct peer *peer, uint64_t start) {
-    if (start == peer->listener_start)
-        return true;
-    if (start == peer->listener_start_before || start == 0)
+/* A listener that has restarted knows nothing of what its earlier life was told. The life before is over, unless what
+ * we took for the newer one was an old packet that came late: then nothing more has come of that. */
+static bool listener_life_is_current(struct interest *self, struct peer *peer, uint64_t start, int64_t mono_ms) {
+    bool is_current = start == peer->listener_start;
+    bool is_before = start == peer->listener_start_before;
+    if (start == 0 || (!is_current && is_before && mono_ms - peer->listener_heard_ms < INTEREST_RENEW_MS))
         return false;
+    peer->listener_heard_ms = mono_ms;
+    if (is_current)
+        return true;
     peer_drop(self, peer);
     link_reset(self, peer);
     peer->listener_start_before = peer->listener_start;
@@ -133,7 +137,8 @@ static bool listener_life_is_current(struct interest *self, struct peer *peer, u
 
 void owning_on_listen(struct interest *self, uint64_t from, const struct packet *packet, int64_t mono_ms) {
     struct peer *peer = interest_peer(self, from);
-    if (packet->listeners_count > PACKET_LISTENERS_MAX || !listener_life_is_current(self, peer, packet->asker_start) ||
+    if (packet->listeners_count > PACKET_LISTENERS_MAX ||
+        !listener_life_is_current(self, peer, packet->asker_start, mono_ms) ||
         packet->listening <= peer->listening_seen)
         return;
     peer->listening_seen = packet->listening;
@@ -195,13 +200,13 @@ static void telling_close(struct interest *self, struct telling *telling) {
 
 /* What has no offset is not in the store, so it is told whatever else is still missing there. */
 static void passing_tell(struct interest *self, struct registration *registration, struct telling *telling) {
-    if (link_has_room(registration->peer))
+    if (link_has_room(self, registration->peer))
         tell(self, registration->peer, telling);
 }
 
 static void thread_tell(struct interest *self, struct registration *registration, struct telling *telling) {
     uint64_t offset = telling->told.from_offset;
-    bool has_room = link_has_room(registration->peer);
+    bool has_room = link_has_room(self, registration->peer);
     if (offset > registration->next_offset || (offset == registration->next_offset && !has_room)) {
         state_set(registration, REGISTRATION_BEHIND);
     } else if (offset == registration->next_offset) {
@@ -211,7 +216,7 @@ static void thread_tell(struct interest *self, struct registration *registration
 }
 
 static void user_tell(struct interest *self, struct registration *registration, struct telling *telling) {
-    if (link_has_room(registration->peer))
+    if (link_has_room(self, registration->peer))
         tell(self, registration->peer, telling);
     else
         state_set(registration, REGISTRATION_BEHIND);
@@ -269,7 +274,7 @@ static void behind_go_on(struct interest *self, struct registration *registratio
 
 void owning_flush(struct interest *self) {
     for (struct peer *peer = self->peers; peer != NULL; peer = peer->hh.next)
-        while (peer->behind != NULL && link_has_room_for_repeats(peer))
+        while (peer->behind != NULL && link_has_room_for_repeats(self, peer))
             behind_go_on(self, peer->behind);
 }
 

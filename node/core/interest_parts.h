@@ -108,7 +108,8 @@ struct peer {
     /* We tell it. */
     uint64_t listener_start;
     uint64_t listener_start_before;
-    uint64_t listening_seen; /* the newest LISTEN */
+    int64_t listener_heard_ms; /* when a LISTEN of that life came last */
+    uint64_t listening_seen;   /* the newest LISTEN */
     struct registration *registrations;
     struct registration *behind;
     size_t repeating;
@@ -124,6 +125,7 @@ struct peer {
 struct interest {
     uint64_t node;
     uint64_t start;
+    size_t link_bytes_max;
     struct interest_hooks hooks;
     struct arena arena; /* what is handed out, until interest_done */
     struct blob **released;
@@ -171,8 +173,8 @@ void owning_free(struct interest *interest);
 
 /* ---- link ---- */
 
-bool link_has_room(const struct peer *peer);
-bool link_has_room_for_repeats(const struct peer *peer);
+bool link_has_room(const struct interest *interest, const struct peer *peer);
+bool link_has_room_for_repeats(const struct interest *interest, const struct peer *peer);
 struct blob *blob_make(const struct told_change *told);
 /* Freed when nobody refers to it, by interest_done. */
 void blob_release(struct interest *interest, struct blob *blob);

@@ -99,7 +99,7 @@ void listeners_open(struct node_core *core, uint64_t start) {
                                    .listening = listening,
                                    .look_again = look_again,
                                    .repeat = repeat};
-    core->interest = interest_new(core->options.self, start, &hooks);
+    core->interest = interest_new(core->options.self, start, core->options.link_bytes_max, &hooks);
 }
 
 static void listened_remove(struct node_core *core, struct listened *listened) {

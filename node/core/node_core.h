@@ -14,6 +14,7 @@ struct node_core_options {
     bool is_alone;             /* no coordinator but its own: it leads every range */
     size_t replication_factor; /* how many replicas a range should have */
     size_t min_in_sync;        /* below that many, itself included, a write is refused */
+    size_t link_bytes_max;     /* changes told to another node that has not said it has them */
     size_t queue_max;          /* proposals waiting or on disk, and changes followed up; beyond it STATUS_OVERLOADED */
 };
 

@@ -5,7 +5,7 @@
 #include "node/core/node_core_parts.h"
 #include "proto/check.h"
 #include "proto/status.h"
-#include "tests/sim/world.h"
+#include "tests/sim/model.h"
 
 /* Who has led an epoch: a node may do so in one life only, or places in the log are used twice. */
 struct leader {
@@ -195,8 +195,12 @@ void checker_on_written(struct world *world, struct machine *machine, const stru
     for (size_t i = 0; i < batch->count; i++) {
         if (batch->items[i].is_append)
             on_appended(world, machine, batch->items[i].entry);
-        if (batch->items[i].is_apply)
-            on_applied(world, machine, &batch->items[i].entry->place);
+        if (!batch->items[i].is_apply)
+            continue;
+        on_applied(world, machine, &batch->items[i].entry->place);
+        for (const struct outcome_change *told = batch->items[i].entry->outcome.changes; told != NULL;
+             told = told->next)
+            model_on_applied(world, clients_model(world), &told->change);
     }
 }
 

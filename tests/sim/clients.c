@@ -22,13 +22,6 @@ struct client {
     uint64_t sent;
 };
 
-/* What a node has told of a thread while it led it. */
-struct telling {
-    uint64_t life;
-    uint64_t epoch;
-    uint64_t offset;
-};
-
 struct clients {
     struct model model;
     unsigned count;
@@ -37,7 +30,6 @@ struct clients {
     size_t requests_count, requests_capacity;
     int64_t pause_us_max;
     unsigned contents_max;
-    struct telling tellings[MACHINES_MAX][THREADS_MAX];
 };
 
 void clients_begin(struct world *world) {
@@ -356,22 +348,8 @@ void clients_on_answer(struct world *world, const struct happening *happening) {
     client->is_busy = happening->size == 0;
 }
 
-/* While one node leads a thread it tells every change, in order. */
-void clients_on_fan_out(struct world *world, const struct machine *machine, const struct action *action) {
-    struct clients *clients = world->clients;
-    const struct change *change = action->change;
-    const struct thread_model *thread = model_thread_find(&clients->model, &change->subject);
-    if (thread == NULL || change->offset == 0)
-        return;
-    struct telling *telling = &clients->tellings[machine->number][thread - clients->model.threads];
-    uint64_t epoch = machine->core->ranges[thread->range].replication.record.epoch;
-    bool goes_on = telling->life == machine->life && telling->epoch == epoch;
-    if (goes_on && change->offset != telling->offset + 1)
-        world_fail(world, "node %llu tells offset %llu of thread %u after %llu", (unsigned long long)machine->id,
-                   (unsigned long long)change->offset, (unsigned)(thread - clients->model.threads),
-                   (unsigned long long)telling->offset);
-    *telling = (struct telling){machine->life, epoch, change->offset};
-    model_on_told(world, &clients->model, change);
+struct model *clients_model(struct world *world) {
+    return &world->clients->model;
 }
 
 /* ---- the end ---- */

@@ -2,6 +2,7 @@
  * its own. It performs actions as the server does. */
 #include <stdlib.h>
 
+#include "node/core/repeat_read.h"
 #include "proto/check.h"
 #include "proto/status.h"
 #include "storage/range_log.h"
@@ -66,6 +67,16 @@ static void plan_chunk(struct world *world, const struct machine *machine, const
         &(struct happening){.kind = HAPPEN_CHUNK, .machine = machine->number, .life = machine->life, .data = asked});
 }
 
+static void plan_repeat(struct world *world, const struct machine *machine, const struct action *action) {
+    struct interest_repeat *asked = malloc(sizeof(*asked));
+    check(asked != NULL);
+    *asked = action->repeat;
+    world->statistics.repeats++;
+    world_plan(
+        world, chance_between(&world->chance, 50, 10000),
+        &(struct happening){.kind = HAPPEN_REPEAT, .machine = machine->number, .life = machine->life, .data = asked});
+}
+
 static void action_perform(struct world *world, struct machine *machine, const struct action *action) {
     switch (action->kind) {
     case ACTION_WRITE:
@@ -75,7 +86,7 @@ static void action_perform(struct world *world, struct machine *machine, const s
         clients_on_answered(world, machine, action);
         break;
     case ACTION_FAN_OUT:
-        clients_on_fan_out(world, machine, action);
+        sessions_on_fan_out(world, machine, action);
         break;
     case ACTION_SEND:
         network_send(world, machine, action->to, action->packet);
@@ -83,12 +94,17 @@ static void action_perform(struct world *world, struct machine *machine, const s
     case ACTION_SWAP:
         coordinator_ask_swap(world, machine, action);
         break;
+    case ACTION_REPEAT:
+        plan_repeat(world, machine, action);
+        break;
+    case ACTION_LISTENING:
+        break; /* sessions know where they begin */
+    case ACTION_LOOK_AGAIN:
+        sessions_on_look_again(world, machine, action);
+        break;
     case ACTION_SERVE:
     case ACTION_REPLY:
-    case ACTION_REPEAT:
-    case ACTION_LOOK_AGAIN:
-    case ACTION_LISTENING:
-        check(false); /* nobody asks or listens */
+        check(false); /* nobody asks */
         break;
     case ACTION_READ_OUTBOX:
         world_plan(
@@ -102,7 +118,7 @@ static void action_perform(struct world *world, struct machine *machine, const s
     }
 }
 
-static void step(struct world *world, struct machine *machine, struct event *event) {
+void machine_step(struct world *world, struct machine *machine, struct event *event) {
     event->now_ms = UNIX_MS + machine->unix_skew_ms + local_ms(world, machine);
     event->mono_ms = machine_mono_ms(world, machine);
     machine->actions.count = 0;
@@ -161,7 +177,7 @@ static void core_start(struct world *world, struct machine *machine) {
     for (uint32_t i = 0; i < world->range_count; i++)
         tail_convert(&tails[i], &arena, &ranges[i]);
     checker_on_start(world, machine, ranges);
-    step(world, machine, &(struct event){.kind = EVENT_START, .ranges = ranges});
+    machine_step(world, machine, &(struct event){.kind = EVENT_START, .ranges = ranges});
     arena_close(&arena);
 }
 
@@ -176,6 +192,7 @@ void machine_start(struct world *world, struct machine *machine) {
                                         .self = machine->id,
                                         .replication_factor = world->factor,
                                         .min_in_sync = world->min_in_sync,
+                                        .link_bytes_max = world->link_bytes_max,
                                         .queue_max = QUEUE_MAX};
     machine->life++;
     machine->is_up = true;
@@ -298,8 +315,8 @@ static void on_chunk(struct world *world, struct machine *machine, const struct 
                                       .index = facts->marks.applied,
                                       .epoch = facts->marks.epoch,
                                       .rows = buffer_bytes(&rows)};
-    step(world, machine,
-         &(struct event){.kind = EVENT_CHUNK_READ, .range = asked->range, .to = asked->to, .chunk = &chunk});
+    machine_step(world, machine,
+                 &(struct event){.kind = EVENT_CHUNK_READ, .range = asked->range, .to = asked->to, .chunk = &chunk});
     buffer_close(&rows);
 }
 
@@ -339,9 +356,21 @@ static void on_outbox(struct world *world, struct machine *machine, uint32_t ran
     store_abort(transaction);
     if (rc != STATUS_OK)
         world_fail(world, "node %llu cannot read its outbox: %s", (unsigned long long)machine->id, status_sentence(rc));
-    step(world, machine,
-         &(struct event){
-             .kind = EVENT_OUTBOX, .range = range, .outbox = gathering.rows, .outbox_count = gathering.count});
+    machine_step(world, machine,
+                 &(struct event){
+                     .kind = EVENT_OUTBOX, .range = range, .outbox = gathering.rows, .outbox_count = gathering.count});
+    arena_close(&arena);
+}
+
+static void on_repeat(struct world *world, struct machine *machine, const struct interest_repeat *asked) {
+    struct arena arena;
+    struct apply_context context = {.arena = &arena, .master = &world->master, .hash_key = world->hash_key};
+    struct interest_repeated repeated = {.asked = *asked};
+    arena_init(&arena);
+    check(store_begin_read(machine->store, &context.transaction) == STATUS_OK);
+    repeat_read(&context, &repeated);
+    store_abort(context.transaction);
+    machine_step(world, machine, &(struct event){.kind = EVENT_REPEATED, .repeated = &repeated});
     arena_close(&arena);
 }
 
@@ -351,18 +380,18 @@ static void on_packet(struct world *world, struct machine *machine, const struct
     arena_init(&arena);
     if (packet_decode(bytes_of(happening->data, happening->size), &arena, &packet) != STATUS_OK)
         world_fail(world, "a packet does not decode");
-    step(world, machine, &(struct event){.kind = EVENT_PACKET, .from = happening->number, .packet = &packet});
+    machine_step(world, machine, &(struct event){.kind = EVENT_PACKET, .from = happening->number, .packet = &packet});
     arena_close(&arena);
 }
 
 static void on_told(struct world *world, struct machine *machine, const struct happening *happening) {
     const struct told_record *told = happening->data;
-    step(world, machine,
-         &(struct event){.kind = happening->kind == HAPPEN_RECORD ? EVENT_RECORD : EVENT_SWAPPED,
-                         .range = told->record.range,
-                         .record = &told->record,
-                         .version = told->version,
-                         .rc = told->rc});
+    machine_step(world, machine,
+                 &(struct event){.kind = happening->kind == HAPPEN_RECORD ? EVENT_RECORD : EVENT_SWAPPED,
+                                 .range = told->record.range,
+                                 .record = &told->record,
+                                 .version = told->version,
+                                 .rc = told->rc});
 }
 
 static void on_disk_commit(struct world *world, struct machine *machine) {
@@ -374,18 +403,18 @@ static void on_disk_commit(struct world *world, struct machine *machine) {
 static void on_disk_done(struct world *world, struct machine *machine) {
     struct batch *batch = machine->batch;
     machine->batch = NULL;
-    step(world, machine, &(struct event){.kind = EVENT_BATCH_DONE, .batch = batch});
+    machine_step(world, machine, &(struct event){.kind = EVENT_BATCH_DONE, .batch = batch});
 }
 
 static void on_tick(struct world *world, struct machine *machine) {
-    step(world, machine, &(struct event){.kind = EVENT_TICK});
+    machine_step(world, machine, &(struct event){.kind = EVENT_TICK});
     world_plan(world, CORE_TICK_MS * 1000 + chance_between(&world->chance, 0, 5000),
                &(struct happening){.kind = HAPPEN_TICK, .machine = machine->number, .life = machine->life});
 }
 
 static void on_proposal(struct world *world, struct machine *machine, uint64_t request) {
     struct entry *entry = clients_entry(world, request);
-    step(world, machine, &(struct event){.kind = EVENT_PROPOSE, .entry = entry});
+    machine_step(world, machine, &(struct event){.kind = EVENT_PROPOSE, .entry = entry});
 }
 
 static void wait_until_resumed(struct world *world, const struct machine *machine, struct happening *happening) {
@@ -404,7 +433,7 @@ void machine_happen(struct world *world, struct happening *happening) {
     switch (happening->kind) {
     case HAPPEN_LEAVE:
         machine->is_leaving = true;
-        step(world, machine, &(struct event){.kind = EVENT_LEAVE});
+        machine_step(world, machine, &(struct event){.kind = EVENT_LEAVE});
         break;
     case HAPPEN_CRASH:
         machine_crash(world, machine);
@@ -429,14 +458,21 @@ void machine_happen(struct world *world, struct happening *happening) {
         on_told(world, machine, happening);
         break;
     case HAPPEN_NODES:
-        step(world, machine,
-             &(struct event){.kind = EVENT_NODES, .nodes = happening->data, .nodes_count = happening->size});
+        machine_step(world, machine,
+                     &(struct event){.kind = EVENT_NODES, .nodes = happening->data, .nodes_count = happening->size});
         break;
     case HAPPEN_CHUNK:
         on_chunk(world, machine, happening->data);
         break;
     case HAPPEN_OUTBOX:
         on_outbox(world, machine, happening->range);
+        break;
+    case HAPPEN_REPEAT:
+        on_repeat(world, machine, happening->data);
+        break;
+    case HAPPEN_LISTEN:
+    case HAPPEN_UNLISTEN:
+        sessions_on_listen(world, machine, happening);
         break;
     case HAPPEN_PROPOSAL:
         on_proposal(world, machine, happening->number);

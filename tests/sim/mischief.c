@@ -50,7 +50,7 @@ static void network_calm(struct world *world) {
 
 void mischief_begin(struct world *world) {
     network_calm(world);
-    world->mischief_us_max = chance_between(&world->chance, 1, 4) * chance_between(&world->chance, 1, 4) * 300000;
+    world->mischief_us_max = chance_between(&world->chance, 1, 4) * chance_between(&world->chance, 1, 6) * 400000;
     /* Mostly after a while in peace, so that there is something to lose. */
     plan(world, chance_between(&world->chance, 0, 5 * SECOND_US), NEXT_FAULT, 0);
 }

@@ -204,25 +204,75 @@ void model_on_answered(struct world *world, struct model *model, const struct op
 
 /* ---- what is told ---- */
 
-void model_on_told(struct world *world, struct model *model, const struct change *change) {
-    struct thread_model *thread = model_thread_find(model, &change->subject);
-    struct buffer encoded;
-    if (thread == NULL || change->offset == 0)
-        return;
-    if (change->offset >= thread->changes_capacity) {
-        size_t capacity = (size_t)change->offset * 2;
+static struct told *told_get(struct thread_model *thread, uint64_t offset) {
+    if (offset >= thread->changes_capacity) {
+        size_t capacity = (size_t)offset * 2;
         thread->changes = realloc(thread->changes, capacity * sizeof(*thread->changes));
         check(thread->changes != NULL);
         memset(thread->changes + thread->changes_capacity, 0,
                (capacity - thread->changes_capacity) * sizeof(*thread->changes));
         thread->changes_capacity = capacity;
     }
+    return &thread->changes[offset];
+}
+
+void model_on_applied(struct world *world, struct model *model, const struct change *change) {
+    struct thread_model *thread = model_thread_find(model, &change->subject);
+    struct buffer encoded;
+    if (thread == NULL || change->offset == 0)
+        return;
     buffer_init(&encoded);
     change_encode(change, &encoded);
-    uint64_t hash = hash_of_bytes(buffer_bytes(&encoded)) | 1;
+    struct told told = {.kind = change->kind,
+                        .message_id = change->message.id,
+                        .content_hash = hash_of_bytes(change->message.content),
+                        .hash = hash_of_bytes(buffer_bytes(&encoded))};
     buffer_close(&encoded);
-    if (thread->changes[change->offset] != 0 && thread->changes[change->offset] != hash)
-        world_fail(world, "two different changes of thread %u are told at offset %llu",
+    struct told *known = told_get(thread, change->offset);
+    if (known->kind != 0 && known->hash != told.hash)
+        world_fail(world, "replicas make different changes of thread %u at offset %llu",
                    (unsigned)(thread - model->threads), (unsigned long long)change->offset);
-    thread->changes[change->offset] = hash;
+    *known = told;
+    if (change->offset > thread->newest_change)
+        thread->newest_change = change->offset;
+}
+
+static bool is_of_message(enum change_kind kind) {
+    return kind == CHANGE_MESSAGE_RECEIVED || kind == CHANGE_MESSAGE_EDITED || kind == CHANGE_MESSAGE_DELETED;
+}
+
+static bool is_same(const struct told *known, const struct change *change) {
+    if (!is_of_message(known->kind))
+        return known->kind == change->kind;
+    /* Who learns of an edit has perhaps not seen the message before. */
+    return is_of_message(change->kind) && known->message_id == change->message.id &&
+           (known->kind == CHANGE_MESSAGE_DELETED) == (change->kind == CHANGE_MESSAGE_DELETED) &&
+           (known->kind == CHANGE_MESSAGE_DELETED || known->content_hash == hash_of_bytes(change->message.content));
+}
+
+void model_check_told(struct world *world, struct model *model, const struct change *change) {
+    struct thread_model *thread = model_thread_find(model, &change->subject);
+    unsigned number = (unsigned)(thread - model->threads);
+    if (change->offset > thread->newest_change || thread->changes[change->offset].kind == 0)
+        world_fail(world, "a change of thread %u is told at offset %llu, where nothing has happened", number,
+                   (unsigned long long)change->offset);
+    if (!is_same(&thread->changes[change->offset], change))
+        world_fail(world, "another change of thread %u is told at offset %llu than has happened there", number,
+                   (unsigned long long)change->offset);
+}
+
+/* What lies at an offset is told later yet: the message has changed since. */
+static bool comes_later(const struct thread_model *thread, uint64_t offset) {
+    const struct told *told = &thread->changes[offset];
+    for (uint64_t i = offset + 1; i <= thread->newest_change; i++)
+        if (is_of_message(thread->changes[i].kind) && thread->changes[i].message_id == told->message_id)
+            return true;
+    return false;
+}
+
+bool model_may_pass_over(const struct thread_model *thread, uint64_t from, const struct change *change) {
+    for (uint64_t i = from; i < change->offset && change->kind != CHANGE_THREAD_DELETED; i++)
+        if (thread->changes[i].kind != 0 && !(is_of_message(thread->changes[i].kind) && comes_later(thread, i)))
+            return false;
+    return true;
 }

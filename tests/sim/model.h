@@ -52,6 +52,14 @@ struct member_model {
     bool is_in;
 };
 
+/* One change of a thread. */
+struct told {
+    enum change_kind kind; /* 0: none with this offset */
+    uint64_t message_id;
+    uint64_t content_hash;
+    uint64_t hash; /* of all of it */
+};
+
 struct thread_model {
     struct bytes id;
     struct id_hash hash;
@@ -60,8 +68,9 @@ struct thread_model {
     bool is_created, is_deletion_tried, is_deleted;
     uint64_t newest_offset; /* acknowledged */
     struct member_model members[CLIENTS_MAX];
-    uint64_t *changes; /* hash of what was told, by offset; 0: nothing yet */
+    struct told *changes; /* what was applied, by offset */
     size_t changes_capacity;
+    uint64_t newest_change; /* its offset */
 };
 
 struct user_model {
@@ -94,7 +103,12 @@ void model_on_attempt(struct model *model, const struct operation *operation);
 /* A node has answered for good; fails the world when that cannot be true. */
 void model_on_answered(struct world *world, struct model *model, const struct operation *operation,
                        const struct command_result *result);
-void model_on_told(struct world *world, struct model *model, const struct change *change);
+/* A replica has applied it; all do the same. */
+void model_on_applied(struct world *world, struct model *model, const struct change *change);
+/* Sessions at a node are told it. It may come from the state, as far as that still has it. */
+void model_check_told(struct world *world, struct model *model, const struct change *change);
+/* Whether a session that knows everything below `from` may be told `change` next. */
+bool model_may_pass_over(const struct thread_model *thread, uint64_t from, const struct change *change);
 
 /* Compares some of what was acknowledged of a thread with what this machine would serve. */
 void model_read(struct world *world, struct model *model, struct machine *machine, unsigned thread);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "proto/check.h"
+#include "proto/limits.h"
 
 #define HEALING_SECONDS_MAX 180
 
@@ -109,6 +110,9 @@ static void sizes_choose(struct world *world) {
     world->log_bytes_kept = (size_t)chance_between(chance, 10, 200) * 1000;
     world->tail_bytes_max = (size_t)chance_between(chance, 0, 20) * 1000;
     world->chunk_bytes = (size_t)chance_between(chance, 1, 32) * 1024;
+    /* So little that it is soon full, or as much as nodes have. */
+    world->link_bytes_max =
+        chance_below(chance, 2) == 0 ? (size_t)chance_between(chance, 200, 8000) : LIMIT_LINK_UNSEEN_BYTES_MAX;
 }
 
 struct world *world_new(uint64_t seed, int64_t seconds, bool is_verbose) {
@@ -124,6 +128,7 @@ struct world *world_new(uint64_t seed, int64_t seconds, bool is_verbose) {
     sizes_choose(world);
     checker_begin(world);
     clients_begin(world);
+    sessions_begin(world);
     for (unsigned i = 0; i < world->machines_at_first; i++)
         machine_make(world, i);
     coordinator_begin(world);
@@ -139,6 +144,7 @@ void world_free(struct world *world) {
     for (size_t i = 0; i < world->queue_count; i++)
         free(world->queue[i].data);
     clients_free(world);
+    sessions_free(world);
     checker_free(world);
     free(world->queue);
     free(world);
@@ -151,6 +157,12 @@ static void happen(struct world *world, struct happening *happening) {
         break;
     case HAPPEN_ANSWER:
         clients_on_answer(world, happening);
+        break;
+    case HAPPEN_SESSION:
+        sessions_on_turn(world, (unsigned)happening->number);
+        break;
+    case HAPPEN_LOOK:
+        sessions_on_look(world, happening);
         break;
     case HAPPEN_SWAP:
         coordinator_on_swap(world, happening);
@@ -190,7 +202,7 @@ static void demand_progress(struct world *world) {
     mischief_heal(world);
     for (int second = 0; second < HEALING_SECONDS_MAX; second++) {
         run_until(world, world->now_us + SECOND_US);
-        if (clients_are_done(world) && checker_is_settled(world, &reason))
+        if (clients_are_done(world) && checker_is_settled(world, &reason) && sessions_are_told(world, &reason))
             return;
     }
     world_fail(world, "%d s after everything has healed: %s", HEALING_SECONDS_MAX,

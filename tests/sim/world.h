@@ -26,6 +26,11 @@ enum happening_kind {
     HAPPEN_SWAPPED, /* and its answer the machine */
     HAPPEN_CHUNK,
     HAPPEN_OUTBOX,
+    HAPPEN_REPEAT,   /* a machine reads changes for one that lacks them */
+    HAPPEN_LISTEN,   /* a session begins to listen at a machine */
+    HAPPEN_UNLISTEN, /* or ends it */
+    HAPPEN_LOOK,     /* a session looks which threads its user is in */
+    HAPPEN_SESSION,  /* a session does something */
     HAPPEN_PROPOSAL, /* a client's request reaches a machine */
     HAPPEN_ANSWER,
     HAPPEN_CLIENT, /* a client does something */
@@ -134,6 +139,9 @@ struct world_statistics {
     uint64_t taken_back;
     uint64_t snapshots;
     uint64_t reads;
+    uint64_t told;
+    uint64_t repeats;
+    uint64_t passed_over;
 };
 
 struct coordinator {
@@ -152,9 +160,10 @@ struct network {
     int64_t delay_us_max;
 };
 
-struct model;   /* what clients may rely on: model.c */
-struct clients; /* clients.c */
-struct checker; /* checker.c */
+struct model;    /* what clients may rely on: model.c */
+struct clients;  /* clients.c */
+struct sessions; /* sessions.c */
+struct checker;  /* checker.c */
 
 struct world {
     uint64_t seed;
@@ -179,12 +188,14 @@ struct world {
     size_t log_bytes_kept;
     size_t tail_bytes_max;
     size_t chunk_bytes;
+    size_t link_bytes_max;
 
     struct coordinator coordinator;
     struct network network;
     int64_t mischief_us_max;
     bool is_calm; /* everything has healed: nothing goes wrong any more */
     struct clients *clients;
+    struct sessions *sessions;
     struct checker *checker;
     struct world_statistics statistics;
 };
@@ -212,6 +223,7 @@ void machine_start(struct world *world, struct machine *machine);
 void machine_crash(struct world *world, struct machine *machine);
 void machine_destroy(struct world *world, struct machine *machine);
 void machine_free(struct machine *machine);
+void machine_step(struct world *world, struct machine *machine, struct event *event);
 void machine_happen(struct world *world, struct happening *happening);
 int64_t machine_mono_ms(const struct world *world, const struct machine *machine);
 
@@ -242,10 +254,23 @@ void clients_on_lent(struct world *world, const struct batch *batch);
 struct entry *clients_entry(struct world *world, uint64_t request);
 void clients_on_answered(struct world *world, struct machine *machine, const struct action *action);
 void clients_on_answer(struct world *world, const struct happening *happening);
-void clients_on_fan_out(struct world *world, const struct machine *machine, const struct action *action);
+struct model *clients_model(struct world *world);
 bool clients_are_done(const struct world *world);
 /* Everything acknowledged is there, on every replica in sync. */
 void clients_check_end(struct world *world);
+
+/* ---- sessions.c ---- */
+
+void sessions_begin(struct world *world);
+void sessions_free(struct world *world);
+void sessions_on_turn(struct world *world, unsigned session);
+/* At a machine that is up. */
+void sessions_on_listen(struct world *world, struct machine *machine, const struct happening *happening);
+void sessions_on_look(struct world *world, const struct happening *happening);
+void sessions_on_fan_out(struct world *world, const struct machine *machine, const struct action *action);
+void sessions_on_look_again(struct world *world, const struct machine *machine, const struct action *action);
+/* Every session listens and has been told everything. */
+bool sessions_are_told(struct world *world, const char **reason);
 
 /* ---- checker.c ---- */
 

@@ -144,7 +144,7 @@ static void node_start(uint64_t id) {
                                    on_hand_on, on_listening,  on_look_again, on_repeat};
     node->id = id;
     node->start = chance_next(&network.chance) | 1;
-    node->interest = interest_new(id, node->start, &hooks);
+    node->interest = interest_new(id, node->start, LIMIT_LINK_UNSEEN_BYTES_MAX, &hooks);
     node->repeats_count = 0;
     for (size_t i = 0; i < SUBJECTS; i++) {
         node->map[i] = subjects[i].owner;
@@ -762,6 +762,24 @@ static void what_an_earlier_life_listened_to_is_forgotten(void **state) {
     assert_true(is_up_to_date(&nodes[1], 0));
 }
 
+/* An owner that knows neither life takes the one that comes later for the newer. */
+static void an_earlier_life_does_not_keep_a_listener_out(void **state) {
+    (void)state;
+    struct packet_listener late[] = {{.thread = hash_of(2), .next_offset = 1}};
+    struct packet packet = {
+        .kind = PACKET_LISTEN, .asker_start = nodes[1].start, .listening = 99, .listeners = late, .listeners_count = 1};
+    node_restart(1);
+    listen(&nodes[1], 0, 1);
+    pass(20);
+    interest_on_packet(nodes[2].interest, 1, &packet, now_ms);
+    change(0);
+    pass(2 * INTEREST_RENEW_MS);
+    change(0);
+    pass(20);
+    assert_true(is_up_to_date(&nodes[1], 0));
+    assert_int_equal(interest_statistics(nodes[2].interest).watched, 1);
+}
+
 static void a_listen_that_was_overtaken_is_ignored(void **state) {
     struct packet_listener leaving[] = {{.thread = hash_of(0)}};
     struct packet packet = {.kind = PACKET_LISTEN,
@@ -936,6 +954,7 @@ int main(void) {
         NETWORKED(a_primary_that_was_another_meanwhile_counts_as_new),
         NETWORKED(primaries_that_look_alike_are_told_apart),
         NETWORKED(what_an_earlier_life_listened_to_is_forgotten),
+        NETWORKED(an_earlier_life_does_not_keep_a_listener_out),
         NETWORKED(a_listen_that_was_overtaken_is_ignored),
         NETWORKED(more_threads_than_a_packet_takes_are_listened_to),
         NETWORKED(nonsense_is_ignored),
