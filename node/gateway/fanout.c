@@ -27,6 +27,12 @@ static void subscription_tell_alone(struct subscription *subscription, struct br
     session->kind->tell(session, broadcast);
 }
 
+/* What was repeated from the store has gaps where messages have moved on. */
+static bool is_behind_a_gap(const struct subscription *subscription, const struct broadcast *broadcast) {
+    return broadcast_offset(broadcast) > subscription->next_offset &&
+           broadcast_kind(broadcast) != CHANGE_THREAD_CREATED; /* which counts for several */
+}
+
 /* In a cluster what is missing comes by later, and this one then again. */
 static void subscription_tell(struct subscription *subscription, struct broadcast *broadcast) {
     struct session *session = subscription->session;
@@ -42,6 +48,8 @@ static void subscription_tell(struct subscription *subscription, struct broadcas
             offset >= subscription->next_offset && broadcast_from_offset(broadcast) <= subscription->next_offset;
         if (!is_next || subscription->is_resuming)
             return;
+        if (session->kind->skip != NULL && is_behind_a_gap(subscription, broadcast))
+            session->kind->skip(session, broadcast);
         subscription->next_offset = offset + 1;
     }
     session->kind->tell(session, broadcast);

@@ -58,6 +58,19 @@ static void realtime_tell(struct session *session, struct broadcast *broadcast) 
                  websocket_queue(self->websocket, &segment, 1, is_passing ? WEBSOCKET_DROPPABLE : WEBSOCKET_NEEDED));
 }
 
+static void realtime_skip(struct session *session, struct broadcast *broadcast) {
+    struct realtime_session *self = (struct realtime_session *)session;
+    struct change change;
+    struct arena arena;
+    struct buffer frame;
+    arena_init(&arena);
+    broadcast_decode(broadcast, &arena, &change);
+    buffer_init(&frame);
+    realtime_complete_encode(format_of(self), change.thread_id, change.offset - 1, &frame);
+    realtime_send_close(self, &frame);
+    arena_close(&arena);
+}
+
 static void realtime_catch_up(struct session *session, const struct id_hash *thread, uint64_t offset) {
     resume_gap((struct realtime_session *)session, thread, offset);
 }
@@ -160,6 +173,7 @@ static void realtime_on_listening(struct session *session, int rc) {
 }
 
 static const struct session_kind realtime_kind = {.tell = realtime_tell,
+                                                  .skip = realtime_skip,
                                                   .catch_up = realtime_catch_up,
                                                   .on_listening = realtime_on_listening,
                                                   .on_token_changed = realtime_on_token_changed,

@@ -207,6 +207,9 @@ static int changes_tell(struct realtime_session *self, struct resume_item *item,
         if (!has_room(self))
             return 0;
         struct broadcast *broadcast = broadcast_new(&changes[i], 0, 0);
+        /* Who did not ask takes this for live. */
+        if (item->id == NULL && changes[i].offset > item->offset + 1)
+            self->session.kind->skip(&self->session, broadcast);
         self->session.kind->tell(&self->session, broadcast);
         broadcast_release(broadcast);
         item->offset = changes[i].offset;

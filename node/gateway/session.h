@@ -35,6 +35,9 @@ struct session {
 struct session_kind {
     /* Told at once, or dropped if the client is too slow. */
     void (*tell)(struct session *session, struct broadcast *broadcast);
+    /* What lies between the last change that was told of the thread and this one, which is told next, has been
+     * overtaken by later changes. May be NULL. */
+    void (*skip)(struct session *session, struct broadcast *broadcast);
     /* Changes of this thread from `offset` on did not come by; they are in the store. */
     void (*catch_up)(struct session *session, const struct id_hash *thread, uint64_t offset);
     /* In a cluster, once: whatever anybody sends from now on to its user's threads comes here; or why some of it may

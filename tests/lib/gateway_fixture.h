@@ -16,6 +16,7 @@ struct listener {
         uint64_t offset;
     } told[TOLD_MAX];
     size_t catch_ups;
+    size_t skips;
     size_t token_changes;
     size_t drains;
 };
@@ -36,6 +37,11 @@ static inline void listener_tell(struct session *session, struct broadcast *broa
     check(self->told_count < TOLD_MAX);
     self->told[self->told_count].kind = broadcast_kind(broadcast);
     self->told[self->told_count++].offset = broadcast_offset(broadcast);
+}
+
+static inline void listener_skip(struct session *session, struct broadcast *broadcast) {
+    (void)broadcast;
+    ((struct listener *)session)->skips++;
 }
 
 static inline void listener_catch_up(struct session *session, const struct id_hash *thread, uint64_t offset) {
@@ -59,6 +65,7 @@ static inline void listener_free(struct session *session) {
 }
 
 static const struct session_kind listener_kind = {.tell = listener_tell,
+                                                  .skip = listener_skip,
                                                   .catch_up = listener_catch_up,
                                                   .on_token_changed = listener_token_changed,
                                                   .on_drain = listener_drain,

@@ -253,6 +253,40 @@ static void a_jump_in_offsets_asks_the_store_instead(void **state) {
     assert_int_equal(bob->catch_ups, 1);
 }
 
+static void no_listen(void *core, const struct id_hash *subject, uint64_t next_offset) {
+    (void)core;
+    (void)subject;
+    (void)next_offset;
+}
+
+static void tell_in_cluster(enum change_kind kind, uint64_t from_offset, uint64_t offset) {
+    struct change change = {.kind = kind, .subject = thread_hash(), .thread_id = THREAD, .offset = offset};
+    struct broadcast *broadcast = broadcast_new(&change, 0, 1);
+    broadcast_covers_from(broadcast, from_offset);
+    fanout_deliver(&fixture.gateway_worker, broadcast);
+    broadcast_release(broadcast);
+}
+
+static void offsets_that_were_overtaken_are_skipped_with_a_word(void **state) {
+    struct id_hash thread = thread_hash();
+    struct listener *bob = gateway_fixture_listener(&fixture, BOB);
+    (void)state;
+    fixture.gateway.listen = no_listen;
+    subscription_add(session_table_audiences(fixture.gateway_worker.sessions), &bob->session, &thread, 1);
+    tell_in_cluster(CHANGE_THREAD_CREATED, 1, 2);
+    tell_in_cluster(CHANGE_MESSAGE_RECEIVED, 3, 3);
+    assert_int_equal(bob->skips, 0);
+    tell_in_cluster(CHANGE_MESSAGE_RECEIVED, 4, 7);
+    assert_int_equal(bob->skips, 1);
+    tell_in_cluster(CHANGE_MESSAGE_EDITED, 4, 7);
+    tell_in_cluster(CHANGE_MESSAGE_EDITED, 9, 9); /* something has not come by yet */
+    tell_in_cluster(CHANGE_MESSAGE_EDITED, 7, 8);
+    assert_int_equal(bob->skips, 1);
+    assert_int_equal(bob->told_count, 4);
+    expect_told(bob, 3, CHANGE_MESSAGE_EDITED, 8);
+    fixture.gateway.listen = NULL;
+}
+
 static void live_changes_wait_while_a_thread_is_resumed(void **state) {
     (void)state;
     create();
@@ -376,6 +410,7 @@ int main(void) {
         TEST(a_removal_from_before_the_session_began_does_not_silence_it),
         TEST(the_end_of_a_thread_is_told_and_nobody_listens_any_more),
         TEST(a_jump_in_offsets_asks_the_store_instead),
+        TEST(offsets_that_were_overtaken_are_skipped_with_a_word),
         TEST(live_changes_wait_while_a_thread_is_resumed),
         TEST(what_has_no_offset_is_told_to_all),
         TEST(a_revocation_reaches_older_tokens_only),
