@@ -6,7 +6,9 @@ import path from "node:path";
 import { freePort } from "../../lib/node.mjs";
 import { Etcd, Passage } from "./etcd.mjs";
 import { decode } from "./msgpack.mjs";
-import { World } from "./world.mjs";
+import { World, until } from "./world.mjs";
+
+const RANGES = 64; // of a new cluster, if nothing else is configured
 
 function expectToRun(world) {
     world.standsStill = new Promise((_, reject) => (world.giveUp = () => reject(new Error("the node stands still"))));
@@ -17,16 +19,21 @@ export class ThreeNodes {
     /**
      * All started, and ready; behind ways to etcd and to each node that can be cut. `hosts`: of lib/hosts, then each of them
      * has a node and a member of etcd, and what can be cut is between them. `prepare` sees each node before it is started,
-     * with the flags that make it one of these.
+     * with the flags that make it one of these. `isLedByFirst`: the first leads every range, because it comes before the others.
      */
-    static async start(count = 3, { hosts, prepare = () => {} } = {}) {
+    static async start(count = 3, { hosts, etcdMembers = hosts?.length ?? 1, isLedByFirst = false, prepare = () => {} } = {}) {
         const cluster = new ThreeNodes();
         cluster.secret = randomBytes(32).toString("hex");
-        cluster.etcd = await Etcd.start(hosts?.length ?? 1, { hosts });
+        cluster.etcd = await Etcd.start(etcdMembers, { hosts });
         cluster.nodes = [];
         for (let number = 1; number <= count; number++) cluster.nodes.push(await cluster.#node(number, hosts?.[number - 1]));
         cluster.nodes.forEach(prepare);
-        await Promise.all(cluster.nodes.map((world) => world.start({ flags: world.flags })));
+        const starting = [];
+        for (const world of cluster.nodes) {
+            starting.push(world.start({ flags: world.flags }));
+            if (isLedByFirst && starting.length === 1) await until("the first node leads", async () => (await cluster.leads())[0] === RANGES);
+        }
+        await Promise.all(starting);
         return cluster;
     }
 
@@ -43,15 +50,18 @@ export class ThreeNodes {
             world.host = host;
             world.flags.push("--etcd-endpoints", this.etcd.endpoints);
         } else {
-            world.toEtcd = await Passage.to(this.etcd.members[0].port);
-            world.fromPeers = await Passage.to(peerPort);
-            world.flags.push("--etcd-endpoints", `http://127.0.0.1:${world.toEtcd.port}`, "--peer-address", `127.0.0.1:${world.fromPeers.port}`);
+            const toEtcd = await Promise.all(this.etcd.members.map(({ port }) => Passage.to(port)));
+            const fromPeers = await Passage.to(peerPort);
+            world.passages = [...toEtcd, fromPeers]; // the ways on which it learns of the others
+            world.flags.push("--etcd-endpoints", toEtcd.map(({ port }) => `http://127.0.0.1:${port}`).join(" "), "--peer-address", `127.0.0.1:${fromPeers.port}`);
         }
         return world;
     }
 
     async #decoded(prefix) {
-        return (await this.etcd.list(`weft/${prefix}`)).map(({ value }) => decode(value));
+        // Members that have just lost their leader refuse for a moment.
+        const items = await until("etcd says who leads", () => this.etcd.list(`weft/${prefix}`).catch(() => null));
+        return items.map(({ value }) => decode(value));
     }
 
     /** Makes `{range, epoch, primary, inSync, learners}`, where nodes are worlds, of a record of a range. */
@@ -76,6 +86,12 @@ export class ThreeNodes {
         return (await this.etcd.history("weft/ranges/")).map(({ value }) => read(decode(value)));
     }
 
+    /** The node that leads most ranges. */
+    async leader() {
+        const leads = await this.leads();
+        return this.nodes[leads.indexOf(Math.max(...leads))];
+    }
+
     /** How many ranges each node leads. */
     async leads() {
         const ranges = await this.ranges();
@@ -85,6 +101,16 @@ export class ThreeNodes {
     /** Whether every range is held by every node. */
     async isWhole() {
         return (await this.ranges()).every(({ inSync }) => inSync.length === this.nodes.length);
+    }
+
+    /** Waits until every range is held by every node. */
+    async whole(deadlineMs = 90000) {
+        await until("every range has all replicas", () => this.isWhole(), deadlineMs).catch(async (error) => {
+            const missing = (await this.ranges()).filter(({ inSync }) => inSync.length < this.nodes.length);
+            const names = (nodes) => nodes.map((node) => node?.name).join(" ");
+            const lines = missing.map(({ range, epoch, primary, inSync, learners }) => `range ${range} epoch ${epoch}: ${primary?.name} leads, in sync ${names(inSync)}, learning ${names(learners)}`);
+            throw new Error(`${error.message}\n${lines.join("\n")}`);
+        });
     }
 
     /** The node stands still; who waits for it may stop waiting: `standsStill` is rejected. */
@@ -102,7 +128,7 @@ export class ThreeNodes {
     async stop() {
         for (const world of this.nodes) if (world.node.isRunning) world.node.signal("SIGCONT");
         await Promise.all(this.nodes.filter(({ node }) => node.isRunning).map((world) => world.end()));
-        for (const world of this.nodes) for (const passage of [world.toEtcd, world.fromPeers]) passage?.close();
+        for (const world of this.nodes) for (const passage of world.passages ?? []) passage.close();
         await this.etcd.stop();
     }
 }
