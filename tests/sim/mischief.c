@@ -153,7 +153,7 @@ static void reconnect(struct world *world) {
 
 static void network_change(struct world *world) {
     struct network *network = &world->network;
-    bool is_bad = chance_below(&world->chance, 4) == 0;
+    bool is_bad = chance_below(&world->chance, 3) == 0;
     network->loss_per_mille = (unsigned)chance_below(&world->chance, is_bad ? 400 : 30);
     network->double_per_mille = (unsigned)chance_below(&world->chance, 100);
     network->late_per_mille = (unsigned)chance_below(&world->chance, is_bad ? 100 : 10);
