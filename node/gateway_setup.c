@@ -165,6 +165,7 @@ static void gateway_fill(struct server *server) {
     gateway->master = &server->folder.master;
     gateway->access_keys = (struct access_keys){.primary = settings->primary_key, .secondary = settings->secondary_key};
     gateway->core = server;
+    gateway->node_id = server->node_id;
     gateway->propose = core_loop_propose;
     gateway->notice = core_loop_notice;
     gateway->place = server->leads == NULL ? NULL : routing_place;

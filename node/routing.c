@@ -74,6 +74,7 @@ static void on_asked(void *receiver, struct parcel *parcel) {
     struct event event = {.kind = EVENT_ASK,
                           .subject = &ask->subject,
                           .body = buffer_bytes(&ask->body),
+                          .to = ask->node,
                           .reply_to = ask,
                           .worker = ask->worker,
                           .deadline_ms = ask->deadline_ms};

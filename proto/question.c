@@ -9,7 +9,7 @@ static const struct codec_field SUBJECT_FIELDS[] = {
 static const struct codec_table SUBJECT_TABLE = CODEC_TABLE(struct question_subject, SUBJECT_FIELDS);
 
 static const struct codec_field QUESTION_FIELDS[] = {
-    CODEC_MEMBER_ENUM(1, struct question, kind, QUESTION_MISSED),
+    CODEC_MEMBER_ENUM(1, struct question, kind, QUESTION_PUSHES),
     CODEC_MEMBER(2, CODEC_U32, struct question, left_ms),
     CODEC_MEMBER(3, CODEC_BYTES, struct question, call),
     CODEC_MEMBER_LIST(4, struct question, subjects, subjects_count, &SUBJECT_TABLE),
@@ -37,16 +37,17 @@ static const struct codec_field JOINED_FIELDS[] = {
 };
 static const struct codec_table JOINED_TABLE = CODEC_TABLE(struct joined_threads, JOINED_FIELDS);
 
-#define JOINED_BYTES (sizeof(struct id_hash) + sizeof(uint64_t))
-
 _Static_assert(QUESTION_SUBJECTS_MAX <= LIMIT_LIST_ITEMS_MAX, "one list holds the subjects of a question");
 
 static bool is_sound(const struct question *question) {
     if (question->kind == QUESTION_CALL)
         return bytes_is_present(question->call);
     bool is_of_view = question->kind == QUESTION_VIEWS || question->kind == QUESTION_MISSED;
-    bool is_of_one = question->kind == QUESTION_MEMBERSHIPS || question->kind == QUESTION_MISSED;
+    bool is_of_endpoint = question->kind >= QUESTION_ENDPOINT;
+    bool is_of_one = question->kind == QUESTION_MEMBERSHIPS || question->kind == QUESTION_MISSED || is_of_endpoint;
     if (is_of_one && question->subjects_count != 1)
+        return false;
+    if (is_of_endpoint && !bytes_is_present(question->call))
         return false;
     if (is_of_view && !bytes_is_present(question->user_id))
         return false;
@@ -93,12 +94,12 @@ void joined_thread_add(struct buffer *items, const struct joined_thread *joined)
 }
 
 size_t joined_threads_count(const struct joined_threads *joined) {
-    return joined->items.size / JOINED_BYTES;
+    return joined->items.size / JOINED_THREAD_BYTES;
 }
 
 struct joined_thread joined_threads_at(const struct joined_threads *joined, size_t index) {
     struct joined_thread item = {.offset = 0};
-    const uint8_t *at = joined->items.data + index * JOINED_BYTES;
+    const uint8_t *at = joined->items.data + index * JOINED_THREAD_BYTES;
     memcpy(&item.thread, at, sizeof(item.thread));
     for (size_t i = 0; i < sizeof(uint64_t); i++)
         item.offset |= (uint64_t)at[sizeof(item.thread) + i] << (8 * i);
@@ -113,5 +114,5 @@ int joined_threads_decode(struct bytes encoded, struct arena *arena, struct join
     int rc = codec_decode(&JOINED_TABLE, encoded, arena, joined);
     if (rc != STATUS_OK)
         return rc;
-    return joined->items.size % JOINED_BYTES == 0 ? STATUS_OK : STATUS_MALFORMED;
+    return joined->items.size % JOINED_THREAD_BYTES == 0 ? STATUS_OK : STATUS_MALFORMED;
 }

@@ -12,7 +12,12 @@ enum question_kind {
     QUESTION_THREADS = 3,     /* what a list of threads shows of these */
     QUESTION_VIEWS = 4,       /* in which of these threads `user_id` takes part, and how far they are */
     QUESTION_MEMBERSHIPS = 5, /* which threads the one subject, a user, has joined */
-    QUESTION_MISSED = 6       /* what `user_id` missed of the one subject, a thread, from `from_offset` on */
+    QUESTION_MISSED = 6,      /* what `user_id` missed of the one subject, a thread, from `from_offset` on */
+    /* Of endpoints of the official SDK; the one subject is the user. What is said in `call` is the gateway's
+     * (endpoint_message.h). */
+    QUESTION_ENDPOINT = 7, /* the asker holds the endpoint now: who did before? */
+    QUESTION_HANDOVER = 8, /* of the node that held it: what its client has not answered, and where its threads are */
+    QUESTION_PUSHES = 9    /* to the node that holds it: here is what its client has not answered on its old socket */
 };
 
 #define QUESTION_SUBJECTS_MAX 500 /* of one question; who has more to ask asks twice */
@@ -23,8 +28,8 @@ struct question_subject {
 
 struct question {
     enum question_kind kind;
-    uint32_t left_ms; /* how long the asker still waits */
-    struct bytes call;
+    uint32_t left_ms;  /* how long the asker still waits */
+    struct bytes call; /* and what is said of an endpoint */
     struct bytes user_id;
     uint64_t from_offset;
     struct question_subject *subjects; /* all of one range */
@@ -65,6 +70,7 @@ struct joined_threads {
     struct bytes items;   /* of joined_thread_add */
 };
 
+#define JOINED_THREAD_BYTES (sizeof(struct id_hash) + sizeof(uint64_t)) /* one item */
 void joined_thread_add(struct buffer *items, const struct joined_thread *joined);
 /* How many there are, and one of them. */
 size_t joined_threads_count(const struct joined_threads *joined);

@@ -72,7 +72,7 @@ struct event {
     size_t nodes_count;
     uint64_t from;                         /* PACKET */
     const struct packet *packet;           /* PACKET: borrowed */
-    uint64_t to;                           /* CHUNK_READ */
+    uint64_t to;                           /* CHUNK_READ; ASK: 0, or the one node to ask */
     const struct replication_chunk *chunk; /* CHUNK_READ: borrowed */
     struct interest_repeated *repeated;    /* REPEATED: borrowed; the core fills in `copies` */
 };

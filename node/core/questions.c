@@ -110,12 +110,22 @@ static int ask(struct node_core *core, const struct step *step, struct requests_
     return rc;
 }
 
+static bool is_alive(const struct node_core *core, uint64_t node) {
+    for (size_t i = 0; i < core->live_count; i++)
+        if (core->live[i] == node)
+            return true;
+    return false;
+}
+
 void questions_ask(struct node_core *core, const struct step *step, const struct event *event) {
     struct requests_question question = {.subject = *event->subject,
+                                         .node = event->to,
                                          .reply_to = event->reply_to,
                                          .worker = event->worker,
                                          .deadline_ms = step->mono_ms + event->deadline_ms};
-    int rc = ask(core, step, &question, KIND_QUESTION, event->body);
+    int rc = STATUS_SERVICE_UNAVAILABLE;
+    if (event->to == 0 || is_alive(core, event->to))
+        rc = ask(core, step, &question, KIND_QUESTION, event->body);
     if (rc == STATUS_OK)
         return;
     struct action *action = action_add(step->actions, ACTION_REPLY);

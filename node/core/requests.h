@@ -9,8 +9,8 @@
  *  serving  each request is given to the server once per life of this node, however often it comes; its reply is kept
  *           until the asker has it.
  *
- * If this node itself is the primary by now, the request is served here in the same way. Time is monotonic
- * milliseconds. Hooks must not call back. */
+ * A question may also be for one node alone, whatever it leads. If this node itself is the primary by now, the request
+ * is served here in the same way. Time is monotonic milliseconds. Hooks must not call back. */
 #include "node/core/transfer.h"
 #include "proto/ids.h"
 
@@ -46,6 +46,7 @@ struct requests_hooks {
 
 struct requests_question {
     struct id_hash subject;
+    uint64_t node;     /* 0: whoever leads the subject's range; otherwise this one and no other */
     struct bytes body; /* copied */
     void *reply_to;
     unsigned worker;

@@ -104,21 +104,26 @@ static void wait_longer(struct asked *asked, int64_t mono_ms) {
     asked->retry_ms = mono_ms + asked->backoff_ms;
 }
 
+/* 0: nobody known. */
+static uint64_t whom(const struct requests *self, const struct asked *asked) {
+    return asked->node != 0 ? asked->node : self->hooks.primary_of(self->hooks.context, &asked->subject);
+}
+
 static void ask_whom_the_map_names(struct requests *self, struct asked *asked, int64_t mono_ms) {
-    uint64_t primary = self->hooks.primary_of(self->hooks.context, &asked->subject);
-    if (primary == 0)
+    uint64_t node = whom(self, asked);
+    if (node == 0)
         wait_longer(asked, mono_ms);
     else
-        ask_at(self, asked, primary, mono_ms);
+        ask_at(self, asked, node, mono_ms);
 }
 
 /* Nothing was done there. If the map names another already, that one is asked at once, but not round and round. */
 static void refused(struct requests *self, struct asked *asked, uint64_t by, int64_t mono_ms) {
     bool is_first = asked->backoff_ms == 0;
-    uint64_t primary = self->hooks.primary_of(self->hooks.context, &asked->subject);
+    uint64_t node = whom(self, asked);
     wait_longer(asked, mono_ms);
-    if (is_first && primary != 0 && primary != by)
-        ask_at(self, asked, primary, mono_ms);
+    if (is_first && node != 0 && node != by)
+        ask_at(self, asked, node, mono_ms);
 }
 
 int requests_ask(struct requests *self, const struct requests_question *question, int64_t mono_ms) {
@@ -134,6 +139,7 @@ int requests_ask(struct requests *self, const struct requests_question *question
     asked->body = requests_copy(question->body);
     asked->body_size = question->body.size;
     asked->subject = question->subject;
+    asked->node = question->node;
     asked->reply_to = question->reply_to;
     asked->worker = question->worker;
     asked->deadline_ms = question->deadline_ms < deadline_max_ms ? question->deadline_ms : deadline_max_ms;
@@ -237,9 +243,9 @@ void asking_map_changed(struct requests *self, int64_t mono_ms) {
     for (struct asked *asked = self->asked_first; asked != NULL; asked = asked->next) {
         if (asked->state != ASKED_WAITING && asked->state != ASKED_ELSEWHERE)
             continue;
-        uint64_t primary = self->hooks.primary_of(self->hooks.context, &asked->subject);
-        if (primary != 0 && (asked->state == ASKED_WAITING || primary != asked->at))
-            ask_at(self, asked, primary, mono_ms);
+        uint64_t node = whom(self, asked);
+        if (node != 0 && (asked->state == ASKED_WAITING || node != asked->at))
+            ask_at(self, asked, node, mono_ms);
     }
 }
 

@@ -33,6 +33,7 @@ struct asked {
     uint8_t *body;
     size_t body_size;
     struct id_hash subject;
+    uint64_t node; /* 0: whoever leads the subject's range */
     void *reply_to;
     unsigned worker;
     int64_t deadline_ms;

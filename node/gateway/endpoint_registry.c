@@ -1,6 +1,7 @@
 #include "node/gateway/endpoint_registry.h"
 
 #include <pthread.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +16,8 @@ struct held_endpoint {
     struct endpoint_holder holder;
 };
 
-#define NOTES_MAX 100000 /* of each kind; beyond it the oldest are forgotten, so that nothing grows freely */
+#define PLACES_MAX 200000 /* some 20 MB; beyond it those who claimed theirs longest ago are forgotten */
+#define NOTES_MAX 100000  /* of each kind; beyond it the oldest are forgotten, so that nothing grows freely */
 
 /* A used ticket, or the allocations of an endpoint: remembered for a while. uthash walks in the order of adding, and
  * all notes of one table are kept equally long, so the oldest are always the first. */
@@ -29,6 +31,7 @@ struct note {
 struct endpoint_registry {
     pthread_mutex_t mutex;
     struct held_endpoint *held;
+    struct held_endpoint *places; /* in the order of claiming */
     struct note *tickets;
     struct note *allocations;
     uint64_t sessions;
@@ -40,6 +43,7 @@ struct endpoint_registry *endpoint_registry_new(void) {
     struct endpoint_registry *registry = calloc(1, sizeof(*registry));
     check(registry != NULL);
     check(pthread_mutex_init(&registry->mutex, NULL) == 0);
+    randombytes_buf(&registry->sessions, sizeof(registry->sessions));
     return registry;
 }
 
@@ -48,12 +52,16 @@ static void note_remove(struct note **notes, struct note *note) {
     free(note);
 }
 
+static void held_remove(struct held_endpoint **table, struct held_endpoint *held) {
+    HASH_DEL(*table, held);
+    free(held);
+}
+
 void endpoint_registry_free(struct endpoint_registry *registry) {
-    while (registry->held != NULL) {
-        struct held_endpoint *held = registry->held;
-        HASH_DEL(registry->held, held);
-        free(held);
-    }
+    while (registry->held != NULL)
+        held_remove(&registry->held, registry->held);
+    while (registry->places != NULL)
+        held_remove(&registry->places, registry->places);
     while (registry->tickets != NULL)
         note_remove(&registry->tickets, registry->tickets);
     while (registry->allocations != NULL)
@@ -62,45 +70,68 @@ void endpoint_registry_free(struct endpoint_registry *registry) {
     free(registry);
 }
 
-static struct held_endpoint *held_find(struct endpoint_registry *registry, const struct id_hash *endpoint) {
+static struct held_endpoint *held_find(struct held_endpoint *table, const struct id_hash *endpoint) {
     struct held_endpoint *held;
-    HASH_FIND(hh, registry->held, endpoint, sizeof(*endpoint), held);
+    HASH_FIND(hh, table, endpoint, sizeof(*endpoint), held);
     return held;
 }
 
-uint64_t endpoint_claim(struct endpoint_registry *registry, const struct id_hash *endpoint, unsigned worker,
-                        struct endpoint_holder *previous) {
+static struct held_endpoint *held_add(struct held_endpoint **table, const struct id_hash *endpoint) {
+    struct held_endpoint *held = calloc(1, sizeof(*held));
+    check(held != NULL);
+    held->endpoint = *endpoint;
+    HASH_ADD(hh, *table, endpoint, sizeof(held->endpoint), held);
+    return held;
+}
+
+static struct endpoint_holder holder_of(const struct held_endpoint *held) {
+    return held == NULL ? (struct endpoint_holder){0} : held->holder;
+}
+
+uint64_t endpoint_claim(struct endpoint_registry *registry, const struct id_hash *endpoint, uint64_t node,
+                        uint32_t worker, struct endpoint_holder *previous) {
     pthread_mutex_lock(&registry->mutex);
-    struct held_endpoint *held = held_find(registry, endpoint);
-    if (held == NULL) {
-        held = calloc(1, sizeof(*held));
-        check(held != NULL);
-        held->endpoint = *endpoint;
-        HASH_ADD(hh, registry->held, endpoint, sizeof(held->endpoint), held);
-    }
-    *previous = held->holder;
-    uint64_t session = ++registry->sessions;
-    held->holder = (struct endpoint_holder){.worker = worker, .session = session};
+    struct held_endpoint *held = held_find(registry->held, endpoint);
+    *previous = holder_of(held);
+    if (held == NULL)
+        held = held_add(&registry->held, endpoint);
+    if (++registry->sessions == 0)
+        registry->sessions++;
+    uint64_t session = registry->sessions;
+    held->holder = (struct endpoint_holder){.node = node, .worker = worker, .session = session};
     pthread_mutex_unlock(&registry->mutex);
     return session;
 }
 
 struct endpoint_holder endpoint_holder_find(struct endpoint_registry *registry, const struct id_hash *endpoint) {
     pthread_mutex_lock(&registry->mutex);
-    const struct held_endpoint *held = held_find(registry, endpoint);
-    struct endpoint_holder holder = held == NULL ? (struct endpoint_holder){0} : held->holder;
+    struct endpoint_holder holder = holder_of(held_find(registry->held, endpoint));
     pthread_mutex_unlock(&registry->mutex);
     return holder;
 }
 
 void endpoint_release(struct endpoint_registry *registry, const struct id_hash *endpoint, uint64_t session) {
     pthread_mutex_lock(&registry->mutex);
-    struct held_endpoint *held = held_find(registry, endpoint);
-    if (held != NULL && held->holder.session == session) {
-        HASH_DEL(registry->held, held);
-        free(held);
+    struct held_endpoint *held = held_find(registry->held, endpoint);
+    if (held != NULL && held->holder.session == session)
+        held_remove(&registry->held, held);
+    pthread_mutex_unlock(&registry->mutex);
+}
+
+struct endpoint_holder endpoint_place_claim(struct endpoint_registry *registry, const struct id_hash *endpoint,
+                                            const struct endpoint_holder *holder, bool is_renewal) {
+    pthread_mutex_lock(&registry->mutex);
+    struct held_endpoint *place = held_find(registry->places, endpoint);
+    struct endpoint_holder previous = holder_of(place);
+    if (place == NULL || !is_renewal) {
+        if (place != NULL)
+            held_remove(&registry->places, place);
+        if (HASH_COUNT(registry->places) >= PLACES_MAX)
+            held_remove(&registry->places, registry->places);
+        held_add(&registry->places, endpoint)->holder = *holder;
     }
     pthread_mutex_unlock(&registry->mutex);
+    return previous;
 }
 
 /* The note of a key, made if need be; what has become too old is removed on the way. */

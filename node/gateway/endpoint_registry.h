@@ -1,7 +1,8 @@
 #pragma once
 /* What the workers of a node have to agree on about endpoints of the official SDK, since one client's calls and sockets
- * reach any of them: who holds an endpoint, which tickets were used, how often one asks for another. Any thread. Times
- * are monotonic milliseconds. */
+ * reach any of them: who holds an endpoint, which tickets were used, how often one asks for another. And what the nodes
+ * have to agree on: which of them holds the endpoints of the users that this one leads. Any thread. Times are monotonic
+ * milliseconds. */
 #include "proto/ids.h"
 
 struct endpoint_registry;
@@ -12,16 +13,25 @@ void endpoint_registry_free(struct endpoint_registry *registry);
 /* ---- who holds an endpoint: the session of its newest socket, or what waits for its return ---- */
 
 struct endpoint_holder {
-    unsigned worker;
-    uint64_t session; /* unique in the node; 0: nobody */
+    uint64_t node;    /* 0: a node alone */
+    uint32_t worker;  /* of that node */
+    uint64_t session; /* unique in the node, its other lives included; 0: nobody */
 };
 
-/* `worker` holds the endpoint from now on, under the session number that is returned. `*previous` held it before. */
-uint64_t endpoint_claim(struct endpoint_registry *registry, const struct id_hash *endpoint, unsigned worker,
-                        struct endpoint_holder *previous);
+/* `worker` of `node`, which is this one, holds the endpoint from now on, under the session number that is returned.
+ * `*previous` held it before, of those of this node. */
+uint64_t endpoint_claim(struct endpoint_registry *registry, const struct id_hash *endpoint, uint64_t node,
+                        uint32_t worker, struct endpoint_holder *previous);
 struct endpoint_holder endpoint_holder_find(struct endpoint_registry *registry, const struct id_hash *endpoint);
 /* Nothing happens if another session holds it by now. */
 void endpoint_release(struct endpoint_registry *registry, const struct id_hash *endpoint, uint64_t session);
+
+/* ---- in a cluster: who holds the endpoints of users that this node leads ---- */
+
+/* `holder` holds the endpoint from now on; who did before is returned. A renewal says only that it still does, which
+ * counts for nothing if another one has claimed it since. */
+struct endpoint_holder endpoint_place_claim(struct endpoint_registry *registry, const struct id_hash *endpoint,
+                                            const struct endpoint_holder *holder, bool is_renewal);
 
 /* ---- tickets and the brake ---- */
 

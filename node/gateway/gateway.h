@@ -34,6 +34,7 @@ struct gateway {
     struct gateway_worker *workers;
     size_t workers_count;
     atomic_size_t connections; /* of all workers */
+    uint64_t node_id;          /* as the other nodes know this one; 0: there are none */
     void *core;                /* for the callbacks; any thread may call them */
     /* Takes the entry; its answer comes to the worker named in it. STATUS_SHUTTING_DOWN: not taken, still yours. */
     int (*propose)(void *core, struct entry *entry);
@@ -89,6 +90,7 @@ struct reply {
 struct gateway_ask {
     struct parcel parcel;
     struct id_hash subject;
+    uint64_t node;        /* 0: whoever leads the subject's range is asked; otherwise this node, whatever it leads */
     struct buffer body;   /* proto/question.h */
     uint32_t deadline_ms; /* from now on; the answer comes until then, whatever it is */
     unsigned worker;

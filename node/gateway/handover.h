@@ -1,10 +1,13 @@
 #pragma once
 /* How an endpoint of the official SDK moves from an old session to the one of its newest socket, which may be on
- * another worker: what the client has not answered, and where each thread was left. The offsets make it exact: whatever
- * the old session did not see is told from the store. */
+ * another worker or another node: what the client has not answered, and where each thread was left. The offsets make it
+ * exact: whatever the old session did not see is told from the store.
+ *
+ *   newest session ─ endpoint_claim.h: who held it? ─▶ handover_ask ─▶ old session ─ handover_give ─▶ newest session */
 #include "node/gateway/endpoint_buffer.h"
 #include "node/gateway/endpoint_registry.h"
 #include "node/gateway/listening.h"
+#include "proto/question.h"
 
 struct handover {
     struct parcel parcel;
@@ -15,10 +18,12 @@ struct handover {
     struct endpoint_buffer pushes;
     struct listening_position *positions;
     size_t positions_count;
-    bool is_found; /* the giver was still there */
+    bool is_found;    /* the giver was still there */
+    void *asked_from; /* the question of another node, answered by handover_give; NULL: none */
+    void (*on_given)(void *asked_from, struct bytes encoded);
 };
 
-/* Asks `giver` to hand over to `taker`; its answer comes to trouter_handover_take, always. */
+/* Asks `giver` to hand over to `taker`, which is on this node; its answer comes to trouter_handover_take, always. */
 void handover_ask(struct gateway *gateway, const struct id_hash *user, const struct endpoint_holder *giver,
                   const struct endpoint_holder *taker);
 
@@ -32,3 +37,12 @@ void handover_free(struct handover *handover);
 /* Pushes that an old socket left behind, for whoever holds the endpoint now. Takes the pushes. */
 void handover_leave(struct gateway *gateway, const struct id_hash *user, const struct endpoint_holder *taker,
                     struct endpoint_buffer *pushes);
+
+/* ---- what other nodes ask, for serve.c ---- */
+
+/* QUESTION_HANDOVER. on_given is called exactly once, on a worker's thread; the answer is borrowed until return.
+ * STATUS_MALFORMED: it is not called. */
+int handover_serve(struct gateway *gateway, const struct question *question, void *asked_from,
+                   void (*on_given)(void *asked_from, struct bytes encoded));
+/* QUESTION_PUSHES. STATUS_MALFORMED. */
+int handover_pushes_serve(struct gateway *gateway, const struct question *question);

@@ -270,8 +270,11 @@ static void word_post(struct gateway_worker *worker, const struct id_hash *subje
 static void on_look(void *receiver, struct parcel *parcel) {
     struct word_parcel *word = (struct word_parcel *)parcel;
     struct session *session = session_table_find(gateway_worker_of(receiver)->sessions, &word->subject);
-    for (; session != NULL; session = session->next)
+    for (; session != NULL; session = session->next) {
+        if (session->kind->on_look != NULL)
+            session->kind->on_look(session);
         look(session);
+    }
     free(word);
 }
 

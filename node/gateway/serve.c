@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "node/gateway/authentication.h"
+#include "node/gateway/endpoint_claim.h"
+#include "node/gateway/handover.h"
 #include "node/gateway/looking.h"
 #include "node/gateway/missed.h"
 #include "proto/check.h"
@@ -173,7 +175,58 @@ static void missed_serve(struct gateway_worker *worker, struct serving *self, st
     buffer_close(&encoded);
 }
 
+/* ---- endpoints of the official SDK ---- */
+
+static void claim_serve(struct gateway_worker *worker, struct serving *self, const struct question *question) {
+    struct buffer answer;
+    int rc = STATUS_NOT_PRIMARY;
+    buffer_init(&answer);
+    if (are_here(worker->gateway, question))
+        rc = endpoint_claim_serve(worker->gateway, question, &answer);
+    serving_end(self, rc, buffer_bytes(&answer));
+    buffer_close(&answer);
+}
+
+static void on_handover_given(void *asked_from, struct bytes encoded) {
+    serving_end(asked_from, STATUS_OK, encoded);
+}
+
+static void take_over_serve(struct gateway_worker *worker, struct serving *self, const struct question *question) {
+    int rc = handover_serve(worker->gateway, question, self, on_handover_given);
+    if (rc != STATUS_OK)
+        serving_end(self, rc, BYTES_ABSENT);
+}
+
 /* ---- all of them ---- */
+
+static void question_serve(struct gateway_worker *worker, struct serving *self, struct arena *arena,
+                           const struct question *question) {
+    switch (question->kind) {
+    case QUESTION_CALL:
+        call_serve(worker, self, question);
+        break;
+    case QUESTION_MEMBERSHIPS:
+        memberships_serve(worker, self, arena, question);
+        break;
+    case QUESTION_MISSED:
+        missed_serve(worker, self, arena, question);
+        break;
+    case QUESTION_ENDPOINT:
+        claim_serve(worker, self, question);
+        break;
+    case QUESTION_HANDOVER:
+        take_over_serve(worker, self, question);
+        break;
+    case QUESTION_PUSHES:
+        serving_end(self, handover_pushes_serve(worker->gateway, question), BYTES_ABSENT);
+        break;
+    case QUESTION_USERS:
+    case QUESTION_THREADS:
+    case QUESTION_VIEWS:
+        facts_serve(worker, self, arena, question);
+        break;
+    }
+}
 
 static void on_question(void *receiver, struct parcel *parcel) {
     struct gateway_worker *worker = gateway_worker_of(receiver);
@@ -184,14 +237,8 @@ static void on_question(void *receiver, struct parcel *parcel) {
     int rc = question_decode(buffer_bytes(&self->body), &arena, &question);
     if (rc != STATUS_OK)
         serving_end(self, rc, BYTES_ABSENT);
-    else if (question.kind == QUESTION_CALL)
-        call_serve(worker, self, &question);
-    else if (question.kind == QUESTION_MEMBERSHIPS)
-        memberships_serve(worker, self, &arena, &question);
-    else if (question.kind == QUESTION_MISSED)
-        missed_serve(worker, self, &arena, &question);
     else
-        facts_serve(worker, self, &arena, &question);
+        question_serve(worker, self, &arena, &question);
     arena_close(&arena);
 }
 

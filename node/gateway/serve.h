@@ -4,7 +4,7 @@
 #include "node/gateway/gateway.h"
 
 /* 0 with a reply, or the reason why there is none; STATUS_NOT_PRIMARY: this node does not lead the range, or stops; ask
- * another one. On the worker's thread; the reply is borrowed until return. */
+ * another one. On a worker's thread; the reply is borrowed until return. */
 typedef void (*gateway_served)(void *context, int rc, struct bytes reply);
 
 /* Any thread. `body` is taken: the buffer is empty afterwards. on_done is called exactly once, later.

@@ -43,6 +43,8 @@ struct session_kind {
     /* In a cluster, once: whatever anybody sends from now on to its user's threads comes here; or why some of it may
      * not yet. May be NULL. */
     void (*on_listening)(struct session *session, int rc);
+    /* In a cluster, when another node may lead its user, whose threads are looked for again. May be NULL. */
+    void (*on_look)(struct session *session);
     /* token_expires_s or is_revoked has changed. */
     void (*on_token_changed)(struct session *session);
     /* The node is going away: move elsewhere within `after_ms`. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "node/gateway/endpoint_claim.h"
 #include "node/gateway/looking.h"
 #include "node/gateway/websocket.h"
 #include "node/log.h"
@@ -34,8 +35,9 @@ struct trouter_session {
     struct id_hash endpoint;
     struct shared_bytes *recipient;
     struct endpoint_buffer buffer;
-    uint64_t push_id;           /* of the last push on this socket */
-    struct handover *successor; /* a newer socket asked before our own hand-over arrived */
+    uint64_t push_id;             /* of the last push on this socket */
+    struct handover *successor;   /* a newer socket asked before our own hand-over arrived */
+    struct endpoint_holder taker; /* SUPERSEDED: of the newer socket */
     struct wheel_timer timer;
     uint64_t heartbeat_ms; /* when the next of each is due, monotonic */
     uint64_t reconnect_ms;
@@ -43,6 +45,7 @@ struct trouter_session {
 };
 
 static const struct session_kind trouter_kind;
+static void trouter_on_look(struct session *session);
 
 static struct worker *worker_of(const struct trouter_session *self) {
     return self->session.worker->worker;
@@ -272,6 +275,7 @@ bool trouter_handover_give(struct gateway_worker *worker, struct handover *hando
         return true;
     }
     handover->is_found = true;
+    self->taker = handover->taker;
     handover_positions_take(handover, &self->session);
     if (!is_old_socket_alive(self))
         endpoint_buffer_move(&handover->pushes, &self->buffer);
@@ -314,6 +318,8 @@ void trouter_handover_take(struct gateway_worker *worker, struct handover *hando
 
 void trouter_left_pushes_take(struct gateway_worker *worker, struct handover *handover) {
     struct trouter_session *self = session_find(worker, &handover->user, handover->taker.session);
+    if (self != NULL && self->state == TROUTER_SUPERSEDED)
+        handover_leave(worker->gateway, &handover->user, &self->taker, &handover->pushes);
     if (self == NULL || self->state > TROUTER_LIVE)
         return;
     endpoint_buffer_move(&self->buffer, &handover->pushes);
@@ -324,7 +330,9 @@ void trouter_left_pushes_take(struct gateway_worker *worker, struct handover *ha
 /* What a moving client left unanswered on its old socket goes to its new one. */
 static void pushes_leave(struct trouter_session *self) {
     struct endpoint_holder holder = endpoint_holder_find(gateway_of(self)->endpoints, &self->endpoint);
-    if (self->buffer.count > 0 && holder.session != 0 && holder.session != self->number)
+    if (holder.session == 0 || holder.session == self->number)
+        holder = self->taker; /* on another node */
+    if (self->buffer.count > 0)
         handover_leave(gateway_of(self), session_user_hash(&self->session), &holder, &self->buffer);
 }
 
@@ -396,6 +404,7 @@ static void trouter_free(struct session *session) {
 static const struct session_kind trouter_kind = {.tell = trouter_tell,
                                                  .catch_up = trouter_catch_up,
                                                  .on_listening = trouter_on_listening,
+                                                 .on_look = trouter_on_look,
                                                  .on_token_changed = trouter_on_token_changed,
                                                  .on_drain = trouter_on_drain,
                                                  .free = trouter_free};
@@ -422,18 +431,48 @@ static void clocks_start(struct trouter_session *self) {
     timer_arm(self);
 }
 
+static struct endpoint_holder holder_of(const struct trouter_session *self) {
+    return (struct endpoint_holder){
+        .node = gateway_of(self)->node_id, .worker = worker_of(self)->index, .session = self->number};
+}
+
+static void endpoint_take_from(struct trouter_session *self, const struct endpoint_holder *previous) {
+    struct endpoint_holder taker = holder_of(self);
+    if (previous->session == 0) {
+        start_live(self, NULL);
+        successor_serve(self);
+        return;
+    }
+    handover_ask(gateway_of(self), session_user_hash(&self->session), previous, &taker);
+}
+
+void trouter_claimed(struct gateway_worker *worker, const struct id_hash *user, const struct endpoint_holder *holder,
+                     const struct endpoint_holder *previous) {
+    struct trouter_session *self = session_find(worker, user, holder->session);
+    if (self != NULL && self->state == TROUTER_WAITING)
+        endpoint_take_from(self, previous);
+}
+
+/* The node that leads the user now has to learn it. */
+static void trouter_on_look(struct session *session) {
+    struct trouter_session *self = (struct trouter_session *)session;
+    struct endpoint_holder holder = holder_of(self);
+    if (self->state == TROUTER_LIVE)
+        endpoint_claim_renew(session->worker, session_user_hash(session), &self->endpoint, &holder);
+}
+
 static void endpoint_take(struct trouter_session *self) {
     struct endpoint_holder previous;
     struct gateway *gateway = gateway_of(self);
     unsigned worker = worker_of(self)->index;
-    self->number = endpoint_claim(gateway->endpoints, &self->endpoint, worker, &previous);
-    if (previous.session == 0) {
-        start_live(self, NULL);
-        return;
-    }
-    struct endpoint_holder taker = {.worker = worker, .session = self->number};
+    self->number = endpoint_claim(gateway->endpoints, &self->endpoint, gateway->node_id, worker, &previous);
     self->session.is_deaf = true;
-    handover_ask(gateway, session_user_hash(&self->session), &previous, &taker);
+    struct endpoint_holder holder = holder_of(self);
+    if (is_in_cluster(self))
+        endpoint_claim_ask(self->session.worker, session_user_hash(&self->session), &self->endpoint, &holder,
+                           &previous);
+    else
+        endpoint_take_from(self, &previous);
 }
 
 static struct trouter_session *trouter_session_new(struct gateway_worker *worker,

@@ -17,6 +17,10 @@ void trouter_session_open(struct gateway_worker *worker, struct http_call *call,
 /* What an endpoint is called among the workers of a node. */
 struct id_hash trouter_endpoint_hash(const struct gateway *gateway, struct bytes user_id, struct bytes endpoint_id);
 
+/* For endpoint_claim.c: who held the endpoint of the session `holder` before it; session 0: nobody. */
+void trouter_claimed(struct gateway_worker *worker, const struct id_hash *user, const struct endpoint_holder *holder,
+                     const struct endpoint_holder *previous);
+
 /* For handover.c. True: the session that is asked keeps the hand-over, because it waits for one itself. Otherwise it
  * is filled. */
 bool trouter_handover_give(struct gateway_worker *worker, struct handover *handover);

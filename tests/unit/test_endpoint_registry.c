@@ -28,9 +28,9 @@ static const struct id_hash TABLET = {{2}};
 static void the_newest_socket_holds_the_endpoint(void **state) {
     (void)state;
     struct endpoint_holder previous;
-    uint64_t first = endpoint_claim(registry, &PHONE, 0, &previous);
+    uint64_t first = endpoint_claim(registry, &PHONE, 0, 0, &previous);
     assert_int_equal(previous.session, 0);
-    uint64_t second = endpoint_claim(registry, &PHONE, 1, &previous);
+    uint64_t second = endpoint_claim(registry, &PHONE, 0, 1, &previous);
     assert_int_equal(previous.session, first);
     assert_int_equal(previous.worker, 0);
     assert_int_not_equal(second, first);
@@ -42,16 +42,16 @@ static void the_newest_socket_holds_the_endpoint(void **state) {
 static void endpoints_do_not_mix(void **state) {
     (void)state;
     struct endpoint_holder previous;
-    endpoint_claim(registry, &PHONE, 0, &previous);
-    endpoint_claim(registry, &TABLET, 0, &previous);
+    endpoint_claim(registry, &PHONE, 0, 0, &previous);
+    endpoint_claim(registry, &TABLET, 0, 0, &previous);
     assert_int_equal(previous.session, 0);
 }
 
 static void only_the_holder_releases(void **state) {
     (void)state;
     struct endpoint_holder previous;
-    uint64_t first = endpoint_claim(registry, &PHONE, 0, &previous);
-    uint64_t second = endpoint_claim(registry, &PHONE, 1, &previous);
+    uint64_t first = endpoint_claim(registry, &PHONE, 0, 0, &previous);
+    uint64_t second = endpoint_claim(registry, &PHONE, 0, 1, &previous);
     endpoint_release(registry, &PHONE, first);
     assert_int_equal(endpoint_holder_find(registry, &PHONE).session, second);
     endpoint_release(registry, &PHONE, second);

@@ -1,0 +1,26 @@
+#pragma once
+/* What nodes say to each other about an endpoint of the official SDK (proto/question.h): one form for all of it, and
+ * each question and answer uses what it needs. MessagePack. */
+#include "node/gateway/endpoint_registry.h"
+#include "proto/arena.h"
+#include "proto/buffer.h"
+
+struct endpoint_message_push {
+    struct bytes before; /* a push as endpoint_buffer.h keeps it */
+    struct bytes after;
+};
+
+struct endpoint_message {
+    struct id_hash endpoint;
+    struct endpoint_holder giver; /* who held it; as an answer: session 0 if nobody did */
+    struct endpoint_holder taker; /* who holds it now */
+    bool is_renewal;
+    bool is_found;                        /* the giver was still there */
+    struct endpoint_message_push *pushes; /* oldest first, at most LIMIT_SESSION_UNANSWERED_MAX */
+    size_t pushes_count;
+    struct bytes positions; /* of threads and the offsets that come next there, as joined_thread_add writes them */
+};
+
+void endpoint_message_encode(const struct endpoint_message *message, struct buffer *out);
+/* STATUS_MALFORMED. Everything is borrowed from `encoded` and the arena. */
+int endpoint_message_decode(struct bytes encoded, struct arena *arena, struct endpoint_message *message);
