@@ -138,7 +138,8 @@ static inline bool two_is_misdirected(struct two_gateways *all) {
 
 static inline void two_carry(struct carried *carried) {
     struct two_gateways *all = carried->all;
-    unsigned leader = two_leader_of(all, &carried->ask->subject);
+    uint64_t node = carried->ask->node;
+    unsigned leader = node == 0 ? two_leader_of(all, &carried->ask->subject) : (unsigned)node - 1;
     struct buffer copy;
     if (leader == NOBODY) {
         two_park(carried);
@@ -394,6 +395,7 @@ static inline void two_node_open(struct two_gateways *all, unsigned index) {
                                      .access_keys = {.primary = node->settings.primary_key},
                                      .workers = &node->gateway_worker,
                                      .workers_count = 1,
+                                     .node_id = index + 1,
                                      .core = node,
                                      .propose = two_propose,
                                      .notice = two_notice,

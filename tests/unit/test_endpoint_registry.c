@@ -91,6 +91,38 @@ static void what_is_remembered_is_bounded(void **state) {
     assert_true(ticket_use(registry, nonce, 0, 30000));
 }
 
+static void the_node_that_leads_a_user_knows_who_held_her_endpoint_before(void **state) {
+    (void)state;
+    const struct endpoint_holder here = {.node = 1, .worker = 2, .session = 3};
+    const struct endpoint_holder there = {.node = 2, .worker = 1, .session = 3};
+    assert_int_equal(endpoint_place_claim(registry, &PHONE, &here, false).session, 0);
+    assert_int_equal(endpoint_place_claim(registry, &TABLET, &there, false).session, 0);
+    struct endpoint_holder previous = endpoint_place_claim(registry, &PHONE, &there, false);
+    assert_int_equal(previous.node, here.node);
+    assert_int_equal(previous.worker, here.worker);
+    assert_int_equal(previous.session, here.session);
+    assert_int_equal(endpoint_place_claim(registry, &PHONE, &here, false).node, 2);
+}
+
+static void saying_again_who_holds_an_endpoint_takes_it_from_nobody(void **state) {
+    (void)state;
+    const struct endpoint_holder older = {.node = 1, .session = 3};
+    const struct endpoint_holder newer = {.node = 2, .session = 4};
+    assert_int_equal(endpoint_place_claim(registry, &PHONE, &older, true).session, 0);
+    assert_int_equal(endpoint_place_claim(registry, &PHONE, &newer, false).session, 3);
+    assert_int_equal(endpoint_place_claim(registry, &PHONE, &older, true).session, 4);
+    assert_int_equal(endpoint_place_claim(registry, &PHONE, &older, false).session, 4);
+}
+
+static void of_two_lives_of_a_node_no_session_has_the_same_number(void **state) {
+    (void)state;
+    struct endpoint_holder previous;
+    struct endpoint_registry *other = endpoint_registry_new();
+    assert_int_not_equal(endpoint_claim(registry, &PHONE, 0, 0, &previous),
+                         endpoint_claim(other, &PHONE, 0, 0, &previous));
+    endpoint_registry_free(other);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -100,6 +132,9 @@ int main(void) {
         TEST(a_ticket_is_used_once_and_forgotten_when_it_is_too_old_anyway),
         TEST(whoever_allocates_too_often_is_braked_for_a_while),
         TEST(what_is_remembered_is_bounded),
+        TEST(the_node_that_leads_a_user_knows_who_held_her_endpoint_before),
+        TEST(saying_again_who_holds_an_endpoint_takes_it_from_nobody),
+        TEST(of_two_lives_of_a_node_no_session_has_the_same_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

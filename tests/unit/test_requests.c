@@ -164,7 +164,8 @@ static int tear_down(void **state) {
     return 0;
 }
 
-static struct question *ask(uint64_t node, size_t body_size, size_t reply_size, int64_t time_ms) {
+/* `of` 0: of the primary. */
+static struct question *ask_of(uint64_t node, uint64_t of, size_t body_size, size_t reply_size, int64_t time_ms) {
     check(questions_count < QUESTIONS_MAX);
     struct question *question = &questions[questions_count];
     *question = (struct question){.asked_by = node,
@@ -174,6 +175,7 @@ static struct question *ask(uint64_t node, size_t body_size, size_t reply_size, 
                                   .reply_size = reply_size};
     uint8_t *body = body_make(questions_count++, nodes[node].start, body_size);
     struct requests_question asked = {.subject = {{1}},
+                                      .node = of,
                                       .body = bytes_of(body, body_size),
                                       .reply_to = question,
                                       .worker = 7,
@@ -181,6 +183,10 @@ static struct question *ask(uint64_t node, size_t body_size, size_t reply_size, 
     assert_int_equal(requests_ask(nodes[node].requests, &asked, now_ms), STATUS_OK);
     free(body);
     return question;
+}
+
+static struct question *ask(uint64_t node, size_t body_size, size_t reply_size, int64_t time_ms) {
+    return ask_of(node, 0, body_size, reply_size, time_ms);
 }
 
 static void call_finish(struct node *node, size_t i) {
@@ -261,6 +267,22 @@ static void a_request_of_the_primary_is_served_here(void **state) {
     assert_int_equal(question->answers, 1);
     assert_true(question->is_right);
     assert_int_equal(network.sent, 0);
+}
+
+static void a_request_for_one_node_goes_there_whoever_leads(void **state) {
+    (void)state;
+    leader = 3; /* only there it is done */
+    struct question *question = ask_of(1, 3, 16, 16, 2000);
+    map_set(2);
+    pass(200);
+    map_set(1);
+    pass(200);
+    map_set(3);
+    pass(1000);
+    assert_int_equal(nodes[1].served, 0);
+    assert_int_equal(nodes[2].served, 0);
+    assert_int_equal(question->answers, 1);
+    assert_true(question->is_right);
 }
 
 static void without_a_reply_the_deadline_answers(void **state) {
@@ -614,6 +636,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         NETWORKED(a_request_is_answered_by_the_primary),
         NETWORKED(a_request_of_the_primary_is_served_here),
+        NETWORKED(a_request_for_one_node_goes_there_whoever_leads),
         NETWORKED(without_a_reply_the_deadline_answers),
         NETWORKED(a_repeated_request_gets_the_same_reply_and_is_served_once),
         NETWORKED(a_request_that_was_answered_is_not_served_when_it_comes_late),
