@@ -155,6 +155,21 @@ static void actor_tell(struct change_walk *walk, struct change *change) {
     change->actor_share_history_ms = row.participant.share_history_ms;
 }
 
+/* The system message has no metadata (contract 5), the event has those of the participants. */
+static void added_tell(struct change_walk *walk, struct change *change) {
+    const struct participants *named = &change->message.participants;
+    struct participant_row row;
+    change->kind = CHANGE_PARTICIPANTS_ADDED;
+    change->participants.items = ARENA_NEW_ARRAY(walk->view->store.arena, struct participant, named->count);
+    change->participants.count = named->count;
+    for (size_t i = 0; i < named->count; i++) {
+        struct id_hash user = id_hash_make(walk->hash_key, named->items[i].user_id);
+        change->participants.items[i] = named->items[i];
+        if (thread_participant_get(&walk->view->store, &user, &row) == STATUS_OK)
+            change->participants.items[i].metadata = row.participant.metadata;
+    }
+}
+
 static bool change_visit(void *context, uint64_t offset, const struct change_row *row) {
     struct change_walk *walk = context;
     struct thread_view *view = walk->view;
@@ -197,10 +212,9 @@ static bool change_visit(void *context, uint64_t offset, const struct change_row
             return false;
         break;
     case MESSAGE_PARTICIPANT_ADDED:
-        change->kind = CHANGE_PARTICIPANTS_ADDED;
-        change->participants = row->message.participants;
         if (row->message.sequence == 1)
             return true; /* told with the creation at the next offset */
+        added_tell(walk, change);
         break;
     case MESSAGE_PARTICIPANT_REMOVED:
         change->kind = CHANGE_PARTICIPANTS_REMOVED;

@@ -523,6 +523,8 @@ weft("both formats tell the same", async () => {
     const msgpack = await session("msgpack", other);
     const thread = await newThread(creator, [other]);
     const id = await newMessage(creator, thread, NASTY, { metadata: { a: NASTY } });
+    // Whoever learns of a message after its change is told of the changed one alone.
+    for (const opened of [json, msgpack]) await opened.next("message");
     await send(creator, "PATCH", `${threadPath(thread)}/messages/${id}`, { content: "x" });
     // What passes, like typing, is heard only by sessions that have heard of the thread.
     for (const opened of [json, msgpack]) await opened.next("messageEdited");

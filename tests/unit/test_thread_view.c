@@ -294,6 +294,27 @@ static void a_replay_hides_what_the_page_hides(void **state) {
     expect_changes(CAROL, 1, 100, true, 2, seen);
 }
 
+static void a_replay_tells_the_metadata_of_who_was_added(void **state) {
+    (void)state;
+    struct metadata_pair pair = {BYTES_LITERAL("k"), BYTES_LITERAL("v")};
+    struct command command = command_of(COMMAND_PARTICIPANTS_ADD, ALICE);
+    struct change *changes;
+    size_t count;
+    bool is_complete;
+    command.participants = one(CAROL, 0);
+    command.participants.items[0].metadata = (struct metadata){.pairs = &pair, .count = 1, .is_present = true};
+    assert_int_equal(fixture_apply(&fixture, &command), STATUS_OK);
+    struct change told = fixture.outcome.changes->change;
+    assert_int_equal(view_open(ALICE), STATUS_OK);
+    assert_int_equal(thread_view_changes(&view, told.offset, 1, &changes, &count, &is_complete), STATUS_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(changes[0].message.participants.items[0].metadata.count, 0);
+    assert_int_equal(changes[0].participants.count, told.participants.count);
+    assert_int_equal(changes[0].participants.items[0].metadata.count, 1);
+    assert_true(bytes_equal_text(changes[0].participants.items[0].metadata.pairs[0].value, "v"));
+    view_close();
+}
+
 static void a_deleted_thread_is_told_by_the_change_that_ended_it(void **state) {
     struct change change;
     struct id_hash thread = fixture_hash(&fixture, THREAD);
@@ -361,6 +382,7 @@ int main(void) {
         VIEW(only_active_participants_are_listed_in_join_order),
         VIEW(a_replay_tells_what_happened_after_an_offset),
         VIEW(a_replay_hides_what_the_page_hides),
+        VIEW(a_replay_tells_the_metadata_of_who_was_added),
         VIEW(a_deleted_thread_is_told_by_the_change_that_ended_it),
         VIEW(a_damaged_row_is_named_and_nothing_of_it_given_out),
     };
