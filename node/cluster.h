@@ -27,7 +27,7 @@ int cluster_node_id(const struct config *config, uint64_t *id, const char **reas
  * STATUS_CONFLICT, STATUS_SERVICE_UNAVAILABLE; errors have been logged. */
 int cluster_open(const struct cluster_options *options, struct cluster **cluster);
 
-/* ACTION_SEND, ACTION_SWAP, ACTION_READ_OUTBOX, ACTION_READ_CHUNK. */
+/* ACTION_SEND, ACTION_SWAP, ACTION_READ_OUTBOX, ACTION_READ_CHUNK, ACTION_REPEAT. */
 void cluster_perform(struct cluster *cluster, const struct action *action);
 
 /* Of all links together; numbers only rise, but for `peers_up`. */

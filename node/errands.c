@@ -35,15 +35,22 @@ struct reading {
     struct snapshot *snapshot;
 };
 
-struct errands {
-    struct errands_options options;
+/* One thread, and what it has still to do. */
+struct errand_queue {
+    struct errands *errands;
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t wakeup;
     struct errand *first;
     struct errand **end;
     bool is_stopping;
-    struct reading *readings; /* the thread's */
+};
+
+struct errands {
+    struct errands_options options;
+    struct errand_queue swaps;
+    struct errand_queue reads;
+    struct reading *readings; /* of the thread that reads */
 };
 
 void range_name_format(uint32_t range, char name[RANGE_NAME_BYTES]) {
@@ -205,7 +212,7 @@ static void repeat_do(struct errands *self, struct errand *errand) {
     errand->event = (struct event){.kind = EVENT_REPEATED, .repeated = repeated};
 }
 
-/* ---- the thread ---- */
+/* ---- the threads ---- */
 
 /* `struct errands` may be gone by then. */
 static void on_delivered(void *receiver, struct parcel *parcel) {
@@ -230,7 +237,7 @@ static void errand_do(struct errands *self, struct errand *errand) {
         errand_free(errand);
 }
 
-static struct errand *errand_take(struct errands *self) {
+static struct errand *errand_take(struct errand_queue *self) {
     pthread_mutex_lock(&self->mutex);
     while (self->first == NULL && !self->is_stopping)
         pthread_cond_wait(&self->wakeup, &self->mutex);
@@ -245,28 +252,65 @@ static struct errand *errand_take(struct errands *self) {
 }
 
 static void *run(void *argument) {
-    struct errands *self = argument;
+    struct errand_queue *self = argument;
     struct errand *errand;
     while ((errand = errand_take(self)) != NULL)
-        errand_do(self, errand);
+        errand_do(self->errands, errand);
     return NULL;
+}
+
+static int queue_start(struct errands *errands, struct errand_queue *self) {
+    self->errands = errands;
+    self->end = &self->first;
+    pthread_mutex_init(&self->mutex, NULL);
+    pthread_cond_init(&self->wakeup, NULL);
+    if (pthread_create(&self->thread, NULL, run, self) == 0)
+        return STATUS_OK;
+    pthread_cond_destroy(&self->wakeup);
+    pthread_mutex_destroy(&self->mutex);
+    return STATUS_INTERNAL_ERROR;
+}
+
+static void queue_add(struct errand_queue *self, struct errand *errand) {
+    pthread_mutex_lock(&self->mutex);
+    *self->end = errand;
+    self->end = &errand->next;
+    pthread_cond_signal(&self->wakeup);
+    pthread_mutex_unlock(&self->mutex);
+}
+
+static void queue_stop(struct errand_queue *self) {
+    pthread_mutex_lock(&self->mutex);
+    self->is_stopping = true;
+    pthread_cond_signal(&self->wakeup);
+    pthread_mutex_unlock(&self->mutex);
+    pthread_join(self->thread, NULL);
+    for (struct errand *errand = self->first, *next; errand != NULL; errand = next) {
+        next = errand->next;
+        errand_free(errand);
+    }
+    pthread_cond_destroy(&self->wakeup);
+    pthread_mutex_destroy(&self->mutex);
 }
 
 int errands_start(const struct errands_options *options, struct errands **out) {
     struct errands *self = calloc(1, sizeof(*self));
     check(self != NULL);
     self->options = *options;
-    self->end = &self->first;
-    pthread_mutex_init(&self->mutex, NULL);
-    pthread_cond_init(&self->wakeup, NULL);
-    if (pthread_create(&self->thread, NULL, run, self) != 0) {
-        pthread_cond_destroy(&self->wakeup);
-        pthread_mutex_destroy(&self->mutex);
-        free(self);
-        return STATUS_INTERNAL_ERROR;
-    }
+    int rc = queue_start(self, &self->swaps);
+    if (rc != STATUS_OK)
+        goto free_errands;
+    rc = queue_start(self, &self->reads);
+    if (rc != STATUS_OK)
+        goto stop_swaps;
     *out = self;
     return STATUS_OK;
+
+stop_swaps:
+    queue_stop(&self->swaps);
+free_errands:
+    free(self);
+    return rc;
 }
 
 void errands_run(struct errands *self, const struct action *action) {
@@ -277,28 +321,15 @@ void errands_run(struct errands *self, const struct action *action) {
     errand->action = *action;
     arena_init(&errand->arena);
     buffer_init(&errand->rows);
-    pthread_mutex_lock(&self->mutex);
-    *self->end = errand;
-    self->end = &errand->next;
-    pthread_cond_signal(&self->wakeup);
-    pthread_mutex_unlock(&self->mutex);
+    queue_add(action->kind == ACTION_SWAP ? &self->swaps : &self->reads, errand);
 }
 
 void errands_stop(struct errands *self) {
-    pthread_mutex_lock(&self->mutex);
-    self->is_stopping = true;
-    pthread_cond_signal(&self->wakeup);
-    pthread_mutex_unlock(&self->mutex);
-    pthread_join(self->thread, NULL);
-    for (struct errand *errand = self->first, *next; errand != NULL; errand = next) {
-        next = errand->next;
-        errand_free(errand);
-    }
+    queue_stop(&self->swaps);
+    queue_stop(&self->reads);
     for (struct reading *reading = self->readings, *next; reading != NULL; reading = next) {
         next = reading->next;
         reading_free(reading);
     }
-    pthread_cond_destroy(&self->wakeup);
-    pthread_mutex_destroy(&self->mutex);
     free(self);
 }
