@@ -16,6 +16,7 @@
 
 #define CHANGES_PER_READ 32
 #define ASK_DEADLINE_MS 10000
+#define ASKED_AHEAD_MAX 8 /* threads whose answers, some 256 KB each at the most, may be here before their turn */
 
 /* The question to the thread's primary, in a cluster. */
 struct resume_ask {
@@ -444,6 +445,17 @@ void resume_begin(struct realtime_session *self) {
     }
 }
 
+/* Clients are told one thread after the other; their leaders are asked for several at a time. */
+static void ask_ahead(struct realtime_session *self) {
+    size_t count = 0;
+    for (struct resume_item *item = self->resume->items; item != NULL && count < ASKED_AHEAD_MAX;
+         item = item->hh.next) {
+        count++;
+        if (item->asked == NULL && !item->has_answer && missed_ask(self, item) != STATUS_OK)
+            return; /* asked when its turn comes */
+    }
+}
+
 void resume_go_on(struct realtime_session *self) {
     struct resume *resume = self->resume;
     if (self->session.is_quiet)
@@ -454,6 +466,8 @@ void resume_go_on(struct realtime_session *self) {
     if (resume != NULL && resume->items == NULL) {
         resume_free(resume);
         self->resume = NULL;
+    } else if (resume != NULL && is_in_cluster(self)) {
+        ask_ahead(self);
     }
 }
 

@@ -1,7 +1,7 @@
 #pragma once
-/* Tells a client of Weft's own real time what it missed, thread by thread, at the pace at which it reads: changes from
- * the store, the receipts, then `complete` or `gap` (proto/README.md). Meanwhile live changes of that thread are held
- * back, since the store has them too. */
+/* Tells a client of Weft's own real time what it missed, one thread after the other, at the pace at which it reads:
+ * changes from the store, the receipts, then `complete` or `gap` (proto/README.md). Meanwhile live changes of that
+ * thread are held back, since the store has them too. */
 #include "proto/ids.h"
 #include "proto/realtime.h"
 

@@ -278,6 +278,49 @@ static void a_session_is_welcomed_in_time_though_nobody_leads_its_thread_and_hea
     client_close(client);
 }
 
+static void leaders_set(unsigned leader) {
+    for (unsigned range = 0; range < RANGES; range++)
+        atomic_store(&all.leaders[range], leader);
+}
+
+#define RESUMED 20
+#define ASKED_AT_ONCE 8
+
+static void many_threads_are_asked_for_at_once_and_told_one_after_the_other(void **state) {
+    (void)state;
+    struct two_user alice = two_user(&all, 0);
+    struct two_user bob = two_user(&all, 0);
+    const char *threads[RESUMED];
+    struct buffer wanted;
+    for (size_t i = 0; i < RESUMED; i++) {
+        threads[i] = thread_new(&alice, &bob, 0);
+        message_send(&alice, threads[i], "missed");
+    }
+    struct client *client = client_open(1, &bob, "");
+    leaders_set(NOBODY);
+    buffer_init(&wanted);
+    for (size_t i = 0; i < RESUMED; i++)
+        buffer_printf(&wanted, "%s\"%s\":2", i == 0 ? "" : ",", threads[i]);
+    frame_write(client,
+                arena_printf(&all.arena, "{\"type\":\"resume\",\"threads\":{%.*s}}", BYTES_ARG(buffer_bytes(&wanted))));
+    buffer_close(&wanted);
+    two_wait_for("questions for several threads", &all.parked_count, ASKED_AT_ONCE);
+    assert_int_equal(atomic_load(&all.parked_count), ASKED_AT_ONCE);
+    leaders_set(0);
+    two_lead(&all, &alice.hash, 0);
+    for (size_t i = 0; i < RESUMED; i++) {
+        await(client, "\"missed\"");
+        await(client, "\"complete\"");
+        await(client, threads[i]);
+    }
+    for (size_t i = 0; i < RESUMED; i++) {
+        message_send(&alice, threads[i], "live");
+        await(client, "\"live\"");
+    }
+    assert_int_equal(two_count(client->text, "\"missed\""), RESUMED);
+    client_close(client);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_session_hears_of_threads_that_any_node_leads, open_both, close_both),
@@ -290,6 +333,8 @@ int main(void) {
                                         open_both, close_both),
         cmocka_unit_test_setup_teardown(a_session_is_welcomed_in_time_though_nobody_leads_its_thread_and_hears_later,
                                         open_both, close_both),
+        cmocka_unit_test_setup_teardown(many_threads_are_asked_for_at_once_and_told_one_after_the_other, open_both,
+                                        close_both),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
