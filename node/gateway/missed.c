@@ -105,6 +105,16 @@ void missed_encode(const struct missed *missed, struct buffer *out) {
     codec_encode(&MISSED_TABLE, missed, out);
 }
 
+/* What says neither that nothing may be told nor of what it tells cannot be told. */
+static bool is_sound(const struct missed *missed) {
+    if (missed->rc != STATUS_OK)
+        return missed->rc < 0 && missed->rc >= INT32_MIN;
+    return bytes_is_present(missed->thread_id);
+}
+
 int missed_decode(struct bytes encoded, struct arena *arena, struct missed *missed) {
-    return codec_decode(&MISSED_TABLE, encoded, arena, missed);
+    int rc = codec_decode(&MISSED_TABLE, encoded, arena, missed);
+    if (rc != STATUS_OK)
+        return rc;
+    return is_sound(missed) ? STATUS_OK : STATUS_MALFORMED;
 }

@@ -49,6 +49,29 @@ static void questions_come_out_as_they_went_in(void **state) {
     assert_memory_equal(back.subjects, subjects, sizeof(subjects));
 }
 
+static void questions_about_one_user_come_out_as_they_went_in(void **state) {
+    (void)state;
+    struct question_subject subjects[2] = {{{{1}}}, {{{2}}}};
+    const struct question questions[] = {
+        {.kind = QUESTION_VIEWS, .user_id = BYTES_LITERAL("u"), .subjects = subjects, .subjects_count = 2},
+        {.kind = QUESTION_MEMBERSHIPS, .subjects = subjects, .subjects_count = 1},
+        {.kind = QUESTION_MISSED,
+         .user_id = BYTES_LITERAL("u"),
+         .from_offset = UINT64_MAX,
+         .subjects = subjects,
+         .subjects_count = 1},
+    };
+    struct question back;
+    for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++) {
+        assert_int_equal(question_there_and_back(&questions[i], &back), 0);
+        assert_int_equal(back.kind, questions[i].kind);
+        assert_int_equal(back.subjects_count, questions[i].subjects_count);
+        assert_memory_equal(back.subjects, subjects, back.subjects_count * sizeof(subjects[0]));
+        assert_true(back.from_offset == questions[i].from_offset);
+        assert_true(bytes_equal(back.user_id, questions[i].user_id));
+    }
+}
+
 static void questions_about_nothing_or_too_much_are_refused(void **state) {
     (void)state;
     struct question_subject subjects[QUESTION_SUBJECTS_MAX + 1] = {{{{0}}}};
@@ -58,7 +81,11 @@ static void questions_about_nothing_or_too_much_are_refused(void **state) {
         {.kind = QUESTION_USERS},
         {.kind = QUESTION_THREADS, .call = BYTES_LITERAL("call")},
         {.kind = QUESTION_THREADS, .subjects = subjects, .subjects_count = QUESTION_SUBJECTS_MAX + 1},
-        {.kind = QUESTION_THREADS + 1, .subjects = subjects, .subjects_count = 1},
+        {.kind = QUESTION_VIEWS, .subjects = subjects, .subjects_count = 1}, /* of nobody */
+        {.kind = QUESTION_MISSED, .subjects = subjects, .subjects_count = 1},
+        {.kind = QUESTION_MISSED, .user_id = BYTES_LITERAL("u"), .subjects = subjects, .subjects_count = 2},
+        {.kind = QUESTION_MEMBERSHIPS, .subjects = subjects, .subjects_count = 2},
+        {.kind = QUESTION_MISSED + 1, .user_id = BYTES_LITERAL("u"), .subjects = subjects, .subjects_count = 1},
     };
     struct question back;
     for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++)
@@ -85,11 +112,51 @@ static void facts_come_out_as_they_went_in(void **state) {
     buffer_close(&encoded);
 }
 
+static void joined_threads_come_out_as_they_went_in(void **state) {
+    (void)state;
+    struct joined_thread threads[] = {{.thread = {{1}}, .offset = 0}, {.thread = {{2}}, .offset = UINT64_MAX}};
+    struct joined_threads joined = {.is_there = true, .valid_from_s = 5};
+    struct joined_threads back;
+    struct buffer items, encoded;
+    buffer_init(&items);
+    buffer_init(&encoded);
+    for (size_t i = 0; i < 2; i++)
+        joined_thread_add(&items, &threads[i]);
+    joined.items = buffer_bytes(&items);
+    joined_threads_encode(&joined, &encoded);
+    assert_int_equal(joined_threads_decode(buffer_bytes(&encoded), &arena, &back), 0);
+    assert_true(back.is_there);
+    assert_int_equal(back.valid_from_s, 5);
+    assert_int_equal(joined_threads_count(&back), 2);
+    for (size_t i = 0; i < 2; i++) {
+        struct joined_thread item = joined_threads_at(&back, i);
+        assert_true(id_hash_equal(&item.thread, &threads[i].thread));
+        assert_true(item.offset == threads[i].offset);
+    }
+    buffer_close(&items);
+    buffer_close(&encoded);
+}
+
+static void joined_threads_that_end_in_the_middle_of_one_are_refused(void **state) {
+    (void)state;
+    struct joined_threads joined = {.is_there = true, .items = BYTES_LITERAL("a thread without an offset")};
+    struct joined_threads back;
+    struct buffer encoded;
+    buffer_init(&encoded);
+    joined_threads_encode(&joined, &encoded);
+    assert_int_equal(joined_threads_decode(buffer_bytes(&encoded), &arena, &back), STATUS_MALFORMED);
+    buffer_close(&encoded);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(questions_come_out_as_they_went_in, open_arena, close_arena),
         cmocka_unit_test_setup_teardown(questions_about_nothing_or_too_much_are_refused, open_arena, close_arena),
+        cmocka_unit_test_setup_teardown(questions_about_one_user_come_out_as_they_went_in, open_arena, close_arena),
         cmocka_unit_test_setup_teardown(facts_come_out_as_they_went_in, open_arena, close_arena),
+        cmocka_unit_test_setup_teardown(joined_threads_come_out_as_they_went_in, open_arena, close_arena),
+        cmocka_unit_test_setup_teardown(joined_threads_that_end_in_the_middle_of_one_are_refused, open_arena,
+                                        close_arena),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
