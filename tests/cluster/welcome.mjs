@@ -48,7 +48,7 @@ async function hears(listener, wanted) {
 async function withFarNodes(body) {
     const cluster = await ThreeNodes.start();
     try {
-        await until("every range has all replicas", () => cluster.isWhole(), 60000);
+        await cluster.whole();
         for (const { fromPeers } of cluster.nodes) fromPeers.delayMs = FAR_MS;
         await body(cluster);
     } catch (error) {

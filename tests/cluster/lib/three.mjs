@@ -52,6 +52,7 @@ export class ThreeNodes {
         } else {
             const toEtcd = await Promise.all(this.etcd.members.map(({ port }) => Passage.to(port)));
             const fromPeers = await Passage.to(peerPort);
+            world.fromPeers = fromPeers;
             world.passages = [...toEtcd, fromPeers]; // the ways on which it learns of the others
             world.flags.push("--etcd-endpoints", toEtcd.map(({ port }) => `http://127.0.0.1:${port}`).join(" "), "--peer-address", `127.0.0.1:${fromPeers.port}`);
         }
