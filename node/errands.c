@@ -12,6 +12,8 @@
 #include "storage/snapshot.h"
 
 #define CHUNK_BYTES (64 * 1024)
+#define SWAP_LANES 4 /* swaps at a time: of different ranges, and each waits for etcd */
+#define LANES (SWAP_LANES + 1)
 
 struct errand {
     struct parcel parcel; /* on its way back */
@@ -35,22 +37,24 @@ struct reading {
     struct snapshot *snapshot;
 };
 
-/* One thread, and what it has still to do. */
-struct errand_queue {
+/* Errands that go one after the other on a thread of their own. */
+struct lane {
     struct errands *errands;
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t wakeup;
     struct errand *first;
     struct errand **end;
+    struct action swapping; /* the swap that is under way, if `is_swapping` */
+    bool is_swapping;
     bool is_stopping;
 };
 
 struct errands {
     struct errands_options options;
-    struct errand_queue swaps;
-    struct errand_queue reads;
-    struct reading *readings; /* of the thread that reads */
+    struct lane lanes[LANES]; /* what reads the store has the last one, so that it never waits for etcd */
+    size_t lanes_count;       /* that run */
+    struct reading *readings; /* the last lane's */
 };
 
 void range_name_format(uint32_t range, char name[RANGE_NAME_BYTES]) {
@@ -212,7 +216,7 @@ static void repeat_do(struct errands *self, struct errand *errand) {
     errand->event = (struct event){.kind = EVENT_REPEATED, .repeated = repeated};
 }
 
-/* ---- the threads ---- */
+/* ---- lanes ---- */
 
 /* `struct errands` may be gone by then. */
 static void on_delivered(void *receiver, struct parcel *parcel) {
@@ -222,95 +226,122 @@ static void on_delivered(void *receiver, struct parcel *parcel) {
     errand_free(errand);
 }
 
-static void errand_do(struct errands *self, struct errand *errand) {
-    bool has_outcome = true;
-    if (errand->action.kind == ACTION_SWAP)
+/* False: there is nothing to tell. */
+static bool errand_do(struct errands *self, struct errand *errand) {
+    switch (errand->action.kind) {
+    case ACTION_SWAP:
         swap_do(self, errand);
-    else if (errand->action.kind == ACTION_READ_OUTBOX)
+        return true;
+    case ACTION_READ_OUTBOX:
         outbox_do(self, errand);
-    else if (errand->action.kind == ACTION_REPEAT)
+        return true;
+    case ACTION_REPEAT:
         repeat_do(self, errand);
-    else
-        has_outcome = chunk_do(self, errand);
-    errand->parcel.deliver = on_delivered;
-    if (!has_outcome || mailbox_post(self->options.mailbox, &errand->parcel) != STATUS_OK)
-        errand_free(errand);
+        return true;
+    default:
+        return chunk_do(self, errand);
+    }
 }
 
-static struct errand *errand_take(struct errand_queue *self) {
-    pthread_mutex_lock(&self->mutex);
-    while (self->first == NULL && !self->is_stopping)
-        pthread_cond_wait(&self->wakeup, &self->mutex);
-    struct errand *errand = self->is_stopping ? NULL : self->first;
+static struct errand *errand_take(struct lane *lane) {
+    pthread_mutex_lock(&lane->mutex);
+    lane->is_swapping = false;
+    while (lane->first == NULL && !lane->is_stopping)
+        pthread_cond_wait(&lane->wakeup, &lane->mutex);
+    struct errand *errand = lane->is_stopping ? NULL : lane->first;
     if (errand != NULL) {
-        self->first = errand->next;
-        if (self->first == NULL)
-            self->end = &self->first;
+        lane->first = errand->next;
+        if (lane->first == NULL)
+            lane->end = &lane->first;
+        lane->is_swapping = errand->action.kind == ACTION_SWAP;
+        lane->swapping = errand->action;
     }
-    pthread_mutex_unlock(&self->mutex);
+    pthread_mutex_unlock(&lane->mutex);
     return errand;
 }
 
-static void *run(void *argument) {
-    struct errand_queue *self = argument;
+static void *lane_run(void *argument) {
+    struct lane *lane = argument;
     struct errand *errand;
-    while ((errand = errand_take(self)) != NULL)
-        errand_do(self->errands, errand);
+    while ((errand = errand_take(lane)) != NULL) {
+        bool has_outcome = errand_do(lane->errands, errand);
+        errand->parcel.deliver = on_delivered;
+        if (!has_outcome || mailbox_post(lane->errands->options.mailbox, &errand->parcel) != STATUS_OK)
+            errand_free(errand);
+    }
     return NULL;
 }
 
-static int queue_start(struct errands *errands, struct errand_queue *self) {
-    self->errands = errands;
-    self->end = &self->first;
-    pthread_mutex_init(&self->mutex, NULL);
-    pthread_cond_init(&self->wakeup, NULL);
-    if (pthread_create(&self->thread, NULL, run, self) == 0)
-        return STATUS_OK;
-    pthread_cond_destroy(&self->wakeup);
-    pthread_mutex_destroy(&self->mutex);
-    return STATUS_INTERNAL_ERROR;
+static bool is_same_swap(const struct action *a, const struct action *b) {
+    return a->version == b->version && range_record_equal(&a->record, &b->record);
 }
 
-static void queue_add(struct errand_queue *self, struct errand *errand) {
-    pthread_mutex_lock(&self->mutex);
-    *self->end = errand;
-    self->end = &errand->next;
-    pthread_cond_signal(&self->wakeup);
-    pthread_mutex_unlock(&self->mutex);
+/* The core asks again when it has waited for long. What has not begun yet need not be done twice, or for nothing. */
+static bool lane_has_swap(struct lane *lane, const struct action *action) {
+    if (lane->is_swapping && is_same_swap(&lane->swapping, action))
+        return true;
+    for (struct errand *errand = lane->first; errand != NULL; errand = errand->next)
+        if (errand->action.record.range == action->record.range) {
+            errand->action = *action;
+            return true;
+        }
+    return false;
 }
 
-static void queue_stop(struct errand_queue *self) {
-    pthread_mutex_lock(&self->mutex);
-    self->is_stopping = true;
-    pthread_cond_signal(&self->wakeup);
-    pthread_mutex_unlock(&self->mutex);
-    pthread_join(self->thread, NULL);
-    for (struct errand *errand = self->first, *next; errand != NULL; errand = next) {
+static void lane_add(struct lane *lane, struct errand *errand) {
+    pthread_mutex_lock(&lane->mutex);
+    if (errand->action.kind == ACTION_SWAP && lane_has_swap(lane, &errand->action)) {
+        errand_free(errand);
+    } else {
+        *lane->end = errand;
+        lane->end = &errand->next;
+        pthread_cond_signal(&lane->wakeup);
+    }
+    pthread_mutex_unlock(&lane->mutex);
+}
+
+static void lane_stop(struct lane *lane) {
+    pthread_mutex_lock(&lane->mutex);
+    lane->is_stopping = true;
+    pthread_cond_signal(&lane->wakeup);
+    pthread_mutex_unlock(&lane->mutex);
+}
+
+/* It has been stopped. */
+static void lane_close(struct lane *lane) {
+    pthread_join(lane->thread, NULL);
+    for (struct errand *errand = lane->first, *next; errand != NULL; errand = next) {
         next = errand->next;
         errand_free(errand);
     }
-    pthread_cond_destroy(&self->wakeup);
-    pthread_mutex_destroy(&self->mutex);
+    pthread_cond_destroy(&lane->wakeup);
+    pthread_mutex_destroy(&lane->mutex);
+}
+
+static bool lane_start(struct lane *lane, struct errands *errands) {
+    lane->errands = errands;
+    lane->end = &lane->first;
+    pthread_mutex_init(&lane->mutex, NULL);
+    pthread_cond_init(&lane->wakeup, NULL);
+    if (pthread_create(&lane->thread, NULL, lane_run, lane) == 0)
+        return true;
+    pthread_cond_destroy(&lane->wakeup);
+    pthread_mutex_destroy(&lane->mutex);
+    return false;
 }
 
 int errands_start(const struct errands_options *options, struct errands **out) {
     struct errands *self = calloc(1, sizeof(*self));
     check(self != NULL);
     self->options = *options;
-    int rc = queue_start(self, &self->swaps);
-    if (rc != STATUS_OK)
-        goto free_errands;
-    rc = queue_start(self, &self->reads);
-    if (rc != STATUS_OK)
-        goto stop_swaps;
+    while (self->lanes_count < LANES && lane_start(&self->lanes[self->lanes_count], self))
+        self->lanes_count++;
+    if (self->lanes_count < LANES) {
+        errands_stop(self);
+        return STATUS_INTERNAL_ERROR;
+    }
     *out = self;
     return STATUS_OK;
-
-stop_swaps:
-    queue_stop(&self->swaps);
-free_errands:
-    free(self);
-    return rc;
 }
 
 void errands_run(struct errands *self, const struct action *action) {
@@ -321,12 +352,14 @@ void errands_run(struct errands *self, const struct action *action) {
     errand->action = *action;
     arena_init(&errand->arena);
     buffer_init(&errand->rows);
-    queue_add(action->kind == ACTION_SWAP ? &self->swaps : &self->reads, errand);
+    lane_add(&self->lanes[action->kind == ACTION_SWAP ? action->record.range % SWAP_LANES : SWAP_LANES], errand);
 }
 
 void errands_stop(struct errands *self) {
-    queue_stop(&self->swaps);
-    queue_stop(&self->reads);
+    for (size_t i = 0; i < self->lanes_count; i++)
+        lane_stop(&self->lanes[i]);
+    for (size_t i = 0; i < self->lanes_count; i++)
+        lane_close(&self->lanes[i]);
     for (struct reading *reading = self->readings, *next; reading != NULL; reading = next) {
         next = reading->next;
         reading_free(reading);

@@ -1,7 +1,7 @@
 #pragma once
-/* What the core asks for and must not wait for: swaps at the coordinator, which may not answer for long, and reading
- * from the store. A thread for each kind does one errand after the other; the outcome comes back as a parcel. Only a
- * node in a cluster has it. */
+/* What the core asks for and must not wait for: swaps at the coordinator, and reading rows from the store. The outcome
+ * comes back as a parcel. Swaps of one range go one after the other, and so does what reads; reading does not wait for
+ * swaps, which may take seconds. Only a node in a cluster has it. */
 #include "node/coordinator/coordinator.h"
 #include "node/core/action.h"
 #include "node/core/event.h"
@@ -24,7 +24,9 @@ struct errands_options {
 };
 
 int errands_start(const struct errands_options *options, struct errands **errands);
-/* ACTION_SWAP, ACTION_READ_OUTBOX, ACTION_READ_CHUNK, ACTION_REPEAT. What they borrow is copied. */
+/* ACTION_SWAP, ACTION_READ_OUTBOX, ACTION_READ_CHUNK, ACTION_REPEAT. What they borrow is copied. A swap that is asked
+ * for again while it waits or is under way has one outcome; a newer one of the range takes the place of one that waits.
+ */
 void errands_run(struct errands *errands, const struct action *action);
 /* Waits for those that are under way; what is left is forgotten, and outcomes in the mailbox are its owner's to
  * deliver or to lose. */

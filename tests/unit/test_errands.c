@@ -1,0 +1,177 @@
+/* Errands with a coordinator that answers when the test lets it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "node/errands.h"
+#include "tests/lib/store_fixture.h"
+
+#define ASKED_MAX 16
+#define RANGES 8
+
+static struct fixture fixture;
+static uv_loop_t loop;
+static struct mailbox mailbox;
+static struct errands *errands;
+static size_t swaps_done, reads_done; /* outcomes */
+
+/* ---- the coordinator ---- */
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t turned = PTHREAD_COND_INITIALIZER;
+static bool is_silent;
+static size_t under_way;
+static uint64_t asked[ASKED_MAX]; /* versions, in order */
+static size_t asked_count;
+
+static int swap(struct coordinator *coordinator, const char *name, uint64_t version, struct bytes value,
+                uint64_t *new_version) {
+    (void)coordinator;
+    (void)name;
+    (void)value;
+    pthread_mutex_lock(&mutex);
+    check(asked_count < ASKED_MAX);
+    asked[asked_count++] = version;
+    under_way++;
+    pthread_cond_broadcast(&turned);
+    while (is_silent)
+        pthread_cond_wait(&turned, &mutex);
+    under_way--;
+    pthread_mutex_unlock(&mutex);
+    *new_version = version + 1;
+    return STATUS_OK;
+}
+
+static void silent_set(bool is_silent_now) {
+    pthread_mutex_lock(&mutex);
+    is_silent = is_silent_now;
+    pthread_cond_broadcast(&turned);
+    pthread_mutex_unlock(&mutex);
+}
+
+static void wait_until_under_way(size_t count) {
+    pthread_mutex_lock(&mutex);
+    while (under_way != count)
+        pthread_cond_wait(&turned, &mutex);
+    pthread_mutex_unlock(&mutex);
+}
+
+static const struct coordinator_methods methods = {.swap = swap};
+static struct coordinator coordinator = {.methods = &methods};
+
+/* ---- the core ---- */
+
+static void on_event(void *context, struct event *event) {
+    (void)context;
+    if (event->kind == EVENT_SWAPPED)
+        swaps_done++;
+    else if (event->kind == EVENT_OUTBOX)
+        reads_done++;
+}
+
+static void swap_ask(uint32_t range, uint64_t version) {
+    struct action action = {.kind = ACTION_SWAP, .version = version};
+    action.record =
+        (struct range_record){.range = range, .epoch = version, .primary = 1, .in_sync = {1}, .in_sync_count = 1};
+    errands_run(errands, &action);
+}
+
+static void outcomes_await(size_t swaps, size_t reads) {
+    while (swaps_done < swaps || reads_done < reads)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(swaps_done, swaps);
+    assert_int_equal(reads_done, reads);
+}
+
+static int set_up(void **state) {
+    (void)state;
+    fixture_open(&fixture);
+    check(uv_loop_init(&loop) == 0);
+    check(mailbox_init(&mailbox, &loop, NULL) == STATUS_OK);
+    struct errands_options options = {.coordinator = &coordinator,
+                                      .store = fixture.store,
+                                      .master = &fixture.master,
+                                      .hash_key = fixture.hash_key,
+                                      .range_count = RANGES,
+                                      .folder = fixture.folder,
+                                      .mailbox = &mailbox,
+                                      .on_event = on_event};
+    swaps_done = 0;
+    reads_done = 0;
+    asked_count = 0;
+    is_silent = false;
+    check(errands_start(&options, &errands) == STATUS_OK);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    errands_stop(errands);
+    mailbox_close(&mailbox, NULL);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    mailbox_dispose(&mailbox);
+    check(uv_loop_close(&loop) == 0);
+    fixture_close(&fixture);
+    return 0;
+}
+
+static void reading_does_not_wait_for_a_coordinator_that_is_silent(void **state) {
+    (void)state;
+    silent_set(true);
+    for (uint32_t range = 0; range < RANGES; range++)
+        swap_ask(range, 1);
+    errands_run(errands, &(struct action){.kind = ACTION_READ_OUTBOX});
+    outcomes_await(0, 1);
+    silent_set(false);
+    outcomes_await(RANGES, 1);
+}
+
+static void a_swap_that_is_asked_for_again_meanwhile_is_done_once(void **state) {
+    (void)state;
+    silent_set(true);
+    swap_ask(1, 7);
+    wait_until_under_way(1);
+    for (size_t i = 0; i < 3; i++)
+        swap_ask(1, 7);
+    silent_set(false);
+    outcomes_await(1, 0);
+    swap_ask(1, 8);
+    outcomes_await(2, 0);
+    assert_int_equal(asked_count, 2);
+}
+
+static void a_newer_swap_takes_the_place_of_one_that_waits(void **state) {
+    (void)state;
+    silent_set(true);
+    swap_ask(1, 7);
+    wait_until_under_way(1);
+    swap_ask(1, 8);
+    swap_ask(1, 9);
+    swap_ask(1, 9);
+    silent_set(false);
+    outcomes_await(2, 0);
+    assert_int_equal(asked_count, 2);
+    assert_int_equal(asked[1], 9);
+}
+
+static void what_waits_when_they_stop_is_forgotten(void **state) {
+    (void)state;
+    silent_set(true);
+    for (uint32_t range = 0; range < RANGES; range++)
+        for (uint64_t version = 1; version < 3; version++)
+            swap_ask(range, version);
+    silent_set(false);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(reading_does_not_wait_for_a_coordinator_that_is_silent, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_swap_that_is_asked_for_again_meanwhile_is_done_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_newer_swap_takes_the_place_of_one_that_waits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_waits_when_they_stop_is_forgotten, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
