@@ -1,7 +1,7 @@
 // Three hosts, each a network namespace with a node and a member of etcd, and what is between them is cut in turn: a host
-// from both others, one direction only, two hosts that a third still reaches, the ways of etcd only. Clients reach every
-// node all the time. Who is cut off refuses writes by name and tells nothing old, the others go on, there is never more
-// than one primary of a range in an epoch, and after healing all have the same.
+// from both others, one direction only, two hosts that a third still reaches, the ways of etcd only, ways that come and
+// go. Clients reach every node all the time. Who is cut off refuses writes by name and tells nothing old, the others go
+// on, there is never more than one primary of a range in an epoch, and after healing all have the same.
 // WEFT_PARTITION_ROUNDS: how many partitions (3, one of each of the first kinds). WEFT_SEED: of the moments and the hosts.
 
 import assert from "node:assert/strict";
@@ -16,6 +16,7 @@ import { until } from "./lib/world.mjs";
 
 const ROUNDS = Number(process.env.WEFT_PARTITION_ROUNDS ?? 3);
 const MOMENT_MS = 1000; // a partition comes, and goes, within that time after it might
+const HELD_MS = 6000; // at least: beyond leases, elections, and connections that are given up
 const REFUSALS = 3; // of sends by who is cut off, before healing
 const CODES = ["ServiceUnavailable", "TooFewReplicas"];
 const skip = isInstalled() ? Hosts.areImpossible : "etcd is not installed (Debian: etcd-server)";
@@ -25,7 +26,7 @@ const both = (a, b, ports) => [way(a, b, ports), way(b, a, ports)];
 const toEach = (from, others, ports) => others.map((other) => way(from, other, ports));
 const fromEach = (others, to, ports) => others.map((other) => way(other, to, ports));
 
-/** What is cut, who is then alone, and through whom everything has to go on. */
+/** What is cut (and, where it changes, what is next), who is then alone, and through whom everything has to go on. */
 const KINDS = {
     full: (cluster, chance) => {
         const [a, ...others] = shuffled(cluster, chance);
@@ -51,6 +52,11 @@ const KINDS = {
             { text: `nothing of etcd reaches ${a.name}`, ways: fromEach(others, a, ports), through: cluster.nodes },
         ]);
     },
+    any: (cluster, chance) => {
+        const every = cluster.nodes.flatMap((from) => cluster.nodes.filter((to) => to !== from).map((to) => way(from, to)));
+        const some = () => every.filter(() => chance.isOneIn(3));
+        return { text: "ways come and go", ways: some(), next: some, through: [] };
+    },
 };
 
 /** First who leads more ranges than the others, more often than not: there is more to be taken over. */
@@ -72,24 +78,37 @@ async function refusesByName(load, node, cutAt) {
     };
 }
 
+/** The partition lasts, and may become another one all the time. */
+async function hold(hosts, chance, cutAt, next) {
+    const left = () => HELD_MS - (performance.now() - cutAt);
+    while (next && left() > 0) {
+        await pause(chance.below(MOMENT_MS));
+        hosts.heal();
+        hosts.drop(next());
+    }
+    await pause(Math.max(0, left()) + chance.below(MOMENT_MS));
+}
+
 async function playRound(cluster, load, hosts, chance, kind) {
     cluster.led = await cluster.leads();
-    const { text, ways, alone, through } = KINDS[kind](cluster, chance);
+    const { text, ways, next, alone, through } = KINDS[kind](cluster, chance);
+    const goOn = (nodes, moment, when) => Promise.all(nodes.map((node) => load.goesOn(moment, node, `${when} ${text}`)));
     await pause(chance.below(MOMENT_MS));
     hosts.drop(ways);
     const cutAt = performance.now();
-    const wentOn = await Promise.all(through.map((node) => load.goesOn(cutAt, node, `while ${text}`)));
+    const wentOn = await goOn(through, cutAt, "while");
     const checkAlone = alone ? await refusesByName(load, alone, cutAt) : () => {};
-    await pause(chance.below(MOMENT_MS));
+    await hold(hosts, chance, cutAt, next);
+    await goOn(through, performance.now(), "still while");
     checkAlone();
-    const refusals = alone ? `, which refused ${load.refusedSince(cutAt, alone).length} sends` : "";
+    const refusals = load.refused.filter(({ what, ended }) => what === "send" && ended >= cutAt).length;
     hosts.heal();
     const healedAt = performance.now();
-    const recovered = await Promise.all(cluster.nodes.map((node) => load.goesOn(healedAt, node, `after ${text}`)));
+    const recovered = await goOn(cluster.nodes, healedAt, "after");
     await until(`every range has all replicas after ${text}`, () => cluster.isWhole(), 90000);
-    console.log(`# ${kind}: ${text}${refusals}; led ${cluster.led}; went on after ${seconds(Math.max(...wentOn))}; ` +
+    console.log(`# ${kind}: ${text}; led ${cluster.led}; sends went on after ${wentOn.map(seconds).join(", ") || "-"}, ${refusals} refused; ` +
         `healed after ${seconds(healedAt - cutAt)}, everywhere after ${seconds(Math.max(...recovered))}, all in sync after ${seconds(performance.now() - healedAt)}`);
-    return Math.max(...wentOn);
+    return { wentOn, recovered };
 }
 
 /** A range's epochs rise, and an epoch has one primary. */
@@ -110,8 +129,8 @@ async function checkRecords(cluster) {
 
 function distribution(times) {
     const sorted = [...times].sort((a, b) => a - b);
-    const at = (share) => seconds(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]);
-    return `half within ${at(0.5)}, 9 of 10 within ${at(0.9)}, all within ${seconds(sorted.at(-1))}`;
+    const at = (share) => seconds(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0);
+    return `half within ${at(0.5)}, 9 of 10 within ${at(0.9)}, all within ${at(1)}`;
 }
 
 test(`hosts are cut off from each other (${ROUNDS} times) and find together again`, async () => {
@@ -124,11 +143,12 @@ test(`hosts are cut off from each other (${ROUNDS} times) and find together agai
         await until("every range has all replicas", () => cluster.isWhole(), 60000);
         load = await Load.start(cluster);
         for (const node of cluster.nodes) await load.goesOn(performance.now(), node, "at first");
-        const times = [];
+        const rounds = [];
         const kinds = Object.keys(KINDS);
-        for (let round = 0; round < ROUNDS; round++) times.push(await playRound(cluster, load, hosts, chance, kinds[round % kinds.length]));
+        for (let round = 0; round < ROUNDS; round++) rounds.push(await playRound(cluster, load, hosts, chance, kinds[round % kinds.length]));
         await load.end();
-        console.log(`# sends went on: ${distribution(times)}\n# ${load.summary}\n# ${await checkRecords(cluster)}`);
+        console.log(`# sends went on: ${distribution(rounds.flatMap(({ wentOn }) => wentOn))}; after healing: ${distribution(rounds.flatMap(({ recovered }) => recovered))}`);
+        console.log(`# ${load.summary}\n# ${await checkRecords(cluster)}`);
         await load.check();
         for (const node of cluster.nodes) await node.end();
         for (const node of cluster.nodes) {
