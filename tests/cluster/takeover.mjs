@@ -8,6 +8,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import https from "node:https";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as pause } from "node:timers/promises";
 import { run, test } from "../sdk/lib/harness.mjs";
 import { chanceFrom } from "./lib/chance.mjs";
@@ -101,8 +102,12 @@ test(`nodes (${ROUNDS}) and etcd (${ETCD_KILLS}) are killed and started again: n
             // The first is one whose end must be noticed.
             const node = round === 0 ? await cluster.leader() : chance.pick(cluster.nodes);
             await kill(node);
+            const refused = traffic.refused.length;
+            const lag = monitorEventLoopDelay();
+            lag.enable();
             times.push(await traffic.everyThreadGoesOn(`sends succeed again after kill ${round + 1}`));
-            console.log(`# round ${round + 1}: ${node.name}, which led ${leads[cluster.nodes.indexOf(node)]} ranges, killed; sends succeed again after ${times.at(-1).toFixed(0)} ms`);
+            lag.disable();
+            console.log(`# round ${round + 1}: ${node.name}, which led ${leads[cluster.nodes.indexOf(node)]} ranges, killed; sends succeed again after ${times.at(-1).toFixed(0)} ms (refused ${traffic.refused.length - refused}, this process kept waiting up to ${(lag.max / 1e6).toFixed(0)} ms)`);
             await revive(cluster, traffic, node);
             for (; etcdKills < Math.floor(((round + 1) * ETCD_KILLS) / ROUNDS); etcdKills++) await etcdRound(cluster, traffic, chance, etcdKills % 2 === 1);
         }

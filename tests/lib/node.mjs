@@ -35,11 +35,15 @@ const listening = (port) =>
         socket.on("error", () => resolve(false));
     });
 
-/** A port where nobody listens, below the range from which outgoing connections take theirs. */
+const givenPorts = new Set();
+
+/** A port where nobody listens, below the range from which outgoing connections take theirs; never the same twice. */
 export async function freePort() {
     for (let attempt = 0; attempt < 200; attempt++) {
         const port = 20000 + Math.floor(Math.random() * 12000);
-        if (!(await listening(port))) return port;
+        if (givenPorts.has(port) || (await listening(port))) continue;
+        givenPorts.add(port);
+        return port;
     }
     throw new Error("no free port found");
 }

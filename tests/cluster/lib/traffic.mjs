@@ -330,9 +330,14 @@ class Listener extends Session {
         return this.last.get(thread) >= offset;
     }
 
-    /** How long after its acknowledgement a message was told, at most. */
-    get delayMs() {
-        return this.traffic.acknowledged.reduce((most, { id, ended }) => Math.max(most, (this.toldAt.get(id) ?? 0) - ended), 0);
+    /** The message that was told latest after its acknowledgement: `{ms, at}`, `at` since the traffic began. */
+    get latest() {
+        let latest = { ms: 0, at: 0 };
+        for (const { id, ended } of this.traffic.acknowledged) {
+            const ms = (this.toldAt.get(id) ?? 0) - ended;
+            if (ms > latest.ms) latest = { ms, at: ended - this.traffic.began };
+        }
+        return latest;
     }
 
     /** Each acknowledged message was seen: as it was sent, once, or, if it changed while nobody listened, as it became. */
@@ -356,7 +361,7 @@ class Listener extends Session {
 
 export class Traffic {
     constructor(cluster) {
-        Object.assign(this, { cluster, acknowledged: [], founded: [], refused: [], problems: [], slowestMs: 0, isEnding: false, isOver: false });
+        Object.assign(this, { cluster, acknowledged: [], founded: [], refused: [], problems: [], slowestMs: 0, began: performance.now(), isEnding: false, isOver: false });
         this.done = { edits: 0, deletes: 0, reads: 0, receipts: 0, guests: 0, threads: 0 };
     }
 
@@ -486,9 +491,9 @@ export class Traffic {
         const codes = {};
         for (const { code } of this.refused) codes[code] = (codes[code] ?? 0) + 1;
         const done = Object.entries(this.done).map(([name, count]) => `${count} ${name}`).join(", ");
-        const delayMs = Math.max(...this.listeners.map((listener) => listener.delayMs));
+        const late = this.listeners.map(({ number, isFaithful, latest }) => ({ ...latest, name: `${isFaithful ? "faithful" : "roaming"} ${number}` })).reduce((a, b) => (a.ms > b.ms ? a : b));
         const repeated = this.listeners.reduce((sum, listener) => sum + listener.repeated, 0);
-        const told = `told everybody up to ${delayMs.toFixed(0)} ms later, ${repeated} times twice`;
+        const told = `told everybody up to ${late.ms.toFixed(0)} ms later (${late.name}, ${(late.at / 1000).toFixed(1)} s after the start), ${repeated} times twice`;
         return `${this.acknowledged.length} messages acknowledged, ${told}, ${done}, refused ${JSON.stringify(codes)}, slowest through a healthy node ${this.slowestMs.toFixed(0)} ms`;
     }
 }
