@@ -27,6 +27,8 @@ const PRIMARY_STOPPED_MS = number("WEFT_PRIMARY_STOPPED_S", 4) * 1000;
 const ACKS_PER_ROUND = 10; // in every thread, before the next kill may come
 const ALONE_MS = 700; // in which a node that has gone on learns nothing, and would answer what it should not
 const QUIET_THREADS = 8;
+const ENDINGS = 40; // under way when a node is killed, and twice as many
+const ENDING_ROUNDS = Math.ceil(ROUNDS / 10);
 const ASK_MS = 15000; // a little longer than a node tries to find who leads
 const API = "api-version=2025-03-15";
 const skip = isInstalled() ? false : "etcd is not installed (Debian: etcd-server)";
@@ -114,6 +116,48 @@ test(`nodes (${ROUNDS}) and etcd (${ETCD_KILLS}) are killed and started again: n
         distribution(times);
     });
 }, { skip, deadlineMs: 180000 + (ROUNDS + ETCD_KILLS) * 60000 });
+
+/** Things that are gone once they are done: who asks for one again, is told that there is nothing. `[{what, ask}]`. */
+async function prepareEndings(node) {
+    const users = await node.newUsers(ENDINGS);
+    const endings = [];
+    for (const [count, user] of users.entries()) {
+        const id = await node.newThread([users[(count + 1) % ENDINGS], user], `ending ${count}`);
+        const self = { communicationIdentifier: { rawId: user.id, communicationUser: { id: user.id } } };
+        const identity = await node.newUser();
+        const call = (method, path, body) => (through) =>
+            through.exchange(method, `${path}?${API}`, { headers: { Authorization: `Bearer ${user.token}` }, body, deadlineMs: ASK_MS });
+        if (count % 2) endings.push({ what: "delete a thread", ask: call("DELETE", threadPath(id)) });
+        else endings.push({ what: "leave a thread", ask: call("POST", `${threadPath(id)}/participants/:remove`, self.communicationIdentifier) });
+        endings.push({ what: "delete an identity", ask: (through) => through.identityCall("DELETE", `/identities/${encodeURIComponent(identity.id)}`) });
+    }
+    return endings;
+}
+
+test("what ends something while the node that leads is killed is answered as done", async () => {
+    const cluster = await ThreeNodes.start(3, { isLedByFirst: true });
+    try {
+        for (let round = 0; round < ENDING_ROUNDS; round++) {
+            await cluster.whole();
+            const node = await cluster.leader();
+            const through = cluster.nodes.find((other) => other !== node);
+            const endings = await prepareEndings(through);
+            let answered = 0;
+            const answers = await Promise.all(endings.map(async ({ what, ask }, index) => {
+                const answer = await ask(through);
+                // Others have been done by then, and their answers are on the way.
+                if (++answered === 1 + round) node.node.signal("SIGKILL");
+                return { what, index, answer };
+            }));
+            const refused = answers.filter(({ answer }) => answer.status !== 204 && !(answer.status === 503 && Number(answer.headers["retry-after"]) > 0));
+            assert.deepEqual(refused.map(({ what, answer }) => `${what}: ${answer.status} ${answer.text}`), []);
+            await node.node.waitEnd();
+            await node.start({ flags: node.flags });
+        }
+    } finally {
+        await cluster.stop();
+    }
+}, { skip, deadlineMs: 120000 + ENDING_ROUNDS * 60000 });
 
 test("one of three members of etcd is killed, and a node while it is away: the other two decide", async () => {
     await withTraffic({ etcdMembers: 3 }, async (cluster, traffic) => {
