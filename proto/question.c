@@ -9,7 +9,7 @@ static const struct codec_field SUBJECT_FIELDS[] = {
 static const struct codec_table SUBJECT_TABLE = CODEC_TABLE(struct question_subject, SUBJECT_FIELDS);
 
 static const struct codec_field QUESTION_FIELDS[] = {
-    CODEC_MEMBER_ENUM(1, struct question, kind, QUESTION_PUSHES),
+    CODEC_MEMBER_ENUM(1, struct question, kind, QUESTION_MEMBERSHIP),
     CODEC_MEMBER(2, CODEC_U32, struct question, left_ms),
     CODEC_MEMBER(3, CODEC_BYTES, struct question, call),
     CODEC_MEMBER_LIST(4, struct question, subjects, subjects_count, &SUBJECT_TABLE),
@@ -43,9 +43,11 @@ static bool is_sound(const struct question *question) {
     if (question->kind == QUESTION_CALL)
         return bytes_is_present(question->call);
     bool is_of_view = question->kind == QUESTION_VIEWS || question->kind == QUESTION_MISSED;
-    bool is_of_endpoint = question->kind >= QUESTION_ENDPOINT;
+    bool is_of_endpoint = question->kind >= QUESTION_ENDPOINT && question->kind <= QUESTION_PUSHES;
     bool is_of_one = question->kind == QUESTION_MEMBERSHIPS || question->kind == QUESTION_MISSED || is_of_endpoint;
     if (is_of_one && question->subjects_count != 1)
+        return false;
+    if (question->kind == QUESTION_MEMBERSHIP && question->subjects_count != 2)
         return false;
     if (is_of_endpoint && !bytes_is_present(question->call))
         return false;

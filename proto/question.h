@@ -17,7 +17,10 @@ enum question_kind {
      * (endpoint_message.h). */
     QUESTION_ENDPOINT = 7, /* the asker holds the endpoint now: who did before? */
     QUESTION_HANDOVER = 8, /* of the node that held it: what its client has not answered, and where its threads are */
-    QUESTION_PUSHES = 9    /* to the node that holds it: here is what its client has not answered on its old socket */
+    QUESTION_PUSHES = 9,   /* to the node that holds it: here is what its client has not answered on its old socket */
+    /* Whether the first subject, a user, has the second, a thread, in her list, or had it when it was deleted; answered
+     * by one fact. */
+    QUESTION_MEMBERSHIP = 10
 };
 
 #define QUESTION_SUBJECTS_MAX 500 /* of one question; who has more to ask asks twice */

@@ -211,3 +211,21 @@ int facts_read(struct gateway_worker *worker, struct arena *arena, const struct 
     gateway_read_end(&read);
     return rc;
 }
+
+int membership_fact_read(struct gateway_worker *worker, struct arena *arena, const struct question *question,
+                         struct fact *fact) {
+    struct gateway_read read;
+    struct user_store store;
+    struct membership_row row;
+    *fact = (struct fact){.is_there = false};
+    int rc = gateway_read_begin(worker, arena, &read);
+    if (rc != STATUS_OK)
+        return rc;
+    rc = user_store_open(&store, read.context.transaction, arena, read.context.master, &question->subjects[0].hash);
+    if (rc == STATUS_OK)
+        rc = user_membership_get(&store, &question->subjects[1].hash, &row);
+    if (rc == STATUS_OK)
+        fact->is_there = row.membership != MEMBERSHIP_LEFT;
+    gateway_read_end(&read);
+    return rc == STATUS_STORE_MISSING ? STATUS_OK : rc;
+}

@@ -38,3 +38,6 @@ void facts_cancel(struct facts *facts);
 /* What this node's own store knows, for serve.c. `items` has room for as many as there are subjects; texts are in the
  * arena. */
 int facts_read(struct gateway_worker *worker, struct arena *arena, const struct question *question, struct fact *items);
+/* The one fact of QUESTION_MEMBERSHIP. */
+int membership_fact_read(struct gateway_worker *worker, struct arena *arena, const struct question *question,
+                         struct fact *fact);

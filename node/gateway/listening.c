@@ -160,7 +160,8 @@ static int cluster_resume(struct session *session, const struct listening_positi
 
 /* Who has been removed again meanwhile is told up to her removal. */
 static int cluster_join(struct session *session, const struct id_hash *thread, uint64_t offset) {
-    struct broadcast *joining = session->is_quiet ? NULL : recent_join_find(audiences_of(session), thread, offset);
+    bool is_told_otherwise = session->is_quiet || session_is_resuming(session, thread);
+    struct broadcast *joining = is_told_otherwise ? NULL : recent_join_find(audiences_of(session), thread, offset);
     if (joining != NULL)
         session->kind->tell(session, joining);
     looking_listen_from(session, thread, joining == NULL ? offset : offset + 1);
@@ -234,6 +235,8 @@ int listening_join(struct session *session, const struct id_hash *thread, uint64
         return 0;
     if (is_in_cluster(session))
         return cluster_join(session, thread, offset);
+    if (session_is_resuming(session, thread))
+        return 0; /* that comes upon the joining in the store */
     arena_init(&arena);
     int rc = gateway_read_begin(session->worker, &arena, &read);
     if (rc == 0) {

@@ -172,7 +172,12 @@ static void realtime_on_listening(struct session *session, int rc) {
     resume_go_on(self);
 }
 
+static bool realtime_is_resuming(const struct session *session, const struct id_hash *thread) {
+    return resume_has(((const struct realtime_session *)session)->resume, thread);
+}
+
 static const struct session_kind realtime_kind = {.tell = realtime_tell,
+                                                  .is_resuming = realtime_is_resuming,
                                                   .skip = realtime_skip,
                                                   .catch_up = realtime_catch_up,
                                                   .on_listening = realtime_on_listening,

@@ -35,6 +35,7 @@ struct resume_item {
     /* In a cluster. */
     struct resume_ask *asked; /* NULL: not waiting */
     bool has_answer;
+    bool is_had;        /* the thread is gone, and the user had it in her list */
     struct arena arena; /* of the answer */
     struct missed answer;
     size_t told; /* changes of the answer */
@@ -68,6 +69,7 @@ static void answer_forget(struct resume_item *item) {
         item->asked->session = NULL;
     item->asked = NULL;
     item->has_answer = false;
+    item->is_had = false;
     item->told = 0;
     arena_reset(&item->arena);
 }
@@ -87,6 +89,13 @@ void resume_free(struct resume *resume) {
     while (resume->items != NULL)
         first_item_free(resume);
     free(resume);
+}
+
+bool resume_has(const struct resume *resume, const struct id_hash *thread) {
+    struct resume_item *item = NULL;
+    if (resume != NULL)
+        HASH_FIND(hh, resume->items, thread, sizeof(*thread), item);
+    return item != NULL;
 }
 
 static struct resume_item *item_get(struct resume *resume, const struct id_hash *thread) {
@@ -283,9 +292,29 @@ static void on_missed(struct gateway_worker *worker, struct gateway_ask *ask) {
         resume_go_on(self);
 }
 
-static int missed_ask(struct realtime_session *self, struct resume_item *item) {
+static int item_ask(struct realtime_session *self, struct resume_item *item, const struct question *question,
+                    void (*on_answer)(struct gateway_worker *worker, struct gateway_ask *ask)) {
     struct gateway *gateway = self->worker->gateway;
     struct resume_ask *asked = calloc(1, sizeof(*asked));
+    check(asked != NULL);
+    *asked = (struct resume_ask){.ask = {.subject = question->subjects[0].hash,
+                                         .deadline_ms = ASK_DEADLINE_MS,
+                                         .worker = self->worker->worker->index,
+                                         .on_answer = on_answer},
+                                 .session = self,
+                                 .item = item};
+    buffer_init(&asked->ask.body);
+    buffer_init(&asked->ask.reply);
+    question_encode(question, &asked->ask.body);
+    int rc = gateway->ask(gateway->core, &asked->ask);
+    if (rc == STATUS_OK)
+        item->asked = asked;
+    else
+        gateway_ask_free(&asked->ask);
+    return rc;
+}
+
+static int missed_ask(struct realtime_session *self, struct resume_item *item) {
     struct question_subject subject = {.hash = item->thread};
     struct question question = {.kind = QUESTION_MISSED,
                                 .left_ms = ASK_DEADLINE_MS,
@@ -293,23 +322,8 @@ static int missed_ask(struct realtime_session *self, struct resume_item *item) {
                                 .from_offset = item->offset + 1,
                                 .subjects = &subject,
                                 .subjects_count = 1};
-    check(asked != NULL);
-    *asked = (struct resume_ask){.ask = {.subject = item->thread,
-                                         .deadline_ms = ASK_DEADLINE_MS,
-                                         .worker = self->worker->worker->index,
-                                         .on_answer = on_missed},
-                                 .session = self,
-                                 .item = item};
-    buffer_init(&asked->ask.body);
-    buffer_init(&asked->ask.reply);
-    question_encode(&question, &asked->ask.body);
     answer_forget(item);
-    int rc = gateway->ask(gateway->core, &asked->ask);
-    if (rc == STATUS_OK)
-        item->asked = asked;
-    else
-        gateway_ask_free(&asked->ask);
-    return rc;
+    return item_ask(self, item, &question, on_missed);
 }
 
 static int encoded_tell(struct realtime_session *self, struct bytes encoded, unsigned copies, uint64_t *offset) {
@@ -327,33 +341,50 @@ static int encoded_tell(struct realtime_session *self, struct bytes encoded, uns
     return rc;
 }
 
-/* Whether the user had this thread, which is gone, in her list. */
-static bool had_thread(struct realtime_session *self, const struct id_hash *thread) {
-    struct gateway_read read;
-    struct user_store store;
-    struct membership_row row;
-    struct arena arena;
-    arena_init(&arena);
-    int rc = gateway_read_begin(self->worker, &arena, &read);
-    if (rc == STATUS_OK) {
-        rc = user_store_open(&store, read.context.transaction, &arena, read.context.master,
-                             session_user_hash(&self->session));
-        if (rc == STATUS_OK)
-            rc = user_membership_get(&store, thread, &row);
-        gateway_read_end(&read);
-    }
-    arena_close(&arena);
-    return rc == STATUS_OK && row.membership != MEMBERSHIP_LEFT;
+static bool was_had(const struct resume_ask *asked, struct arena *arena) {
+    struct fact_list facts;
+    return facts_decode(buffer_bytes(&asked->ask.reply), arena, &facts) == STATUS_OK && facts.count == 1 &&
+           facts.items[0].is_there;
 }
 
+static void on_had(struct gateway_worker *worker, struct gateway_ask *ask) {
+    struct resume_ask *asked = (struct resume_ask *)ask;
+    struct realtime_session *self = asked->session;
+    struct resume_item *item = asked->item;
+    (void)worker;
+    if (self != NULL) {
+        item->asked = NULL;
+        item->is_had = ask->rc == STATUS_OK && was_had(asked, &item->arena);
+        if (!item->is_had)
+            item->answer.rc = ask->rc == STATUS_OK ? STATUS_THREAD_NOT_FOUND : ask->rc;
+    }
+    gateway_ask_free(ask);
+    if (self != NULL)
+        resume_go_on(self);
+}
+
+/* Who took part in a thread that is gone, only the lists of its users know. */
+static int had_ask(struct realtime_session *self, struct resume_item *item) {
+    struct question_subject subjects[] = {{.hash = *session_user_hash(&self->session)}, {.hash = item->thread}};
+    struct question question = {
+        .kind = QUESTION_MEMBERSHIP, .left_ms = ASK_DEADLINE_MS, .subjects = subjects, .subjects_count = 2};
+    return item_ask(self, item, &question, on_had);
+}
+
+/* Where the user has joined again since she was removed, what she joined is told from there. */
 static void live_from_here(struct realtime_session *self, const struct resume_item *item) {
+    const struct missed *answer = &item->answer;
     struct subscription *subscription = subscription_find(audiences_of(self), &self->session, &item->thread);
-    if (subscription != NULL)
-        subscription->is_resuming = false;
-    if (item->answer.is_active)
-        looking_listen_from(&self->session, &item->thread, item->answer.newest + 1);
-    else if (subscription != NULL)
+    bool has_joined_since = subscription != NULL && subscription->next_offset > answer->newest;
+    if (subscription != NULL && !answer->is_active && !has_joined_since) {
         subscription_remove(audiences_of(self), subscription);
+        return;
+    }
+    if (!answer->is_active && !has_joined_since)
+        return;
+    looking_listen_from(&self->session, &item->thread,
+                        answer->is_active ? answer->newest + 1 : subscription->next_offset);
+    subscription_find(audiences_of(self), &self->session, &item->thread)->is_resuming = false;
 }
 
 static int answer_complete(struct realtime_session *self, struct resume_item *item) {
@@ -382,8 +413,8 @@ static int answer_tell(struct realtime_session *self, struct resume_item *item, 
     bool is_gap = item->offset > answer->newest || answer->newest - item->offset > LIMIT_RESUME_CHANGES_MAX;
     if (answer->rc != STATUS_OK)
         return (int)answer->rc;
-    if (answer->is_deleted && !had_thread(self, &item->thread))
-        return STATUS_THREAD_NOT_FOUND;
+    if (answer->is_deleted && !item->is_had)
+        return had_ask(self, item);
     if (!item->is_begun && is_gap && !answer->is_deleted) {
         answer_gap(self, item);
         *is_done = true;

@@ -20,4 +20,7 @@ void resume_begin(struct realtime_session *self);
 /* The client has read, or may be told now; go on. */
 void resume_go_on(struct realtime_session *self);
 
+/* The thread waits for it, or is at it. NULL is allowed. */
+bool resume_has(const struct resume *resume, const struct id_hash *thread);
+
 void resume_free(struct resume *resume); /* NULL is allowed */

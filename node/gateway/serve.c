@@ -161,6 +161,21 @@ static void memberships_serve(struct gateway_worker *worker, struct serving *sel
     buffer_close(&encoded);
 }
 
+static void membership_serve(struct gateway_worker *worker, struct serving *self, struct arena *arena,
+                             const struct question *question) {
+    struct fact fact;
+    struct fact_list facts = {&fact, 1};
+    struct buffer encoded;
+    int rc = STATUS_NOT_PRIMARY;
+    buffer_init(&encoded);
+    if (gateway_is_here(worker->gateway, &question->subjects[0].hash))
+        rc = membership_fact_read(worker, arena, question, &fact);
+    if (rc == STATUS_OK)
+        facts_encode(&facts, &encoded);
+    serving_end(self, rc, buffer_bytes(&encoded));
+    buffer_close(&encoded);
+}
+
 static void missed_serve(struct gateway_worker *worker, struct serving *self, struct arena *arena,
                          const struct question *question) {
     struct missed missed;
@@ -207,6 +222,9 @@ static void question_serve(struct gateway_worker *worker, struct serving *self, 
         break;
     case QUESTION_MEMBERSHIPS:
         memberships_serve(worker, self, arena, question);
+        break;
+    case QUESTION_MEMBERSHIP:
+        membership_serve(worker, self, arena, question);
         break;
     case QUESTION_MISSED:
         missed_serve(worker, self, arena, question);

@@ -82,6 +82,10 @@ void session_end(struct session *session) {
     table->count--;
 }
 
+bool session_is_resuming(const struct session *session, const struct id_hash *thread) {
+    return session->kind->is_resuming != NULL && session->kind->is_resuming(session, thread);
+}
+
 struct bytes session_user_id(const struct session *session) {
     return bytes_of(session->user->id, session->user->id_size);
 }

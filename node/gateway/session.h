@@ -40,6 +40,8 @@ struct session_kind {
     void (*skip)(struct session *session, struct broadcast *broadcast);
     /* Changes of this thread from `offset` on did not come by; they are in the store. */
     void (*catch_up)(struct session *session, const struct id_hash *thread, uint64_t offset);
+    /* The thread is being told from the store, so nothing of it is told live until that is done. May be NULL. */
+    bool (*is_resuming)(const struct session *session, const struct id_hash *thread);
     /* In a cluster, once: whatever anybody sends from now on to its user's threads comes here; or why some of it may
      * not yet. May be NULL. */
     void (*on_listening)(struct session *session, int rc);
@@ -59,6 +61,7 @@ void session_begin(struct session *session, const struct session_kind *kind, str
 /* Takes it out with all its subscriptions. The memory stays its kind's. */
 void session_end(struct session *session);
 
+bool session_is_resuming(const struct session *session, const struct id_hash *thread);
 struct bytes session_user_id(const struct session *session); /* borrowed as long as the session */
 const struct id_hash *session_user_hash(const struct session *session);
 void session_caller(const struct session *session, struct caller *caller);

@@ -66,7 +66,8 @@ struct subscription *subscription_add(struct audience_table *table, struct sessi
                                           .link = &audience->first,
                                           .session_next = session->subscriptions,
                                           .session_link = &session->subscriptions,
-                                          .next_offset = next_offset};
+                                          .next_offset = next_offset,
+                                          .is_resuming = session_is_resuming(session, thread)};
     if (audience->first != NULL)
         audience->first->link = &subscription->next;
     audience->first = subscription;

@@ -36,7 +36,8 @@ void audience_table_free(struct audience_table *table); /* must be empty of subs
 struct audience *audience_find(struct audience_table *table, const struct id_hash *thread);
 const struct id_hash *audience_thread(const struct audience *audience);
 
-/* The session must not listen to the thread yet. */
+/* The session must not listen to the thread yet. It is held back if the session is being told of the thread from the
+ * store already. */
 struct subscription *subscription_add(struct audience_table *table, struct session *session,
                                       const struct id_hash *thread, uint64_t next_offset);
 /* Frees it; also the audience if it was the last. */

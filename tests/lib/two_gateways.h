@@ -75,7 +75,8 @@ struct two_gateways {
     bool is_far;              /* nobody says to listeners that they are told until two_in_force; under the mutex */
     atomic_int misdirections; /* so many questions go to the wrong node first */
     atomic_int not_primary;   /* how often a node said that it does not lead */
-    struct carried *parked;   /* nobody leads what they are about */
+    atomic_int held;          /* questions of this kind wait until two_release; 0: none */
+    struct carried *parked;   /* nobody leads what they are about, or they are held */
     atomic_int parked_count;
     struct arena arena; /* the test's own */
 };
@@ -136,12 +137,22 @@ static inline bool two_is_misdirected(struct two_gateways *all) {
     return false;
 }
 
+static inline bool two_is_held(struct carried *carried) {
+    struct question question;
+    struct arena arena;
+    arena_init(&arena);
+    check(question_decode(buffer_bytes(&carried->ask->body), &arena, &question) == STATUS_OK);
+    bool is_held = (int)question.kind == atomic_load(&carried->all->held);
+    arena_close(&arena);
+    return is_held;
+}
+
 static inline void two_carry(struct carried *carried) {
     struct two_gateways *all = carried->all;
     uint64_t node = carried->ask->node;
     unsigned leader = node == 0 ? two_leader_of(all, &carried->ask->subject) : (unsigned)node - 1;
     struct buffer copy;
-    if (leader == NOBODY) {
+    if (leader == NOBODY || two_is_held(carried)) {
         two_park(carried);
         return;
     }
@@ -190,6 +201,11 @@ static inline void two_expire_one(struct carried *carried) {
 /* The deadline of every question that waits for a leader has come. */
 static inline void two_expire(struct two_gateways *all) {
     two_parked_end(all, two_expire_one);
+}
+
+static inline void two_release(struct two_gateways *all) {
+    atomic_store(&all->held, 0);
+    two_parked_end(all, two_carry);
 }
 
 static inline void two_lead(struct two_gateways *all, const struct id_hash *subject, unsigned leader) {

@@ -115,6 +115,18 @@ static void participant_remove(const struct two_user *user, const char *thread, 
     assert_int_equal(two_call(&all, &all.arena, 0, user, "POST", target, "", body).status, 204);
 }
 
+static void participant_add(const struct two_user *user, const char *thread, const struct two_user *added) {
+    const char *target =
+        arena_text(&all.arena, arena_printf(&all.arena, "/chat/threads/%s/participants/:add?" API, thread));
+    const char *body = arena_text(
+        &all.arena,
+        arena_printf(&all.arena,
+                     "{\"participants\":[{\"communicationIdentifier\":{\"rawId\":\"%.*s\","
+                     "\"communicationUser\":{\"id\":\"%.*s\"}},\"shareHistoryTime\":\"1970-01-01T00:00:00Z\"}]}",
+                     BYTES_ARG(added->id), BYTES_ARG(added->id)));
+    assert_int_equal(two_call(&all, &all.arena, 0, user, "POST", target, "", body).status, 201);
+}
+
 static const char *position(const char *thread, unsigned offset) {
     return arena_text(&all.arena, arena_printf(&all.arena, ",\"resume\":{\"%s\":%u}", thread, offset));
 }
@@ -225,6 +237,60 @@ static void listened_await(unsigned at, const char *thread) {
     }
 }
 
+static void thread_delete(const struct two_user *user, const char *thread) {
+    const char *target = arena_text(&all.arena, arena_printf(&all.arena, "/chat/threads/%s?" API, thread));
+    assert_int_equal(two_call(&all, &all.arena, 0, user, "DELETE", target, "", "").status, 204);
+}
+
+static void who_had_a_thread_that_is_gone_is_told_of_its_end_and_nobody_else(void **state) {
+    (void)state;
+    for (unsigned leader = 0; leader < GATEWAYS; leader++) {
+        struct two_user alice = two_user(&all, 0);
+        struct two_user bob = two_user(&all, leader);
+        struct two_user carol = two_user(&all, leader);
+        const char *thread = thread_new(&alice, &bob, 0);
+        thread_delete(&alice, thread);
+        for (unsigned at = 0; at < GATEWAYS; at++) {
+            struct client *client = client_open(at, &bob, position(thread, 2));
+            await(client, "\"threadDeleted\"");
+            await(client, "\"complete\"");
+            client_close(client);
+            client = client_open(at, &carol, position(thread, 2));
+            await(client, "\"error\"");
+            assert_int_equal(two_count(client->text, "threadDeleted"), 0);
+            client_close(client);
+        }
+    }
+}
+
+/* The joining, and what comes after it, is told from the store like the rest. */
+static void a_thread_that_is_joined_while_it_is_resumed_is_told_in_order(void **state) {
+    (void)state;
+    struct two_user alice = two_user(&all, 0);
+    struct two_user bob = two_user(&all, 1);
+    const char *thread = thread_new(&alice, &bob, 0);
+    message_send(&alice, thread, "missed");
+    participant_remove(&alice, thread, &bob);
+    for (unsigned is_late = 0; is_late < 2; is_late++) {
+        atomic_store(&all.held, QUESTION_MISSED);
+        struct client *client = client_open(1, &bob, position(thread, 2));
+        two_wait_for("the question", &all.parked_count, (int)is_late + 1);
+        participant_add(&alice, thread, &bob);
+        message_send(&alice, thread, "first");
+        listened_await(1, thread);
+        message_send(&alice, thread, "second");
+        two_release(&all);
+        const char *order[] = {"missed", "articipantsRemoved", "articipantsAdded", "first", "second"};
+        for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+            await(client, order[i]);
+        message_send(&alice, thread, "live");
+        await(client, "\"live\"");
+        assert_int_equal(two_count(client->text, "\"second\""), is_late + 1);
+        participant_remove(&alice, thread, &bob);
+        client_close(client);
+    }
+}
+
 static void far_set(void) {
     pthread_mutex_lock(&all.mutex);
     all.is_far = true;
@@ -332,6 +398,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_was_missed_is_asked_of_the_node_that_leads_the_thread, open_both,
                                         close_both),
         cmocka_unit_test_setup_teardown(a_stranger_misses_nothing, open_both, close_both),
+        cmocka_unit_test_setup_teardown(who_had_a_thread_that_is_gone_is_told_of_its_end_and_nobody_else, open_both,
+                                        close_both),
+        cmocka_unit_test_setup_teardown(a_thread_that_is_joined_while_it_is_resumed_is_told_in_order, open_both,
+                                        close_both),
         cmocka_unit_test_setup_teardown(a_session_is_welcomed_when_it_is_told_what_happens_and_told_nothing_before,
                                         open_both, close_both),
         cmocka_unit_test_setup_teardown(a_session_is_welcomed_in_time_though_nobody_leads_its_thread_and_hears_later,
