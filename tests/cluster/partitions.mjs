@@ -101,7 +101,7 @@ async function playRound(cluster, load, hosts, chance, kind) {
     await hold(hosts, chance, cutAt, next);
     await goOn(through, performance.now(), "still while");
     checkAlone();
-    const refusals = load.refused.filter(({ what, ended }) => what === "send" && ended >= cutAt).length;
+    const refusals = load.refused.filter(({ what, ended }) => what.endsWith("send") && ended >= cutAt).length;
     hosts.heal();
     const healedAt = performance.now();
     const recovered = await goOn(cluster.nodes, healedAt, "after");

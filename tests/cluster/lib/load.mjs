@@ -1,4 +1,5 @@
-// Clients of a cluster, each at a node of its own or at all in turn: senders and readers by REST, listeners by /realtime.
+// Clients of a cluster, each at a node of its own or at all in turn: senders and readers by REST, listeners that also send
+// by /realtime.
 // They keep what they were told and when, so that it can be checked; what no client may ever see is a problem.
 
 import assert from "node:assert/strict";
@@ -11,6 +12,7 @@ const THREADS = 9;
 const SENDERS_PER_NODE = 2;
 const SENDERS_AT_ALL = 3;
 const PAUSE_MS = 20;
+const LIVE_MS = 100; // between two sends by /realtime
 const TOPIC_MS = 500; // between two changes of a topic
 const READ_MS = 100; // between two reads at a node, also when the first has no answer yet
 const READS_MAX = 30; // of a node without an answer
@@ -64,8 +66,8 @@ export class Load {
     static async start(cluster) {
         const load = Object.assign(new Load(), { cluster, sent: [], refused: [], problems: [], reads: 0, isEnding: false, isOver: false });
         const senders = [...cluster.nodes.flatMap((node) => Array(SENDERS_PER_NODE).fill([node])), ...Array(SENDERS_AT_ALL).fill(cluster.nodes)];
-        load.senders = senders.length;
-        load.users = await cluster.nodes[0].newUsers(senders.length + cluster.nodes.length);
+        load.senders = senders.length + cluster.nodes.length;
+        load.users = await cluster.nodes[0].newUsers(load.senders);
         load.threads = [];
         for (let number = 0; number < THREADS; number++) load.threads.push(await cluster.nodes[number % cluster.nodes.length].newThread(load.users, `thread ${number}`));
         load.last = new Map(); // of each thread, what was acknowledged last
@@ -74,7 +76,8 @@ export class Load {
         load.listening = load.listeners.map((listener) => listener.work());
         load.topics = new Map(); // of the threads that have one changed, what was acknowledged last
         load.working = senders.map((nodes, number) => load.#send(number, nodes));
-        for (const [index, node] of cluster.nodes.entries()) load.working.push(load.#read(node), load.#rename(node, load.threads[index]));
+        for (const [index, node] of cluster.nodes.entries())
+            load.working.push(load.#read(node), load.#rename(node, load.threads[index]), load.#sendLive(load.listeners[index], senders.length + index));
         return load;
     }
 
@@ -124,6 +127,41 @@ export class Load {
         if (!(this.last.get(message.thread)?.offset > message.offset)) this.last.set(message.thread, message);
     }
 
+    /** The acknowledgement of a real-time send, or null. */
+    async #askLive({ node, session }, frame) {
+        const began = performance.now();
+        const late = new AbortController();
+        const noAnswer = pause(ASK_MS, null, { signal: late.signal }).then(() => this.complain(`a live send through ${node.name} has no answer`), () => {});
+        try {
+            return await Promise.race([session.ask(frame), noAnswer]);
+        } catch ({ code, retryAfterMs, message }) {
+            if (code) this.refused.push({ what: "live send", node, code, began, ended: performance.now() });
+            if (code ? !(retryAfterMs > 0) : message !== "closed before the answer" && message !== "closed") this.complain(`a live send through ${node.name}: ${message}`);
+            return null;
+        } finally {
+            late.abort();
+        }
+    }
+
+    /** As #send, at the listener's node. */
+    async #sendLive(listener, number) {
+        const { node } = listener;
+        for (let count = 0; !this.isEnding; count++) {
+            const thread = this.threads[(number + count) % THREADS];
+            const content = `sender ${number} message ${count}`;
+            for (;;) {
+                const began = performance.now();
+                const ack = listener.session && (await this.#askLive(listener, { type: "send", id: content, thread, content }));
+                if (ack) {
+                    this.#acknowledged({ thread, node, content, id: ack.messageId, offset: ack.offset, began, ended: performance.now() });
+                    break;
+                }
+                await pause(PAUSE_MS);
+            }
+            await pause(LIVE_MS);
+        }
+    }
+
     /** Changes the thread's topic again and again, which everybody's list of threads has to show. */
     async #rename(node, thread) {
         for (let count = 0; !this.isEnding; count++) {
@@ -167,7 +205,7 @@ export class Load {
     }
     /** Sends through the node that were answered after `moment`. */
     refusedSince(moment, node) {
-        return this.refused.filter((item) => item.node === node && item.what === "send" && item.ended >= moment);
+        return this.refused.filter((item) => item.node === node && item.what.endsWith("send") && item.ended >= moment);
     }
 
     /** Waits until a send through the node that began after `moment` is acknowledged in every thread: `moment` to the last. */
