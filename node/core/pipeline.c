@@ -292,8 +292,12 @@ static void batch_succeeded(struct node_core *core, const struct step *step, str
 static void range_refused(struct node_core *core, const struct step *step, struct range *range, int rc) {
     struct replication_step replication_step = core_replication_step(core, step);
     range->apply_given = range->applied;
-    replication_on_refused(&range->replication, &replication_step);
+    bool has_changed = replication_on_refused(&range->replication, &replication_step);
     core_entries_refuse(core, step, range_cut(range, window_last_index(&range->replication.window) + 1), rc);
+    if (has_changed) { /* when another leads next, what waits for us would do so for ever */
+        core->has_map_changed = true;
+        pipeline_range_lost(core, step, range);
+    }
     core_touch(core, range);
 }
 

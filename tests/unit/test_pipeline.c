@@ -28,6 +28,7 @@ static struct range_record wanted; /* epoch 0: none */
 static struct acknowledgement acknowledgement;
 static bool is_backup_silent;
 static bool is_silent_after_follow_up;
+static int disk_rc;
 static struct outcome_follow_up *follow_ups; /* what the next command that is applied leads to */
 static size_t answers;
 static int answered_rc;
@@ -72,6 +73,7 @@ static void step(struct event event) {
 static void batch_done(void) {
     struct batch *batch = written;
     written = NULL;
+    batch->rc = disk_rc;
     for (size_t i = 0; i < batch->count; i++) {
         struct entry *entry = batch->items[i].entry;
         if (batch->items[i].is_append && entry->origin == ENTRY_OF_FOLLOW_UP) {
@@ -123,6 +125,7 @@ static int set_up(void **state) {
     acknowledgement = (struct acknowledgement){0};
     is_backup_silent = false;
     is_silent_after_follow_up = false;
+    disk_rc = STATUS_OK;
     follow_ups = NULL;
     answers = 0;
     told = 0;
@@ -206,6 +209,22 @@ static void an_author_whose_change_is_done_does_not_wait_for_who_cannot_be_told(
     assert_int_equal(answers, 1);
 }
 
+static void an_author_does_not_wait_for_follow_ups_of_a_primary_whose_disk_refused(void **state) {
+    struct outbox_user user = {.hash = {{1}}};
+    struct outcome_follow_up follow_up = {.number = 1, .row = {.users = &user, .users_count = 1}};
+    (void)state;
+    follow_ups = &follow_up;
+    is_silent_after_follow_up = true;
+    propose();
+    assert_int_equal(told, 1);
+    assert_int_equal(answers, 0);
+    disk_rc = STATUS_STORAGE_FAILED;
+    propose();
+    assert_int_equal(wanted.epoch, 3);
+    assert_int_equal(answers, 2);
+    assert_int_equal(answered_rc, STATUS_OK);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_author_is_answered_when_the_backup_has_it_too, set_up, tear_down),
@@ -213,6 +232,8 @@ int main(void) {
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_its_author_does_not_wait_for_is_done_all_the_same, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_author_whose_change_is_done_does_not_wait_for_who_cannot_be_told, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(an_author_does_not_wait_for_follow_ups_of_a_primary_whose_disk_refused, set_up,
                                         tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
