@@ -1,6 +1,6 @@
 /* weft-sim [--seeds N] [--seed S] [--first S] [--seconds V] [--processes P] [--past-checks] [--verbose]: runs worlds
  * and says what went wrong in them. Ends with status 1 when a guarantee is broken; what ends it otherwise is no
- * finding.
+ * finding. Interrupted, it ends with the world that it plays.
  */
 #include <malloc.h>
 #include <setjmp.h>
@@ -30,7 +30,7 @@ struct totals {
     uint64_t worlds, worlds_stopped;
 };
 
-static volatile sig_atomic_t has_seed;
+static volatile sig_atomic_t has_seed, is_enough;
 static char seed_line[100];
 static bool goes_past_checks;
 static sigjmp_buf next_world;
@@ -43,6 +43,12 @@ static void on_abort(int signal_number) {
         siglongjmp(next_world, 1);
     signal(signal_number, SIG_DFL);
     raise(signal_number);
+}
+
+/* What has been played so far is worth its totals. */
+static void on_interrupt(int signal_number) {
+    (void)signal_number;
+    is_enough = 1;
 }
 
 static bool flag_parse(const char *argument, struct options *options) {
@@ -144,7 +150,7 @@ static void world_play(const struct options *options, uint64_t seed, struct worl
 
 /* Every so many-th of the worlds. One that ends itself leaves its memory behind. */
 static void worlds_play(const struct options *options, uint64_t begin, struct totals *totals) {
-    for (volatile uint64_t i = begin; i < options->count; i += options->processes) {
+    for (volatile uint64_t i = begin; i < options->count && !is_enough; i += options->processes) {
         uint64_t seed = options->first + i;
         snprintf(seed_line, sizeof(seed_line),
                  "seed %llu; replay with: weft-sim --seed %llu --seconds %lld --verbose\n", (unsigned long long)seed,
@@ -234,6 +240,8 @@ int main(int argc, char **argv) {
     goes_past_checks = options.goes_past_checks;
     signal(SIGABRT, on_abort);
     signal(SIGSEGV, on_abort);
+    signal(SIGINT, on_interrupt);
+    signal(SIGTERM, on_interrupt);
     /* What has been freed must not look as before. */
     mallopt(M_PERTURB, 0x5a);
     chance_install();

@@ -87,8 +87,15 @@ void world_mix(struct world *world, uint64_t value) {
 
 uint64_t hash_of_bytes(struct bytes bytes) {
     uint64_t hash = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < bytes.size; i++)
-        hash = (hash ^ bytes.data[i]) * 0x100000001b3u;
+    size_t at = 0;
+    for (; bytes.size - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
+        uint64_t word;
+        memcpy(&word, bytes.data + at, sizeof(word));
+        hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+        hash ^= hash >> 32;
+    }
+    for (; at < bytes.size; at++)
+        hash = (hash ^ bytes.data[at]) * 0x100000001b3u;
     return hash ^ hash >> 32;
 }
 
