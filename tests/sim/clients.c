@@ -11,7 +11,8 @@ struct request {
     struct log_place place; /* index 0: none yet */
     unsigned machine;
     uint64_t life;
-    bool is_delivered, is_answered;
+    bool is_delivered, is_answered, is_done;
+    uint64_t token, inquiry; /* which it serves; 0: none */
 };
 
 struct client {
@@ -168,6 +169,12 @@ static uint32_t range_of(const struct world *world, const struct operation *oper
                                              : model->threads[operation->thread].range;
 }
 
+static const struct id_hash *subject_of(const struct world *world, const struct operation *operation) {
+    const struct model *model = &world->clients->model;
+    return operation->kind == OPERATION_USER ? &model->users[operation->client].hash
+                                             : &model->threads[operation->thread].hash;
+}
+
 static struct machine *machine_choose(struct world *world, uint32_t range) {
     if (chance_below(&world->chance, 4) > 0)
         return world_machine(world, world->coordinator.records[range].primary);
@@ -198,10 +205,29 @@ static void attempt(struct world *world, struct client *client) {
               client->operation.thread, client->operation.message, client->operation.user,
               (unsigned long long)client->waiting);
     client->deadline_us = world->now_us + chance_between(&world->chance, 500000, 4000000);
-    world_plan(
-        world, chance_between(&world->chance, 50, 3000),
-        &(struct happening){
-            .kind = HAPPEN_PROPOSAL, .machine = machine->number, .life = machine->life, .number = client->waiting});
+    if (chance_below(&world->chance, 3) == 0)
+        inquiries_ask(world, machine, client->operation.thread, subject_of(world, &client->operation), client->waiting);
+    else
+        world_plan(
+            world, chance_between(&world->chance, 50, 3000),
+            &(struct happening){
+                .kind = HAPPEN_PROPOSAL, .machine = machine->number, .life = machine->life, .number = client->waiting});
+}
+
+uint64_t clients_request_served(struct world *world, uint64_t number, const struct machine *machine, uint64_t token,
+                                uint64_t inquiry, bool is_repeated) {
+    struct operation operation = world->clients->requests[number - 1].operation;
+    operation.attempts += is_repeated;
+    if (is_repeated)
+        model_on_attempt(&world->clients->model, &operation);
+    uint64_t served = request_add(world, &operation, machine);
+    world->clients->requests[served - 1].token = token;
+    world->clients->requests[served - 1].inquiry = inquiry;
+    return served;
+}
+
+bool clients_request_is_done(const struct world *world, uint64_t request) {
+    return world->clients->requests[request - 1].is_done;
 }
 
 static void read_something(struct world *world) {
@@ -210,7 +236,10 @@ static void read_something(struct world *world) {
         return;
     unsigned thread = (unsigned)chance_below(&world->chance, model->threads_count);
     struct machine *machine = &world->machines[chance_below(&world->chance, world->machines_count)];
-    if (machine->paused_until_us <= world->now_us && checker_may_read(world, machine, model->threads[thread].range))
+    if (machine->is_up && model->threads[thread].is_created && chance_below(&world->chance, 4) == 0)
+        inquiries_ask(world, machine, thread, &model->threads[thread].hash, 0);
+    else if (machine->paused_until_us <= world->now_us &&
+             checker_may_read(world, machine, model->threads[thread].range))
         model_read(world, model, machine, thread);
 }
 
@@ -323,6 +352,7 @@ void clients_on_answered(struct world *world, struct machine *machine, const str
     if (request->is_answered)
         world_fail(world, "node %llu answers a request twice", (unsigned long long)machine->id);
     request->is_answered = true;
+    request->is_done = is_for_good;
     world_say(world, "node %llu answers request %llu: %s, offset %llu, entry %llu", (unsigned long long)machine->id,
               (unsigned long long)number, action->result.rc == 0 ? "done" : status_sentence(action->result.rc),
               (unsigned long long)action->result.offset, (unsigned long long)request->place.index);
@@ -332,6 +362,10 @@ void clients_on_answered(struct world *world, struct machine *machine, const str
     }
     world->statistics.acknowledged += is_for_good;
     world->statistics.refused += !is_for_good;
+    if (request->token != 0) {
+        inquiries_on_done(world, machine, request->token, request->inquiry, number);
+        return;
+    }
     if (!world->is_calm && chance_per_mille(&world->chance, 20)) {
         world->statistics.faults[FAULT_ANSWER_LOST]++;
         return;

@@ -58,12 +58,14 @@ static void lend(struct world *world, struct machine *machine, struct batch *bat
                &(struct happening){.kind = HAPPEN_DISK_COMMIT, .machine = machine->number, .life = machine->life});
 }
 
-static void plan_chunk(struct world *world, const struct machine *machine, const struct action *action) {
+static void plan_chunk(struct world *world, struct machine *machine, const struct action *action) {
     struct action *asked = malloc(sizeof(*asked));
+    int64_t begin_us = machine->chunk_due_us > world->now_us ? machine->chunk_due_us : world->now_us;
     check(asked != NULL);
     *asked = *action;
+    machine->chunk_due_us = begin_us + chance_between(&world->chance, 100, 10000);
     world_plan(
-        world, chance_between(&world->chance, 100, 10000),
+        world, machine->chunk_due_us - world->now_us,
         &(struct happening){.kind = HAPPEN_CHUNK, .machine = machine->number, .life = machine->life, .data = asked});
 }
 
@@ -103,8 +105,10 @@ static void action_perform(struct world *world, struct machine *machine, const s
         sessions_on_look_again(world, machine, action);
         break;
     case ACTION_SERVE:
+        inquiries_on_serve(world, machine, action);
+        break;
     case ACTION_REPLY:
-        check(false); /* nobody asks */
+        inquiries_on_reply(world, machine, action);
         break;
     case ACTION_READ_OUTBOX:
         world_plan(
@@ -195,6 +199,7 @@ void machine_start(struct world *world, struct machine *machine) {
                                         .link_bytes_max = world->link_bytes_max,
                                         .queue_max = QUEUE_MAX};
     machine->life++;
+    machine->chunk_due_us = 0;
     machine->is_up = true;
     machine->is_leaving = false;
     machine->paused_until_us = 0;
@@ -473,6 +478,11 @@ void machine_happen(struct world *world, struct happening *happening) {
     case HAPPEN_LISTEN:
     case HAPPEN_UNLISTEN:
         sessions_on_listen(world, machine, happening);
+        break;
+    case HAPPEN_ASK:
+    case HAPPEN_SERVE:
+    case HAPPEN_SERVED:
+        inquiries_on_happening(world, machine, happening);
         break;
     case HAPPEN_PROPOSAL:
         on_proposal(world, machine, happening->number);

@@ -105,6 +105,7 @@ static void statistics_add(struct world_statistics *sum, const struct world_stat
     sum->taken_back += one->taken_back;
     sum->snapshots += one->snapshots;
     sum->reads += one->reads;
+    sum->asked += one->asked;
     sum->told += one->told;
     sum->repeats += one->repeats;
     sum->passed_over += one->passed_over;
@@ -125,6 +126,7 @@ static void totals_print(const struct totals *totals) {
     line_print(sum->acknowledged, "requests acknowledged");
     line_print(sum->refused, "requests refused for now");
     line_print(sum->reads, "reads compared");
+    line_print(sum->asked, "questions answered through other nodes");
     line_print(sum->told, "changes told to sessions");
     line_print(sum->passed_over, "of these after others that are told later");
     line_print(sum->repeats, "repeats from the state");

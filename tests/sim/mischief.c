@@ -288,7 +288,5 @@ void mischief_heal(struct world *world) {
             machine_crash(world, machine);
         if (machine->is_there && !machine->is_up)
             machine_start(world, machine);
-        if (machine->paused_until_us > world->now_us + SECOND_US)
-            machine->paused_until_us = world->now_us + SECOND_US;
     }
 }

@@ -73,7 +73,8 @@ void model_on_attempt(struct model *model, const struct operation *operation) {
     struct message_model *message = &model->messages[operation->message];
     switch (operation->kind) {
     case OPERATION_EDIT:
-        message->edits_tried = operation->edit;
+        if (operation->edit > message->edits_tried)
+            message->edits_tried = operation->edit;
         message->edits_unsure |= operation->attempts > 1 ? (uint64_t)1 << operation->edit : 0;
         break;
     case OPERATION_DELETE_MESSAGE:
@@ -118,8 +119,11 @@ static bool may_be_refused(const struct model *model, const struct operation *op
         return rc == STATUS_CONFLICT;
     if (rc == STATUS_THREAD_NOT_FOUND)
         return thread->is_deletion_tried;
+    /* Attempts that came late. */
     if (operation->kind == OPERATION_THREAD)
-        return false;
+        return rc == STATUS_CONFLICT && thread->is_deletion_tried;
+    if (rc == STATUS_MESSAGE_NOT_FOUND)
+        return model->messages[operation->message].is_deletion_tried;
     return rc == STATUS_FORBIDDEN && thread->members[operation->client].was_removed;
 }
 

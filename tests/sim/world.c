@@ -136,6 +136,7 @@ struct world *world_new(uint64_t seed, int64_t seconds, bool is_verbose) {
     checker_begin(world);
     clients_begin(world);
     sessions_begin(world);
+    inquiries_begin(world);
     for (unsigned i = 0; i < world->machines_at_first; i++)
         machine_make(world, i);
     coordinator_begin(world);
@@ -152,6 +153,7 @@ void world_free(struct world *world) {
         free(world->queue[i].data);
     clients_free(world);
     sessions_free(world);
+    inquiries_free(world);
     checker_free(world);
     free(world->queue);
     free(world);
@@ -223,4 +225,5 @@ void world_run(struct world *world) {
     world_say(world, "settled");
     checker_check_end(world);
     clients_check_end(world);
+    inquiries_check_end(world);
 }

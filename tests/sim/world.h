@@ -31,6 +31,9 @@ enum happening_kind {
     HAPPEN_UNLISTEN, /* or ends it */
     HAPPEN_LOOK,     /* a session looks which threads its user is in */
     HAPPEN_SESSION,  /* a session does something */
+    HAPPEN_ASK,      /* a question reaches a machine, for whoever leads */
+    HAPPEN_SERVE,    /* it is served where it has come to */
+    HAPPEN_SERVED,   /* and the core hears of it */
     HAPPEN_PROPOSAL, /* a client's request reaches a machine */
     HAPPEN_ANSWER,
     HAPPEN_CLIENT, /* a client does something */
@@ -105,6 +108,7 @@ struct machine {
     bool is_cut_off;  /* from the coordinator */
     int64_t alive_us; /* when the coordinator heard of it last */
 
+    int64_t chunk_due_us; /* chunks are read one after the other */
     struct reading readings[READINGS_MAX];
     size_t readings_count;
 };
@@ -139,6 +143,7 @@ struct world_statistics {
     uint64_t taken_back;
     uint64_t snapshots;
     uint64_t reads;
+    uint64_t asked;
     uint64_t told;
     uint64_t repeats;
     uint64_t passed_over;
@@ -160,10 +165,11 @@ struct network {
     int64_t delay_us_max;
 };
 
-struct model;    /* what clients may rely on: model.c */
-struct clients;  /* clients.c */
-struct sessions; /* sessions.c */
-struct checker;  /* checker.c */
+struct model;     /* what clients may rely on: model.c */
+struct clients;   /* clients.c */
+struct sessions;  /* sessions.c */
+struct inquiries; /* inquiries.c */
+struct checker;   /* checker.c */
 
 struct world {
     uint64_t seed;
@@ -196,6 +202,7 @@ struct world {
     bool is_calm; /* everything has healed: nothing goes wrong any more */
     struct clients *clients;
     struct sessions *sessions;
+    struct inquiries *inquiries;
     struct checker *checker;
     struct world_statistics statistics;
 };
@@ -255,6 +262,12 @@ struct entry *clients_entry(struct world *world, uint64_t request);
 void clients_on_answered(struct world *world, struct machine *machine, const struct action *action);
 void clients_on_answer(struct world *world, const struct happening *happening);
 struct model *clients_model(struct world *world);
+/* What the request asks for is proposed at a machine that serves the question: a request of its own, whose answer goes
+ * to inquiries_on_done. */
+uint64_t clients_request_served(struct world *world, uint64_t request, const struct machine *machine, uint64_t token,
+                                uint64_t inquiry, bool is_repeated);
+/* The one that was served has been answered for good. */
+bool clients_request_is_done(const struct world *world, uint64_t request);
 bool clients_are_done(const struct world *world);
 /* Everything acknowledged is there, on every replica in sync. */
 void clients_check_end(struct world *world);
@@ -271,6 +284,21 @@ void sessions_on_fan_out(struct world *world, const struct machine *machine, con
 void sessions_on_look_again(struct world *world, const struct machine *machine, const struct action *action);
 /* Every session listens and has been told everything. */
 bool sessions_are_told(struct world *world, const char **reason);
+
+/* ---- inquiries.c ---- */
+
+void inquiries_begin(struct world *world);
+void inquiries_free(struct world *world);
+/* Asks any machine for the newest offset of a thread; `request` 0. Or has it do a client's request where that is led.
+ */
+void inquiries_ask(struct world *world, const struct machine *machine, unsigned thread, const struct id_hash *subject,
+                   uint64_t request);
+void inquiries_on_happening(struct world *world, struct machine *machine, const struct happening *happening);
+void inquiries_on_serve(struct world *world, const struct machine *machine, const struct action *action);
+void inquiries_on_done(struct world *world, const struct machine *machine, uint64_t token, uint64_t inquiry,
+                       uint64_t request);
+void inquiries_on_reply(struct world *world, const struct machine *machine, const struct action *action);
+void inquiries_check_end(struct world *world);
 
 /* ---- checker.c ---- */
 
