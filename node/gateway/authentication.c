@@ -147,11 +147,9 @@ static int fact_ask(struct authentication *self) {
 
 static int identity_check(struct authentication *self) {
     struct fact fact;
-    int rc = STATUS_OK;
-    if (gateway_is_here(self->worker->gateway, &self->caller.hash))
-        rc = fact_read(self->worker, self->arena, &self->caller.hash, &fact);
-    else if (!fact_find(self, &fact))
-        return fact_ask(self);
+    int rc = fact_read(self->worker, self->arena, &self->caller.hash, &fact);
+    if (rc == STATUS_NOT_PRIMARY)
+        rc = fact_find(self, &fact) ? STATUS_OK : fact_ask(self);
     return rc == STATUS_OK ? fact_check(self->worker->gateway, &self->caller, &fact) : rc;
 }
 

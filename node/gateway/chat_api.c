@@ -409,7 +409,7 @@ static bool reading_begin(struct worker *worker, struct http_call *call, enum ra
     int rc = reading_check(reading, operation);
     if (rc == STATUS_OK) {
         struct id_hash hash = gateway_hash(reading->worker->gateway, call->captures[0]);
-        rc = gateway_read_begin(reading->worker, &call->arena, &reading->read);
+        rc = gateway_read_begin_of(reading->worker, &call->arena, &hash, &reading->read);
         if (rc == STATUS_OK) {
             rc = thread_view_open(&reading->view, &reading->read.context, &hash, call->caller->user_id);
             if (rc == STATUS_OK)

@@ -108,14 +108,14 @@ static int rules_check(const struct chat_call *call, const struct gateway_read *
     return rc;
 }
 
-static int read_begin(const struct chat_call *call, struct gateway_read *read) {
-    int rc = gateway_read_begin(call->worker, call->arena, read);
+static int read_begin(const struct chat_call *call, const struct command *command, struct gateway_read *read) {
+    int rc = gateway_read_begin_of(call->worker, call->arena, &command->subject, read);
     return rc == 0 ? 0 : refuse(call, rc);
 }
 
 static int check_and_propose(const struct chat_call *call, const struct command *command) {
     struct gateway_read read;
-    int rc = read_begin(call, &read);
+    int rc = read_begin(call, command, &read);
     if (rc != 0)
         return rc;
     rc = rules_check(call, &read, command);
@@ -234,7 +234,7 @@ static int existing_thread_read(const struct chat_call *call, const struct gatew
 static int creation_check(const struct chat_call *call, const struct participants *given, struct command *command,
                           struct created_thread *created) {
     struct gateway_read read;
-    int rc = read_begin(call, &read);
+    int rc = read_begin(call, command, &read);
     if (rc != 0)
         return rc;
     rc = participants_resolve(call, &read, given, &created->participants);
@@ -353,7 +353,7 @@ static int edited_type_find(const struct chat_call *call, const struct gateway_r
 static int edit_check(const struct chat_call *call, struct command *command) {
     struct gateway_read read;
     enum message_type type = MESSAGE_TEXT;
-    int rc = read_begin(call, &read);
+    int rc = read_begin(call, command, &read);
     if (rc != 0)
         return rc;
     rc = rules_check(call, &read, command);
@@ -390,7 +390,7 @@ int chat_message_delete(const struct chat_call *call, struct bytes thread_id, ui
 static int addition_check(const struct chat_call *call, const struct participants *given, struct command *command,
                           struct resolved_participants *resolved) {
     struct gateway_read read;
-    int rc = read_begin(call, &read);
+    int rc = read_begin(call, command, &read);
     if (rc != 0)
         return rc;
     rc = participants_resolve(call, &read, given, resolved);
@@ -427,7 +427,7 @@ int chat_participant_remove(const struct chat_call *call, struct bytes thread_id
 static int feature_check(const struct chat_call *call, const struct command *command, bool *is_small_enough) {
     struct gateway_read read;
     struct thread_view view;
-    int rc = read_begin(call, &read);
+    int rc = read_begin(call, command, &read);
     if (rc != 0)
         return rc;
     rc = thread_view_open(&view, &read.context, &command->subject, call->caller->user_id);

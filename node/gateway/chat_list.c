@@ -217,7 +217,7 @@ static int memberships_read(struct thread_list *list) {
     struct gateway_read read;
     struct user_store store;
     struct arena *arena = &list->call->arena;
-    int rc = gateway_read_begin(list->worker, arena, &read);
+    int rc = gateway_read_begin_of(list->worker, arena, &list->call->caller->hash, &read);
     if (rc != STATUS_OK)
         return rc;
     struct thread_gathering gathering = {list, &read.context};

@@ -206,7 +206,8 @@ int facts_read(struct gateway_worker *worker, struct arena *arena, const struct 
     for (size_t i = 0; rc == STATUS_OK && i < question->subjects_count; i++) {
         const struct id_hash *subject = &question->subjects[i].hash;
         items[i] = (struct fact){0};
-        rc = fact_read(&read.context, question, subject, &items[i]);
+        rc = gateway_is_here(worker->gateway, subject) ? fact_read(&read.context, question, subject, &items[i])
+                                                       : STATUS_NOT_PRIMARY;
     }
     gateway_read_end(&read);
     return rc;
@@ -218,7 +219,7 @@ int membership_fact_read(struct gateway_worker *worker, struct arena *arena, con
     struct user_store store;
     struct membership_row row;
     *fact = (struct fact){.is_there = false};
-    int rc = gateway_read_begin(worker, arena, &read);
+    int rc = gateway_read_begin_of(worker, arena, &question->subjects[0].hash, &read);
     if (rc != STATUS_OK)
         return rc;
     rc = user_store_open(&store, read.context.transaction, arena, read.context.master, &question->subjects[0].hash);

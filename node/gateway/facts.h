@@ -35,8 +35,8 @@ int facts_ask(struct facts *facts);
 /* on_done is not called any more. Nothing happens if it was called already, or nobody was asked. */
 void facts_cancel(struct facts *facts);
 
-/* What this node's own store knows, for serve.c. `items` has room for as many as there are subjects; texts are in the
- * arena. */
+/* What this node's own store knows. `items` has room for as many as there are subjects; texts are in the arena.
+ * STATUS_NOT_PRIMARY: another node leads one of them. */
 int facts_read(struct gateway_worker *worker, struct arena *arena, const struct question *question, struct fact *items);
 /* The one fact of QUESTION_MEMBERSHIP. */
 int membership_fact_read(struct gateway_worker *worker, struct arena *arena, const struct question *question,

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "proto/status.h"
+
 struct entry *gateway_entry_new(struct gateway_worker *worker, enum command_kind kind, const struct id_hash *subject,
                                 struct bytes actor_id, struct reply *reply) {
     struct entry *entry = entry_new(ENTRY_OF_CLIENT);
@@ -24,6 +26,17 @@ int gateway_read_begin(struct gateway_worker *worker, struct arena *arena, struc
     read->context =
         (struct apply_context){.arena = arena, .master = gateway->master, .hash_key = gateway->settings->hash_key};
     return store_begin_read(gateway->store, &read->context.transaction);
+}
+
+/* It is asked who leads when the rows stand still: a worker that slept between asking and reading would tell what was
+ * true before others changed it. */
+int gateway_read_begin_of(struct gateway_worker *worker, struct arena *arena, const struct id_hash *subject,
+                          struct gateway_read *read) {
+    int rc = gateway_read_begin(worker, arena, read);
+    if (rc != STATUS_OK || gateway_is_here(worker->gateway, subject))
+        return rc;
+    gateway_read_end(read);
+    return STATUS_NOT_PRIMARY;
 }
 
 void gateway_read_end(struct gateway_read *read) {

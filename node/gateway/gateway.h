@@ -118,6 +118,9 @@ struct gateway_read {
     struct apply_context context; /* transaction, arena, master, hash key */
 };
 int gateway_read_begin(struct gateway_worker *worker, struct arena *arena, struct gateway_read *read);
+/* The same to tell what is stored of `subject`. STATUS_NOT_PRIMARY: that is another node's to say by now. */
+int gateway_read_begin_of(struct gateway_worker *worker, struct arena *arena, const struct id_hash *subject,
+                          struct gateway_read *read);
 void gateway_read_end(struct gateway_read *read);
 
 struct id_hash gateway_hash(const struct gateway *gateway, struct bytes raw_id);

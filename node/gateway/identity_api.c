@@ -140,7 +140,7 @@ static int identity_find(struct gateway_worker *worker, struct http_call *call, 
                            (int)(user_id.size < LIMIT_RAW_ID_BYTES_MAX ? user_id.size : LIMIT_RAW_ID_BYTES_MAX),
                            (const char *)user_id.data);
     *hash = gateway_hash(worker->gateway, user_id);
-    int rc = gateway_read_begin(worker, &call->arena, &read);
+    int rc = gateway_read_begin_of(worker, &call->arena, hash, &read);
     if (rc == STATUS_OK) {
         rc = user_store_open(&store, read.context.transaction, &call->arena, read.context.master, hash);
         if (rc == STATUS_OK)

@@ -313,7 +313,7 @@ int joined_threads_read(struct gateway_worker *worker, struct arena *arena, cons
     struct user_store store;
     struct user_row row;
     *joined = (struct joined_threads){.is_there = false};
-    int rc = gateway_read_begin(worker, arena, &read);
+    int rc = gateway_read_begin_of(worker, arena, user, &read);
     if (rc != STATUS_OK)
         return rc;
     rc = user_store_open(&store, read.context.transaction, arena, read.context.master, user);

@@ -30,6 +30,7 @@ void looking_listen_from(struct session *session, const struct id_hash *thread, 
 /* The session ends. */
 void looking_end(struct session *session);
 
-/* What this node's own store knows, for serve.c; `joined` borrows from `items`. */
+/* What this node's own store knows, for serve.c; `joined` borrows from `items`. STATUS_NOT_PRIMARY: another node leads
+ * the user. */
 int joined_threads_read(struct gateway_worker *worker, struct arena *arena, const struct id_hash *user,
                         struct buffer *items, struct joined_threads *joined);

@@ -85,7 +85,7 @@ int missed_read(struct gateway_worker *worker, struct arena *arena, const struct
     struct gateway_read read;
     struct thread_view view;
     *missed = (struct missed){.copies = gateway_copies(worker->gateway, thread)};
-    int rc = gateway_read_begin(worker, arena, &read);
+    int rc = gateway_read_begin_of(worker, arena, thread, &read);
     if (rc != STATUS_OK)
         return rc;
     rc = thread_view_open(&view, &read.context, thread, question->user_id);

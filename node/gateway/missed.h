@@ -21,7 +21,7 @@ struct missed {
     struct bytes receipts; /* a change; absent: none */
 };
 
-/* On the node that leads the thread. */
+/* On the node that leads the thread; STATUS_NOT_PRIMARY: on another one. */
 int missed_read(struct gateway_worker *worker, struct arena *arena, const struct question *question,
                 struct missed *missed);
 

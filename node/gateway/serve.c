@@ -122,21 +122,12 @@ static void call_serve(struct gateway_worker *worker, struct serving *self, cons
 
 /* ---- facts ---- */
 
-static bool are_here(const struct gateway *gateway, const struct question *question) {
-    for (size_t i = 0; i < question->subjects_count; i++)
-        if (!gateway_is_here(gateway, &question->subjects[i].hash))
-            return false;
-    return true;
-}
-
 static void facts_serve(struct gateway_worker *worker, struct serving *self, struct arena *arena,
                         const struct question *question) {
     struct fact_list facts = {ARENA_NEW_ARRAY(arena, struct fact, question->subjects_count), question->subjects_count};
     struct buffer encoded;
-    int rc = STATUS_NOT_PRIMARY;
     buffer_init(&encoded);
-    if (are_here(worker->gateway, question))
-        rc = facts_read(worker, arena, question, facts.items);
+    int rc = facts_read(worker, arena, question, facts.items);
     if (rc == STATUS_OK)
         facts_encode(&facts, &encoded);
     serving_end(self, rc, buffer_bytes(&encoded));
@@ -149,11 +140,9 @@ static void memberships_serve(struct gateway_worker *worker, struct serving *sel
                               const struct question *question) {
     struct joined_threads joined = {.is_there = false};
     struct buffer items, encoded;
-    int rc = STATUS_NOT_PRIMARY;
     buffer_init(&items);
     buffer_init(&encoded);
-    if (are_here(worker->gateway, question))
-        rc = joined_threads_read(worker, arena, &question->subjects[0].hash, &items, &joined);
+    int rc = joined_threads_read(worker, arena, &question->subjects[0].hash, &items, &joined);
     if (rc == STATUS_OK)
         joined_threads_encode(&joined, &encoded);
     serving_end(self, rc, buffer_bytes(&encoded));
@@ -166,10 +155,8 @@ static void membership_serve(struct gateway_worker *worker, struct serving *self
     struct fact fact;
     struct fact_list facts = {&fact, 1};
     struct buffer encoded;
-    int rc = STATUS_NOT_PRIMARY;
     buffer_init(&encoded);
-    if (gateway_is_here(worker->gateway, &question->subjects[0].hash))
-        rc = membership_fact_read(worker, arena, question, &fact);
+    int rc = membership_fact_read(worker, arena, question, &fact);
     if (rc == STATUS_OK)
         facts_encode(&facts, &encoded);
     serving_end(self, rc, buffer_bytes(&encoded));
@@ -180,10 +167,8 @@ static void missed_serve(struct gateway_worker *worker, struct serving *self, st
                          const struct question *question) {
     struct missed missed;
     struct buffer encoded;
-    int rc = STATUS_NOT_PRIMARY;
     buffer_init(&encoded);
-    if (are_here(worker->gateway, question))
-        rc = missed_read(worker, arena, question, &missed);
+    int rc = missed_read(worker, arena, question, &missed);
     if (rc == STATUS_OK)
         missed_encode(&missed, &encoded);
     serving_end(self, rc, buffer_bytes(&encoded));
@@ -196,7 +181,7 @@ static void claim_serve(struct gateway_worker *worker, struct serving *self, con
     struct buffer answer;
     int rc = STATUS_NOT_PRIMARY;
     buffer_init(&answer);
-    if (are_here(worker->gateway, question))
+    if (gateway_is_here(worker->gateway, &question->subjects[0].hash))
         rc = endpoint_claim_serve(worker->gateway, question, &answer);
     serving_end(self, rc, buffer_bytes(&answer));
     buffer_close(&answer);

@@ -53,6 +53,7 @@ struct gateway_node {
     atomic_int notices;
     atomic_int asked;       /* questions of this node's clients */
     atomic_bool is_mute;    /* keeps what is proposed and never answers */
+    atomic_int late_looks;  /* so often it takes what the other node leads for its own: it looked before, and slept */
     atomic_bool loses_next; /* applies the next proposal, but loses the range before it can say so */
     struct entry *kept;
     struct two_listened *listened;
@@ -93,9 +94,19 @@ static inline unsigned two_leader_of(struct two_gateways *all, const struct id_h
 
 /* ---- what stands for the core ---- */
 
+static inline bool two_count_down(atomic_int *count) {
+    int left = atomic_load(count);
+    while (left > 0)
+        if (atomic_compare_exchange_weak(count, &left, left - 1))
+            return true;
+    return false;
+}
+
 static inline enum gateway_place two_place(void *core, const struct id_hash *subject) {
     struct gateway_node *node = core;
     unsigned leader = two_leader_of(node->all, subject);
+    if (leader != node->index && two_count_down(&node->late_looks))
+        return GATEWAY_HERE;
     return leader == NOBODY ? GATEWAY_NOWHERE : leader == node->index ? GATEWAY_HERE : GATEWAY_ELSEWHERE;
 }
 
@@ -129,14 +140,6 @@ static inline void two_park(struct carried *carried) {
     atomic_fetch_add(&all->parked_count, 1);
 }
 
-static inline bool two_is_misdirected(struct two_gateways *all) {
-    int left = atomic_load(&all->misdirections);
-    while (left > 0)
-        if (atomic_compare_exchange_weak(&all->misdirections, &left, left - 1))
-            return true;
-    return false;
-}
-
 static inline bool two_is_held(struct carried *carried) {
     struct question question;
     struct arena arena;
@@ -156,7 +159,7 @@ static inline void two_carry(struct carried *carried) {
         two_park(carried);
         return;
     }
-    if (two_is_misdirected(all))
+    if (two_count_down(&all->misdirections))
         leader = 1 - leader;
     buffer_init(&copy);
     buffer_append_bytes(&copy, buffer_bytes(&carried->ask->body));

@@ -341,6 +341,34 @@ static void a_call_that_came_to_the_wrong_node_goes_on_to_the_right_one(void **s
     assert_int_equal(two_count(messages_list(0, &bob, thread).text, "hello"), 1);
 }
 
+/* It looked who leads, stood still until another node did, and only then reads: what it has by then may be old. */
+static void a_node_that_stood_still_before_it_read_tells_nothing_old(void **state) {
+    (void)state;
+    struct two_user alice = two_user(&all, 0);
+    struct two_user bob = two_user(&all, 1);
+    const char *thread = thread_new(&alice, 1, &bob);
+    struct {
+        const char *method;
+        const char *target;
+        const char *body;
+        int status;
+    } rows[] = {
+        {"POST", target_of("/chat/threads/%s/messages?" API, thread), "{\"content\":\"hello\"}", 201},
+        {"GET", target_of("/chat/threads/%s?" API, thread), "", 200},
+        {"GET", target_of("/chat/threads/%s/messages?" API, thread), "", 200},
+        {"POST", target_of("/chat/threads/%s/typing?" API, thread), "{}", 200},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        atomic_store(&all.nodes[0].late_looks, 1);
+        expect(call(0, &alice, rows[i].method, rows[i].target, rows[i].body), rows[i].status);
+        assert_int_equal(atomic_load(&all.nodes[0].late_looks), 0);
+    }
+    atomic_store(&all.nodes[0].late_looks, 1);
+    const char *issue = target_of("/identities/%.*s/:issueAccessToken?" IDENTITY_API, BYTES_ARG(bob.id));
+    expect(two_service_call(&all, 0, "POST", bytes_of_text(issue), "{\"scopes\":[\"chat\"]}"), 200);
+    assert_int_equal(atomic_load(&all.nodes[0].late_looks), 0);
+}
+
 /* The answer of the old leader is lost with its lead, so the call is served again by the new one. */
 static void what_was_committed_before_a_takeover_is_not_done_twice(void **state) {
     (void)state;
@@ -756,6 +784,7 @@ int main(void) {
         APART(a_forged_token_bothers_no_other_node),
         REPLICATED(a_takeover_is_a_delay_only),
         APART(a_call_that_came_to_the_wrong_node_goes_on_to_the_right_one),
+        APART(a_node_that_stood_still_before_it_read_tells_nothing_old),
         REPLICATED(what_was_committed_before_a_takeover_is_not_done_twice),
         APART(a_deadline_without_a_leader_is_a_503_that_says_when_to_come_again),
         REPLICATED(a_node_that_stops_hands_its_calls_back),
