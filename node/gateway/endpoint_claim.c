@@ -4,6 +4,7 @@
 
 #include "node/gateway/endpoint_message.h"
 #include "node/gateway/trouter_session.h"
+#include "node/log.h"
 #include "proto/check.h"
 
 /* The client waits for its welcome meanwhile; long enough for another node to take the user's range over. */
@@ -20,6 +21,8 @@ static struct endpoint_holder previous_find(const struct claim_ask *claim) {
     struct endpoint_message message;
     struct arena arena;
     arena_init(&arena);
+    if (claim->ask.rc != STATUS_OK)
+        log_warning("nobody says which node held an endpoint: %s", status_sentence(claim->ask.rc));
     if (claim->ask.rc == STATUS_OK &&
         endpoint_message_decode(buffer_bytes(&claim->ask.reply), &arena, &message) == STATUS_OK)
         previous = message.giver;

@@ -15,7 +15,7 @@ struct endpoint_message {
     struct endpoint_holder giver; /* who held it; as an answer: session 0 if nobody did */
     struct endpoint_holder taker; /* who holds it now */
     bool is_renewal;
-    bool is_found;                        /* the giver was still there */
+    bool is_found;                        /* the giver was still there, and knew its threads */
     struct endpoint_message_push *pushes; /* oldest first, at most LIMIT_SESSION_UNANSWERED_MAX */
     size_t pushes_count;
     struct bytes positions; /* of threads and the offsets that come next there, as joined_thread_add writes them */

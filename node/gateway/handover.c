@@ -5,6 +5,7 @@
 #include "node/gateway/endpoint_message.h"
 #include "node/gateway/subscription.h"
 #include "node/gateway/trouter_session.h"
+#include "node/log.h"
 #include "proto/check.h"
 #include "proto/limits.h"
 
@@ -162,6 +163,8 @@ static void on_handover(struct gateway_worker *worker, struct gateway_ask *ask) 
     struct handover handover = {.gateway = worker->gateway, .user = ask->subject, .taker = asked->taker};
     if (ask->rc == STATUS_OK)
         handover_unpack(buffer_bytes(&ask->reply), &handover);
+    else
+        log_warning("an endpoint's old node does not hand it over: %s", status_sentence(ask->rc));
     trouter_handover_take(worker, &handover);
     endpoint_buffer_close(&handover.pushes);
     free(handover.positions);

@@ -18,7 +18,7 @@ struct handover {
     struct endpoint_buffer pushes;
     struct listening_position *positions;
     size_t positions_count;
-    bool is_found;    /* the giver was still there */
+    bool is_found;    /* the giver was still there, and knew its threads */
     void *asked_from; /* the question of another node, answered by handover_give; NULL: none */
     void (*on_given)(void *asked_from, struct bytes encoded);
 };

@@ -274,7 +274,8 @@ bool trouter_handover_give(struct gateway_worker *worker, struct handover *hando
         self->successor = handover;
         return true;
     }
-    handover->is_found = true;
+    /* Who has not found her threads yet has no place in them to go on from. */
+    handover->is_found = !is_in_cluster(self) || self->session.has_looked;
     self->taker = handover->taker;
     handover_positions_take(handover, &self->session);
     if (!is_old_socket_alive(self))

@@ -10,7 +10,7 @@ import { canShift, goToLast } from "./lib/clock.mjs";
 import { run, test } from "./lib/harness.mjs";
 import { Proxy } from "./lib/proxy.mjs";
 import {
-    Inbox, chatCall, identifier, identityCall, newMessage, newThread, newToken, newUsers, nextEndpoint, nextPort, node, nodeAt, participant, threadPath, until,
+    Inbox, chatCall, identifier, identityCall, isCluster, newMessage, newThread, newToken, newUsers, nextEndpoint, nextPort, node, nodeAt, participant, threadPath, until,
 } from "./lib/world.mjs";
 
 const EVENTS = [
@@ -451,5 +451,35 @@ realtime("when the node drains and comes back, the client follows by itself", as
     const after = await newMessage(creator, threadId, "after");
     assert.equal((await listener.next("chatMessageReceived", (item) => item.id !== before)).id, after);
 }, { skip: node ? false : "needs a node of its own", deadlineMs: 240000 });
+
+realtime("when its node dies the client goes on at another one", async () => {
+    const [creator, other] = await newUsers(2);
+    const threadId = await newThread(creator, [other]);
+    const [dying, living] = [nextEndpoint(), nextEndpoint()];
+    let at = dying;
+    const proxy = await new Proxy(() => new URL(at).port).listen();
+    const post = async (content) => {
+        const answer = await chatCall("POST", `${threadPath(threadId)}/messages`, { token: creator.token, body: { content }, at: living });
+        assert.equal(answer.status, 201, answer.text);
+        return answer.json.id;
+    };
+    try {
+        const listener = await listen(other, { at: proxy.endpoint });
+        const before = await post("before");
+        assert.equal((await listener.next("chatMessageReceived")).id, before);
+        at = living;
+        await nodeAt(dying).kill();
+        await listener.link.take((state) => state === "disconnected");
+        await listener.link.take((state) => state === "connected", "connected to another node", 60000);
+        const after = await post("after");
+        assert.equal((await listener.next("chatMessageReceived", (item) => item.id !== before)).id, after);
+        assert.deepEqual(listener.inbox.items, []);
+    } finally {
+        for (const listener of open) await listener.stop().catch(() => {});
+        proxy.close();
+        await nodeAt(dying).start();
+        await nodeAt(dying).waitReady(60000);
+    }
+}, { skip: node && isCluster ? false : "needs several nodes of its own", deadlineMs: 240000 });
 
 await run("realtime-sdk");

@@ -264,6 +264,7 @@ test("endpoints whose sockets come and go under load lose nothing, and get again
         };
         const answered = [];
         let socket = await open();
+        await socket.frames.take((frame) => frame.includes("trouter.connected"), "trouter.connected");
         started[index]();
         for (let round = 0; answered.length < total; round++) {
             // Answers some pushes, makes sure that the server has read the answers, and takes some more without answering.
