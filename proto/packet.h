@@ -58,8 +58,9 @@ struct packet {
     /* APPEND */
     uint64_t previous_index; /* of the entry before the first; 0: there is none */
     uint64_t previous_epoch;
-    uint64_t committed; /* every entry up to here is on the disks of all replicas in sync */
-    uint64_t lease;     /* APPEND: rises with every packet; APPENDED: the highest one received */
+    uint64_t committed;  /* every entry up to here is on the disks of all replicas in sync */
+    uint32_t unheard_ms; /* so long ago the sender heard of the receiver last */
+    uint64_t lease;      /* APPEND: rises with every packet; APPENDED: the highest one received */
     struct packet_entry *entries;
     size_t entries_count;
 

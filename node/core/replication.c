@@ -7,6 +7,10 @@
 
 /* ---- who is who ---- */
 
+static uint64_t smaller(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
 void replication_init(struct replication *self, uint32_t range, uint64_t node, bool is_alone, bool is_void,
                       uint64_t applied, int64_t mono_ms) {
     struct window window = self->window;
@@ -230,7 +234,7 @@ static void chunk_ask(struct replication *self, const struct replication_step *s
 static void snapshot_begin(struct replication *self, const struct replication_step *step, struct replica *replica) {
     replica->is_matched = false;
     if (is_required(self, replica)) {
-        replica->heard_ms = step->mono_ms - REPLICATION_SILENT_MS - 1; /* it has lost its disk: out of sync with it */
+        replica->heard_ms = step->mono_ms - REPLICATION_LAST_SILENT_MS - 1; /* it has lost its disk: out of sync */
         return;
     }
     replica->is_joining = false;
@@ -258,6 +262,7 @@ static void append_send(struct replication *self, const struct replication_step 
     packet->previous_epoch = previous_epoch;
     packet->committed = self->committed;
     packet->lease = (uint64_t)step->mono_ms;
+    packet->unheard_ms = (uint32_t)smaller((uint64_t)(step->mono_ms - replica->heard_ms), UINT32_MAX);
     packet->promise = replica->snapshot == 0 ? replica->promise_void : 0;
     if (replica->is_matched)
         replica->in_flight_bytes += entries_gather(self, replica, step->arena, packet);
@@ -435,10 +440,6 @@ static void appended_send(struct replication *self, const struct replication_ste
     packet->promise = self->promise;
 }
 
-static uint64_t smaller(uint64_t a, uint64_t b) {
-    return a < b ? a : b;
-}
-
 static bool entry_is_known(const struct replication *self, uint64_t index, uint64_t epoch, bool *is_other) {
     uint64_t known;
     if (index <= self->window.base_index)
@@ -497,9 +498,13 @@ struct replication_intake replication_on_append(struct replication *self, const 
     }
     if (!is_from_primary(self, from, packet))
         return nothing; /* a newer record is on its way to us */
-    self->heard_ms = step->mono_ms;
-    if (packet->lease > self->lease_heard)
-        self->lease_heard = packet->lease;
+    /* A primary that does not hear us is as good as silent: it commits nothing with us. From then on its lease must not
+     * be lengthened either, or it might read when we lead. */
+    if (packet->unheard_ms <= REPLICATION_SILENT_MS) {
+        self->heard_ms = step->mono_ms;
+        if (packet->lease > self->lease_heard)
+            self->lease_heard = packet->lease;
+    }
     if (packet->promise != 0 && self->promise <= packet->promise)
         self->promise = packet->promise + 1;
     if (self->is_void) {
@@ -673,14 +678,22 @@ static bool is_caught_up(const struct replication *self, const struct replica *r
            window_last_index(&self->window) - replica->durable <= REPLICATION_LEARNER_GAP_MAX;
 }
 
+/* Without the last of min_in_sync nothing could be written. And if it is we who are deaf, it is about to lead instead.
+ */
+static bool may_take_over(const struct replica *replica, int64_t mono_ms) {
+    int64_t silent_ms = mono_ms - replica->heard_ms;
+    return silent_ms > REPLICATION_SILENT_MS && silent_ms <= REPLICATION_LAST_SILENT_MS;
+}
+
 static bool wants_fewer_or_more_in_sync(struct replication *self, int64_t mono_ms, struct range_record *wanted) {
     for (size_t i = 0; i < self->replicas_count; i++) {
         struct replica *replica = &self->replicas[i];
         bool is_learner = range_record_has_learner(&self->record, replica->node);
-        bool may_go = replica->is_leaving && (is_learner || wanted->in_sync_count > self->min_in_sync);
-        if (is_lost(replica, mono_ms) || may_go) {
+        bool is_spare = is_learner || wanted->in_sync_count > self->min_in_sync;
+        bool is_gone = is_lost(replica, mono_ms);
+        if (is_gone || (replica->is_leaving && is_spare)) {
             replica->is_joining = false;
-            if (is_learner)
+            if (is_learner || (!is_spare && may_take_over(replica, mono_ms)))
                 continue;
             take_out_of_sync(wanted, replica->node);
             return true;

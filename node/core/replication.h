@@ -18,6 +18,7 @@
 #define REPLICATION_TAKEOVER_MS 2200        /* the lease, and room for clocks that run differently fast */
 #define REPLICATION_TAKEOVER_STAGGER_MS 300 /* between the backups, in the record's order */
 #define REPLICATION_SILENT_MS 1500          /* a backup that has not answered for so long is taken out of sync */
+#define REPLICATION_LAST_SILENT_MS 5500     /* the last ones of min_in_sync have time to take over before */
 #define REPLICATION_STUCK_MS 5000           /* so is one that answers, but whose disk does not get on */
 #define REPLICATION_LET_GO_MS 1500          /* after the lease: the silent one is out of sync, or somebody else leads */
 #define REPLICATION_RESEND_MS 100
