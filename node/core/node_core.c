@@ -216,8 +216,19 @@ static void on_nodes(struct node_core *core, const struct event *event) {
     core->live_count = event->nodes_count;
 }
 
+/* A command that this version cannot read would end every life of this node that finds it in its log. */
+static bool entries_are_readable(struct node_core *core, const struct packet *packet) {
+    struct command command;
+    for (size_t i = 0; i < packet->entries_count; i++)
+        if (command_decode(packet->entries[i].command, &core->step_arena, &command) != STATUS_OK)
+            return false;
+    return true;
+}
+
 static void on_append(struct node_core *core, const struct step *step, struct range *range, const struct event *event) {
     struct replication_step replication_step = core_replication_step(core, step);
+    if (!entries_are_readable(core, event->packet))
+        return;
     struct replication_intake intake =
         replication_on_append(&range->replication, &replication_step, event->from, event->packet);
     if (intake.truncate_from != 0) {

@@ -130,8 +130,8 @@ static bool lead(struct replication *self, const struct replication_step *step) 
     return role_set(self, REPLICATION_TAKING_OVER);
 }
 
-static void appended_send(struct replication *self, const struct replication_step *step, uint64_t to, bool is_refused,
-                          uint64_t durable);
+static struct packet *appended_send(struct replication *self, const struct replication_step *step, uint64_t to,
+                                    bool is_refused, uint64_t durable);
 
 static bool follow(struct replication *self, const struct replication_step *step) {
     bool is_named = is_in_sync(self) || range_record_has_learner(&self->record, self->self);
@@ -425,8 +425,8 @@ bool replication_commit(struct replication *self) {
 
 /* ---- a replica ---- */
 
-static void appended_send(struct replication *self, const struct replication_step *step, uint64_t to, bool is_refused,
-                          uint64_t durable) {
+static struct packet *appended_send(struct replication *self, const struct replication_step *step, uint64_t to,
+                                    bool is_refused, uint64_t durable) {
     struct packet *packet = packet_add(step, to, PACKET_APPENDED);
     packet->range = self->range;
     packet->epoch = self->record.epoch;
@@ -438,6 +438,7 @@ static void appended_send(struct replication *self, const struct replication_ste
     packet->snapshot = self->is_void ? self->snapshot : 0;
     self->promise += is_refused ? 0 : 1;
     packet->promise = self->promise;
+    return packet;
 }
 
 static bool entry_is_known(const struct replication *self, uint64_t index, uint64_t epoch, bool *is_other) {
@@ -481,6 +482,18 @@ static bool is_sound(const struct packet *packet) {
     return packet->previous_epoch <= packet->epoch;
 }
 
+/* Of an entry that this replica has as committed the primary knows another one: ours is no copy of this range. */
+static bool is_contradicted(const struct replication *self, const struct packet *packet) {
+    uint64_t known;
+    for (size_t i = 0; i <= packet->entries_count; i++) {
+        uint64_t index = packet->previous_index + i;
+        uint64_t epoch = i == 0 ? packet->previous_epoch : packet->entries[i - 1].epoch;
+        if (index <= self->committed && window_epoch_at(&self->window, index, &known) && known != epoch)
+            return true;
+    }
+    return false;
+}
+
 /* Who has asked to lead must not lengthen another's lease while the answer is open. */
 static bool is_from_primary(const struct replication *self, uint64_t from, const struct packet *packet) {
     return self->role == REPLICATION_REPLICA && !self->is_swap_wanted && packet->epoch == self->record.epoch &&
@@ -507,8 +520,8 @@ struct replication_intake replication_on_append(struct replication *self, const 
     }
     if (packet->promise != 0 && self->promise <= packet->promise)
         self->promise = packet->promise + 1;
-    if (self->is_void) {
-        appended_send(self, step, from, true, 0);
+    if (self->is_void || is_contradicted(self, packet)) {
+        appended_send(self, step, from, true, 0)->needs_rows = true;
         return nothing;
     }
     bool is_other = false;

@@ -225,8 +225,35 @@ static void an_author_does_not_wait_for_follow_ups_of_a_primary_whose_disk_refus
     assert_int_equal(answered_rc, STATUS_OK);
 }
 
+/* From a node of a newer version, say. It would be found again at every start. */
+static void what_cannot_be_read_does_not_come_into_the_log(void **state) {
+    struct range_record record = {.epoch = 5, .primary = BACKUP, .in_sync = {SELF, BACKUP}, .in_sync_count = 2};
+    struct command command = {.kind = COMMAND_USER_CREATE};
+    struct packet_entry entries[] = {{.epoch = 5, .command = BYTES_LITERAL("newer")}, {.epoch = 5}};
+    struct packet packet = {.kind = PACKET_APPEND, .epoch = 5, .entries = entries, .entries_count = 1};
+    struct event event = {.kind = EVENT_PACKET, .from = BACKUP, .packet = &packet};
+    struct buffer encoded;
+    (void)state;
+    step((struct event){.kind = EVENT_RECORD, .record = &record, .version = 3});
+    step(event);
+    assert_null(written);
+    packet.entries = &entries[1]; /* no command at all */
+    step(event);
+    assert_null(written);
+    buffer_init(&encoded);
+    command_encode(&command, &encoded);
+    entries[0].command = buffer_bytes(&encoded);
+    packet.entries = entries;
+    step(event);
+    assert_non_null(written);
+    assert_int_equal(written->count, 1);
+    settle();
+    buffer_close(&encoded);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_cannot_be_read_does_not_come_into_the_log, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_author_is_answered_when_the_backup_has_it_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_author_does_not_wait_for_a_backup_longer_than_the_lease_and_some, set_up,
                                         tear_down),

@@ -699,8 +699,30 @@ static void an_answer_to_an_earlier_question_is_not_counted_again(void **state) 
     pair_close(&pair);
 }
 
+/* Which it can only be by somebody's mistake; that must not end a node. */
+static void a_replica_that_has_something_else_as_committed_asks_for_the_rows(void **state) {
+    (void)state;
+    struct packet_entry other = {.epoch = 3, .command = BYTES_LITERAL("other")};
+    struct packet rows[] = {append_after(3), append_after(5), append_after(0)};
+    rows[0].entries = &other; /* in place of the fourth */
+    rows[0].entries_count = 1;
+    rows[1].previous_epoch = 1; /* another fifth */
+    rows[2].previous_epoch = 1; /* the logs do not begin alike */
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct pair pair;
+        pair_init(&pair);
+        struct replication_intake intake = replication_on_append(&pair.learner, &pair.step, PRIMARY, &rows[i]);
+        assert_int_equal(intake.first, 0);
+        assert_int_equal(intake.truncate_from, 0);
+        assert_true(sent(PACKET_APPENDED)->is_refused && sent(PACKET_APPENDED)->needs_rows);
+        assert_int_equal(window_last_index(&pair.learner.window), 5);
+        pair_close(&pair);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_replica_that_has_something_else_as_committed_asks_for_the_rows),
         cmocka_unit_test(rows_that_come_late_do_not_take_what_was_promised),
         cmocka_unit_test(what_was_promised_before_rows_were_sent_does_not_count),
         cmocka_unit_test(an_answer_to_an_earlier_question_is_not_counted_again),
