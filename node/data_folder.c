@@ -40,12 +40,17 @@ static int folder_make(const char *folder) {
     return mkdir(path, 0700) == 0 || errno == EEXIST ? STATUS_OK : STATUS_STORAGE_FAILED;
 }
 
-/* A new master key could open nothing of an old database. */
-static int master_key_is_there(const struct config *config, const char **reason) {
-    bool is_lost = file_exists(config, "data.mdb") && !file_exists(config, "master.key");
-    if (is_lost)
+/* A new master key could open nothing of an old database. The other nodes rely on what a node of that name has said to
+ * hold, so one that has lost it must not come back as the same. */
+static int folder_is_whole(const struct config *config, const char **reason) {
+    bool has_database = file_exists(config, "data.mdb");
+    bool has_lost_key = has_database && !file_exists(config, "master.key");
+    bool has_lost_database = !has_database && file_exists(config, "node.key");
+    if (has_lost_key)
         *reason = "there is a database but no master.key; put the key back";
-    return is_lost ? STATUS_CONFLICT : STATUS_OK;
+    if (has_lost_database)
+        *reason = "there is a node.key but no database; put it back, or remove node.key to join as another node";
+    return has_lost_key || has_lost_database ? STATUS_CONFLICT : STATUS_OK;
 }
 
 /* With the master key that the folder has by now. */
@@ -54,7 +59,7 @@ static int store_open(const struct config *config, struct data_folder *folder, c
                                          .map_bytes = (size_t)config->storage_map_initial_mb << 20,
                                          .bytes_max = (size_t)config->storage_max_mb << 20,
                                          .readers_max = STORE_READERS_MAX};
-    int rc = master_key_is_there(config, reason);
+    int rc = folder_is_whole(config, reason);
     if (rc == STATUS_OK)
         rc = master_key_load(config->data, &folder->master, reason);
     return rc == STATUS_OK ? store_lmdb_open(&options, &folder->store, reason) : rc;
@@ -118,7 +123,7 @@ static int keys_agree(const struct config *config, struct data_folder *folder, s
 
 static int cluster_join(const struct config *config, struct data_folder *folder, const char **reason) {
     struct bytes secret;
-    int rc = master_key_is_there(config, reason);
+    int rc = folder_is_whole(config, reason);
     if (rc != STATUS_OK)
         return rc;
     rc = secret_line_read(config->cluster_secret_file, CLUSTER_SECRET_CHARACTERS_MIN, &folder->arena, &secret, reason);

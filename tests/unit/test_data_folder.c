@@ -95,6 +95,23 @@ static void a_database_without_its_master_key_is_left_alone(void **state) {
     assert_int_not_equal(access(path, F_OK), 0);
 }
 
+/* It has told the others that it holds what was in there. */
+static void a_node_that_has_lost_its_database_does_not_come_back_as_the_same(void **state) {
+    struct data_folder folder;
+    char path[CONFIG_TEXT_MAX + 64];
+    (void)state;
+    assert_int_equal(data_folder_open(&config, &folder, &reason), STATUS_OK);
+    data_folder_close(&folder);
+    snprintf(path, sizeof(path), "%s/node.key", config.data);
+    close(open(path, O_CREAT | O_WRONLY, 0600));
+    assert_int_equal(data_folder_open(&config, &folder, &reason), STATUS_OK);
+    data_folder_close(&folder);
+    file_remove("data.mdb");
+    assert_int_equal(data_folder_open(&config, &folder, &reason), STATUS_CONFLICT);
+    assert_non_null(strstr(reason, "no database"));
+    assert_true(access(path, F_OK) == 0);
+}
+
 static void fsck_opens_only_what_is_there(void **state) {
     struct data_folder folder;
     (void)state;
@@ -192,6 +209,7 @@ int main(void) {
         FOLDER(a_folder_is_made_for_its_owner_only_and_opens_again_with_the_same_settings),
         FOLDER(a_folder_that_is_open_is_refused),
         FOLDER(a_database_without_its_master_key_is_left_alone),
+        FOLDER(a_node_that_has_lost_its_database_does_not_come_back_as_the_same),
         FOLDER(fsck_opens_only_what_is_there),
         FOLDER(a_folder_that_cannot_be_made_is_named),
         FOLDER(the_connection_string_names_an_endpoint_that_clients_reach),
