@@ -54,7 +54,7 @@ struct server {
     int storing_rc; /* how the last batch ended */
     struct action_list actions;
     enum server_phase phase;
-    int64_t phase_began_ms;
+    int64_t phase_began_ms; /* monotonic */
     SSL_CTX *tls;
 };
 

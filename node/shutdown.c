@@ -15,12 +15,12 @@
 #define FINISH_LOOK_MS 10
 
 static int64_t phase_lasts_ms(const struct server *server) {
-    return worker_wall_ms() - server->phase_began_ms;
+    return core_loop_monotonic_ms() - server->phase_began_ms;
 }
 
 static void phase_begin(struct server *server, enum server_phase phase, uv_timer_cb look, uint64_t look_ms) {
     server->phase = phase;
-    server->phase_began_ms = worker_wall_ms();
+    server->phase_began_ms = core_loop_monotonic_ms();
     uv_timer_start(&server->shutdown_timer, look, look_ms, look_ms);
 }
 
