@@ -97,7 +97,8 @@ static void proposal_add(struct node_core *core, const struct step *step, struct
         return;
     }
     range_place(range, entry, step->now_ms);
-    bool commits_alone = range_commits_alone(range);
+    /* Not before what the disk has refused to apply so far. */
+    bool commits_alone = range_commits_alone(range) && range->apply_given + 1 == entry->place.index;
     item_add(batch, entry, true, commits_alone);
     range->append_given = entry->place.index;
     if (commits_alone) {
