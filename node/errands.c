@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "node/core/repeat_read.h"
 #include "node/log.h"
@@ -12,7 +13,8 @@
 #include "storage/snapshot.h"
 
 #define CHUNK_BYTES (64 * 1024)
-#define SWAP_LANES 4 /* swaps at a time: of different ranges, and each waits for etcd */
+#define SNAPSHOT_KEPT_MS 60000 /* a learner that needs it is sent a chunk again each second */
+#define SWAP_LANES 4           /* swaps at a time: of different ranges, and each waits for etcd */
 #define LANES (SWAP_LANES + 1)
 
 struct errand {
@@ -35,6 +37,7 @@ struct reading {
     uint32_t range;
     uint64_t to;
     struct snapshot *snapshot;
+    int64_t asked_ms; /* monotonic */
 };
 
 /* Errands that go one after the other on a thread of their own. */
@@ -143,6 +146,26 @@ static void reading_free(struct reading *reading) {
     free(reading);
 }
 
+static int64_t monotonic_ms(void) {
+    struct timespec now;
+    check(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Nobody says when a learner has all of it, and each is as large as its range. */
+static void readings_drop_old(struct errands *self) {
+    int64_t oldest_ms = monotonic_ms() - self->options.snapshot_kept_ms;
+    for (struct reading **link = &self->readings; *link != NULL;) {
+        struct reading *reading = *link;
+        if (reading->asked_ms > oldest_ms) {
+            link = &reading->next;
+            continue;
+        }
+        *link = reading->next;
+        reading_free(reading);
+    }
+}
+
 /* One reading at a time for each range and learner: an older one is over when a newer one is asked for. */
 static struct reading *reading_find(struct errands *self, const struct action *action) {
     for (struct reading **link = &self->readings; *link != NULL; link = &(*link)->next) {
@@ -187,6 +210,7 @@ static bool chunk_do(struct errands *self, struct errand *errand) {
         reading = reading_begin(self, action);
     if (reading == NULL)
         return false;
+    reading->asked_ms = monotonic_ms();
     const struct snapshot_facts *facts = snapshot_facts(reading->snapshot);
     if (action->chunk >= facts->chunks || snapshot_chunk_read(reading->snapshot, action->chunk, &errand->rows) != 0)
         return false;
@@ -243,11 +267,25 @@ static bool errand_do(struct errands *self, struct errand *errand) {
     }
 }
 
+/* Under the mutex; but a large file takes its time to go. Nothing goes while somebody waits for a chunk of it. */
+static void lane_wait(struct lane *lane) {
+    if (lane == &lane->errands->lanes[SWAP_LANES]) {
+        pthread_mutex_unlock(&lane->mutex);
+        readings_drop_old(lane->errands);
+        pthread_mutex_lock(&lane->mutex);
+    }
+    if (lane->first != NULL || lane->is_stopping)
+        return;
+    int64_t until_ms = monotonic_ms() + lane->errands->options.snapshot_kept_ms;
+    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+    pthread_cond_timedwait(&lane->wakeup, &lane->mutex, &until);
+}
+
 static struct errand *errand_take(struct lane *lane) {
     pthread_mutex_lock(&lane->mutex);
     lane->is_swapping = false;
     while (lane->first == NULL && !lane->is_stopping)
-        pthread_cond_wait(&lane->wakeup, &lane->mutex);
+        lane_wait(lane);
     struct errand *errand = lane->is_stopping ? NULL : lane->first;
     if (errand != NULL) {
         lane->first = errand->next;
@@ -319,10 +357,14 @@ static void lane_close(struct lane *lane) {
 }
 
 static bool lane_start(struct lane *lane, struct errands *errands) {
+    pthread_condattr_t monotonic;
     lane->errands = errands;
     lane->end = &lane->first;
     pthread_mutex_init(&lane->mutex, NULL);
-    pthread_cond_init(&lane->wakeup, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&lane->wakeup, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     if (pthread_create(&lane->thread, NULL, lane_run, lane) == 0)
         return true;
     pthread_cond_destroy(&lane->wakeup);
@@ -334,6 +376,8 @@ int errands_start(const struct errands_options *options, struct errands **out) {
     struct errands *self = calloc(1, sizeof(*self));
     check(self != NULL);
     self->options = *options;
+    if (self->options.snapshot_kept_ms == 0)
+        self->options.snapshot_kept_ms = SNAPSHOT_KEPT_MS;
     while (self->lanes_count < LANES && lane_start(&self->lanes[self->lanes_count], self))
         self->lanes_count++;
     if (self->lanes_count < LANES) {

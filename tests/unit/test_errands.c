@@ -6,6 +6,9 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
+#include <unistd.h>
+
 #include "node/errands.h"
 #include "tests/lib/store_fixture.h"
 
@@ -68,7 +71,7 @@ static void on_event(void *context, struct event *event) {
     (void)context;
     if (event->kind == EVENT_SWAPPED)
         swaps_done++;
-    else if (event->kind == EVENT_OUTBOX)
+    else if (event->kind == EVENT_OUTBOX || event->kind == EVENT_CHUNK_READ)
         reads_done++;
 }
 
@@ -97,6 +100,7 @@ static int set_up(void **state) {
                                       .hash_key = fixture.hash_key,
                                       .range_count = RANGES,
                                       .folder = fixture.folder,
+                                      .snapshot_kept_ms = 1,
                                       .mailbox = &mailbox,
                                       .on_event = on_event};
     swaps_done = 0;
@@ -157,6 +161,28 @@ static void a_newer_swap_takes_the_place_of_one_that_waits(void **state) {
     assert_int_equal(asked[1], 9);
 }
 
+static size_t files_open(void) {
+    DIR *folder = opendir("/proc/self/fd");
+    size_t count = 0;
+    check(folder != NULL);
+    while (readdir(folder) != NULL)
+        count++;
+    closedir(folder);
+    return count;
+}
+
+static void a_snapshot_that_nobody_asks_for_any_more_takes_no_room(void **state) {
+    (void)state;
+    errands_run(errands, &(struct action){.kind = ACTION_READ_OUTBOX}); /* the store has its files open */
+    outcomes_await(0, 1);
+    size_t before = files_open();
+    errands_run(errands, &(struct action){.kind = ACTION_READ_CHUNK, .to = 2, .snapshot = 1});
+    outcomes_await(0, 2);
+    for (int i = 0; files_open() > before && i < 3000; i++)
+        usleep(10000);
+    assert_int_equal(files_open(), before);
+}
+
 static void what_waits_when_they_stop_is_forgotten(void **state) {
     (void)state;
     silent_set(true);
@@ -171,6 +197,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(reading_does_not_wait_for_a_coordinator_that_is_silent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_swap_that_is_asked_for_again_meanwhile_is_done_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_newer_swap_takes_the_place_of_one_that_waits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_snapshot_that_nobody_asks_for_any_more_takes_no_room, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_waits_when_they_stop_is_forgotten, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
