@@ -150,6 +150,7 @@ bool range_commits_alone(const struct range *range) {
 }
 
 const char *durability_name(unsigned copies) {
-    static const char *const names[] = {"disk", "disk+1", "disk+2"};
-    return names[copies < 2 ? copies : 2];
+    static const char *const names[RANGE_REPLICAS_MAX] = {"disk",   "disk+1", "disk+2", "disk+3",
+                                                          "disk+4", "disk+5", "disk+6"};
+    return names[copies < RANGE_REPLICAS_MAX ? copies : RANGE_REPLICAS_MAX - 1];
 }

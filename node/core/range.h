@@ -67,5 +67,5 @@ size_t range_work(const struct range *range);
 /* True when an entry is committed by this node's own append: no other replica counts. */
 bool range_commits_alone(const struct range *range);
 
-/* "disk", "disk+1", "disk+2". Static text. */
+/* "disk", "disk+1", "disk+2" and so on. Static text. */
 const char *durability_name(unsigned copies);

@@ -116,7 +116,8 @@ static void durabilities_have_names(void **state) {
     assert_string_equal(durability_name(0), "disk");
     assert_string_equal(durability_name(1), "disk+1");
     assert_string_equal(durability_name(2), "disk+2");
-    assert_string_equal(durability_name(9), "disk+2");
+    assert_string_equal(durability_name(4), "disk+4");
+    assert_string_equal(durability_name(9), "disk+6");
 }
 
 int main(void) {
