@@ -69,6 +69,27 @@ struct asking {
     struct gateway_ask *ask;
 };
 
+static void ask_link(struct server *server, struct gateway_ask *ask) {
+    ask->next = server->asks;
+    ask->link = &server->asks;
+    if (ask->next != NULL)
+        ask->next->link = &ask->next;
+    server->asks = ask;
+}
+
+static void ask_unlink(struct gateway_ask *ask) {
+    *ask->link = ask->next;
+    if (ask->next != NULL)
+        ask->next->link = ask->link;
+}
+
+void routing_close(struct server *server) {
+    for (struct gateway_ask *ask = server->asks, *next; ask != NULL; ask = next) {
+        next = ask->next;
+        gateway_ask_free(ask);
+    }
+}
+
 static void on_asked(void *receiver, struct parcel *parcel) {
     struct gateway_ask *ask = ((struct asking *)parcel)->ask;
     struct event event = {.kind = EVENT_ASK,
@@ -79,6 +100,7 @@ static void on_asked(void *receiver, struct parcel *parcel) {
                           .worker = ask->worker,
                           .deadline_ms = ask->deadline_ms};
     free(parcel);
+    ask_link(receiver, ask);
     core_loop_step(receiver, &event);
 }
 
@@ -101,6 +123,7 @@ static void on_reply_delivered(void *receiver, struct parcel *parcel) {
 
 void routing_reply(struct server *server, const struct action *action) {
     struct gateway_ask *ask = action->reply_to;
+    ask_unlink(ask);
     ask->rc = action->rc;
     if (action->rc == STATUS_OK)
         buffer_append_bytes(&ask->reply, action->body);

@@ -215,6 +215,7 @@ void server_close(struct server *server) {
     node_core_free(server->core);
     if (server->cluster != NULL)
         cluster_free(server->cluster);
+    routing_close(server);
     free(server->leads);
     free(server);
 }

@@ -37,6 +37,7 @@ struct server {
     struct disk *disk;
     struct cluster *cluster; /* NULL: alone */
     uint64_t node_id;
+    struct gateway_ask *asks; /* on their way to other nodes; the loop's */
     size_t min_in_sync;
     struct lead *leads; /* NULL: alone */
     bool is_cluster_closing, is_cluster_closed;
@@ -73,6 +74,7 @@ int64_t core_loop_monotonic_ms(void);
 
 /* routing.c. Only in a cluster. */
 int routing_open(struct server *server);
+void routing_close(struct server *server);                                     /* what was asked and never answered */
 void routing_update(struct server *server);                                    /* after each step */
 enum gateway_place routing_place(void *server, const struct id_hash *subject); /* gateway->place */
 bool routing_is_ready(void *server);                                           /* gateway->is_ready */

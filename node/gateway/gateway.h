@@ -89,6 +89,8 @@ struct reply {
  * to be given back by gateway_ask_free. So does the server when the worker has stopped meanwhile. */
 struct gateway_ask {
     struct parcel parcel;
+    struct gateway_ask *next; /* the server's, until it answers */
+    struct gateway_ask **link;
     struct id_hash subject;
     uint64_t node;        /* 0: whoever leads the subject's range is asked; otherwise this node, whatever it leads */
     struct buffer body;   /* proto/question.h */
