@@ -27,7 +27,7 @@ enum packet_kind {
 /* A log entry on its way to a replica. Its index is that of the packet's previous entry plus its position, from 1. */
 struct packet_entry {
     uint64_t epoch;
-    struct bytes command; /* encoded; absent: an entry that begins an epoch and changes nothing */
+    struct bytes command; /* encoded */
 };
 
 /* A thread, or a user. */

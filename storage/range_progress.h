@@ -34,7 +34,7 @@ struct log_tail_entry {
     struct log_tail_entry *next;
     struct log_place place;
     struct id_hash subject;
-    struct bytes command; /* encoded; empty for an entry that begins an epoch */
+    struct bytes command; /* encoded */
 };
 struct log_tail {
     struct range_marks marks;

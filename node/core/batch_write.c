@@ -140,10 +140,6 @@ static int take(struct writing *writing) {
 
 /* ---- items ---- */
 
-static bool entry_begins_epoch(const struct entry *entry) {
-    return bytes_is_present(entry->encoded) && entry->encoded.size == 0;
-}
-
 static struct bytes entry_encoded(struct batch_writer *writer, const struct entry *entry) {
     if (bytes_is_present(entry->encoded))
         return entry->encoded;
@@ -202,8 +198,6 @@ static int item_apply(struct writing *writing, const struct batch_item *item) {
     progress->marks = (struct range_marks){.epoch = entry->place.epoch, .applied = entry->place.index};
     writing->is_touched[entry->place.range] = true;
     entry->outcome = (struct outcome){0};
-    if (entry_begins_epoch(entry))
-        return STATUS_OK;
     int before = key_before(writing, item, &key);
     if (before != STATUS_OK && before != STATUS_STORE_MISSING && before != STATUS_RECORD_CORRUPT)
         return before;

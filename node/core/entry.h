@@ -20,9 +20,8 @@ struct entry {
     struct entry *next; /* whose list it is in says where it is on its way */
     struct arena arena; /* what the command borrows */
     struct command command;
-    struct bytes
-        encoded; /* the command as it goes into the log; absent: to be encoded. A replica writes what came, as an
-                    older version would lose what it does not know. Empty: begins an epoch, changes nothing */
+    struct bytes encoded; /* the command as it goes into the log; absent: to be encoded. A replica writes what came, as
+                             an older version would lose what it does not know. */
     enum entry_origin origin;
     void *reply_to;  /* the adapter's; comes back with the answer */
     unsigned worker; /* the adapter's worker that waits */

@@ -8,14 +8,17 @@
 
 #define RETRY_MS 1000 /* after the disk refused to apply what is committed */
 
-/*            propose             ACTION_WRITE                      EVENT_BATCH_DONE
- *  waiting ────────────▶ placed ──────────────▶ lent: append ─────────────────────▶ durable
- *                          ▲                       │ disk refused: places taken back    │ durable on all that are in
- * sync an APPEND packet ───┘                       └─────▶ refused                      ▼ committed EVENT_BATCH_DONE
- * ACTION_WRITE   │ answered, told ◀────────────────── lent: apply ◀─────────────────┘
+/* clang-format off */
+/*            propose        ACTION_WRITE              EVENT_BATCH_DONE          on all that are in sync
+ *  waiting ───────────▶ placed ───────▶ lent: append ──────────────▶ durable ─────────────────────────▶ committed
+ *                         ▲                │                                                              │
+ *    an APPEND packet ────┘                └─ disk refused: places taken back ─▶ refused                   │ ACTION_WRITE
+ *                                                                                                         ▼
+ *                                                       answered, told ◀───────────────────────────── lent: apply
+ *                                                                           EVENT_BATCH_DONE
  *
- * With one replica an entry is committed as soon as it is durable, so one and the same batch appends and applies it.
- */
+ * With one replica an entry is committed as soon as it is durable, so one and the same batch appends and applies it. */
+/* clang-format on */
 
 void pipeline_batch_free(struct batch *batch) {
     if (batch == NULL)

@@ -56,7 +56,9 @@ static void replica_keep(struct replication *self, const struct replica *old, si
     for (size_t i = 0; i < old_count; i++)
         if (old[i].node == node)
             *replica = old[i];
-    replica->is_joining = replica->is_joining && !range_record_has_in_sync(&self->record, node);
+    bool is_in_sync = range_record_has_in_sync(&self->record, node);
+    replica->is_joining = replica->is_joining && !is_in_sync;
+    replica->has_lost_log = replica->has_lost_log && is_in_sync;
 }
 
 /* The replicas of the record; those that were known stay as they are, unless the epoch is new. */
@@ -234,7 +236,7 @@ static void chunk_ask(struct replication *self, const struct replication_step *s
 static void snapshot_begin(struct replication *self, const struct replication_step *step, struct replica *replica) {
     replica->is_matched = false;
     if (is_required(self, replica)) {
-        replica->heard_ms = step->mono_ms - REPLICATION_LAST_SILENT_MS - 1; /* it has lost its disk: out of sync */
+        replica->has_lost_log = true;
         return;
     }
     replica->is_joining = false;
@@ -274,7 +276,8 @@ static void append_send(struct replication *self, const struct replication_step 
 /* ---- handing over ---- */
 
 static bool is_lost(const struct replica *replica, int64_t mono_ms) {
-    return mono_ms - replica->heard_ms > REPLICATION_SILENT_MS || mono_ms - replica->progress_ms > REPLICATION_STUCK_MS;
+    return replica->has_lost_log || mono_ms - replica->heard_ms > REPLICATION_SILENT_MS ||
+           mono_ms - replica->progress_ms > REPLICATION_STUCK_MS;
 }
 
 static bool may_inherit(const struct replication *self, const struct replica *replica, int64_t mono_ms) {
@@ -381,6 +384,7 @@ static void acknowledged(struct replication *self, const struct replication_step
         return; /* of another life */
     bool is_first = !replica->is_matched;
     replica->is_matched = true;
+    replica->has_lost_log = false;
     replica->snapshot = 0; /* the log is enough after all */
     if (packet->durable > replica->durable || packet->durable == last)
         replica->progress_ms = step->mono_ms;
@@ -682,7 +686,7 @@ static size_t position_in_sync(const struct replication *self) {
 
 static void take_over_if_silent(struct replication *self, const struct replication_step *step) {
     int64_t patience_ms = REPLICATION_TAKEOVER_MS + (int64_t)position_in_sync(self) * REPLICATION_TAKEOVER_STAGGER_MS;
-    if (is_in_sync(self) && step->mono_ms - self->heard_ms > patience_ms)
+    if (is_in_sync(self) && !self->is_void && step->mono_ms - self->heard_ms > patience_ms)
         lead_wanted(self, step);
 }
 
@@ -695,7 +699,7 @@ static bool is_caught_up(const struct replication *self, const struct replica *r
  */
 static bool may_take_over(const struct replica *replica, int64_t mono_ms) {
     int64_t silent_ms = mono_ms - replica->heard_ms;
-    return silent_ms > REPLICATION_SILENT_MS && silent_ms <= REPLICATION_LAST_SILENT_MS;
+    return !replica->has_lost_log && silent_ms > REPLICATION_SILENT_MS && silent_ms <= REPLICATION_LAST_SILENT_MS;
 }
 
 static bool wants_fewer_or_more_in_sync(struct replication *self, int64_t mono_ms, struct range_record *wanted) {

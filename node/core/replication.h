@@ -50,6 +50,7 @@ struct replica {
     bool is_asked;          /* was sent something in this epoch */
     bool is_matched;        /* has answered in this epoch */
     bool is_leaving;        /* it is about to stop */
+    bool has_lost_log;      /* in sync, and lacks what it had: nothing can commit with it */
     uint64_t durable;       /* on its disk, and matching our log */
     uint64_t next;          /* what is sent next */
     size_t in_flight_bytes; /* about */
