@@ -328,7 +328,7 @@ static void peers_that_come_and_go_share_sockets(void **state) {
         if (id == 10)
             before = descriptors_count();
     }
-    assert_in_range(descriptors_count(), 1, before + 5); /* a few may be on their way out */
+    RUN_UNTIL(descriptors_count() <= before + 5); /* connections end on nng's threads, sockets stay for the next peer */
 }
 
 int main(void) {
