@@ -388,7 +388,8 @@ static void acknowledged(struct replication *self, const struct replication_step
     replica->snapshot = 0; /* the log is enough after all */
     if (packet->durable > replica->durable || packet->durable == last)
         replica->progress_ms = step->mono_ms;
-    if (packet->durable > replica->durable)
+    /* A learner may have less than it had once: rows came in place of its log. */
+    if (packet->durable > replica->durable || (is_first && !is_required(self, replica)))
         replica->durable = packet->durable;
     if (is_first || replica->next <= replica->durable)
         replica->next = replica->durable + 1;

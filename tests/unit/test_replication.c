@@ -687,6 +687,25 @@ static void what_was_promised_before_rows_were_sent_does_not_count(void **state)
     pair_close(&pair);
 }
 
+/* Rows that came in place of its log ended before what it had acknowledged. */
+static void a_learner_that_has_less_than_it_had_is_sent_what_it_lacks(void **state) {
+    (void)state;
+    struct pair pair;
+    pair_init(&pair);
+    struct packet answer = appended(101);
+    answer.durable = 6;
+    replication_on_appended(&pair.primary, &pair.step, LEARNER, &answer);
+    assert_int_equal(pair.primary.replicas[0].next, 7);
+    struct packet refusal = {.kind = PACKET_APPENDED, .epoch = 3, .is_refused = true, .durable = 5, .promise = 102};
+    replication_on_appended(&pair.primary, &pair.step, LEARNER, &refusal);
+    answer = appended(103);
+    replication_on_appended(&pair.primary, &pair.step, LEARNER, &answer);
+    assert_true(pair.primary.replicas[0].is_matched);
+    assert_int_equal(pair.primary.replicas[0].durable, 5);
+    assert_int_equal(pair.primary.replicas[0].next, 6);
+    pair_close(&pair);
+}
+
 /* Or rows would be sent because of it that nobody needs. */
 static void an_answer_to_an_earlier_question_is_not_counted_again(void **state) {
     (void)state;
@@ -725,6 +744,7 @@ int main(void) {
         cmocka_unit_test(a_replica_that_has_something_else_as_committed_asks_for_the_rows),
         cmocka_unit_test(rows_that_come_late_do_not_take_what_was_promised),
         cmocka_unit_test(what_was_promised_before_rows_were_sent_does_not_count),
+        cmocka_unit_test(a_learner_that_has_less_than_it_had_is_sent_what_it_lacks),
         cmocka_unit_test(an_answer_to_an_earlier_question_is_not_counted_again),
         cmocka_unit_test(a_deaf_primary_is_replaced_by_one_that_hears),
         cmocka_unit_test(whatever_happens_nothing_committed_is_lost_and_nobody_reads_what_is_old),
