@@ -1,8 +1,8 @@
 /* One range on three nodes: takeover, change of who is in sync, restart, hand-over, a disk that refuses.
- * The rules are those of node/core/replication.c, whose functions are named here in brackets; README.md says what is
- * left out and why nothing is lost by that. There is one process: each turn of its loop is one step of one node, of the
- * coordinator or of the network. BUG_… breaks one rule, which tests/spin/run demands to be noticed; GOAL=n asks whether
- * something can be reached. */
+ * The rules are those of node/core/replication.c and the files beside it, whose functions are named here in brackets;
+ * README.md says what is left out and why nothing is lost by that. There is one process: each turn of its loop is one
+ * step of one node, of the coordinator or of the network. BUG_… breaks one rule, which tests/spin/run demands to be
+ * noticed; GOAL=n asks whether something can be reached. */
 
 #define NODES 3
 #ifndef ENTRIES
@@ -273,7 +273,7 @@ inline named(node) {
     (role[node] == PRIMARY && IS_LEARNER(node, replica) && HAS_COMMITTED(node, replica) && HAS_LENT(node, replica))
 #endif
 
-/* [hand_over_when_ready] No write is taken once it is asked for, and all that were are with everybody in sync. */
+/* [holders_hand_over] No write is taken once it is asked for, and all that were are with everybody in sync. */
 #ifdef BUG_HANDS_OVER_TO_A_LEARNER
 #define MAY_HAND_OVER(node, replica) (role[node] == PRIMARY && committed[node] == last[node])
 #else
@@ -281,7 +281,7 @@ inline named(node) {
     (role[node] == PRIMARY && committed[node] == last[node] && !IS_LEARNER(node, replica))
 #endif
 
-/* The record that is asked for. [lead_wanted, wants_fewer_or_more_in_sync, hand_over_when_ready] */
+/* The record that is asked for. [holders_ask_to_lead, wants_fewer_or_more_in_sync, holders_hand_over] */
 #define WANTED_EPOCH(node) (EPOCH_OF(node) + (want[node] == LEAD || IS_ASKED(node, HAND)))
 #define WANTED_PRIMARY(node) \
     (want[node] == LEAD -> (node) : (IS_ASKED(node, HAND) -> want[node] - HAND : PRIMARY_OF(node)))
@@ -380,7 +380,7 @@ inline late_swap_forget() {
     late_handed = 0
 }
 
-/* Time is only an order. [take_over_if_silent, is_from_primary, replication_has_lease] A backup asks to lead when it has waited so long that no echo it has ever sent is good for a
+/* Time is only an order. [take_over_if_silent, replication_is_from_primary, replication_has_lease] A backup asks to lead when it has waited so long that no echo it has ever sent is good for a
  * lease any more, and echoes nothing while the answer is open. Until then its primary has a lease from it as soon as it
  * may have one: the echo is taken to arrive with no delay. */
 #ifdef BUG_ECHOES_AFTER_ASKING
@@ -425,7 +425,7 @@ inline leases_renew() {
 
 /* ---- packets ---- */
 
-/* [append_send] */
+/* [sending_append] */
 inline append_fill(slot, sender, receiver, index) {
     append_from[slot] = sender;
     append_to[slot] = receiver;
@@ -506,7 +506,7 @@ inline append_take(node, slot, previous) {
 
 #define MAY_ACKNOWLEDGE(node) (role[node] == REPLICA && want[node] == NOTHING && PRIMARY_OF(node) != node)
 
-/* [appended_send] */
+/* [receiving_answer] */
 inline appended_fill(slot, node) {
     appended_from[slot] = node;
     appended_to[slot] = PRIMARY_OF(node);
