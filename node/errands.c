@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "node/core/outbox_read.h"
 #include "node/core/repeat_read.h"
 #include "node/log.h"
 #include "proto/check.h"
 #include "proto/status.h"
-#include "storage/range_log.h"
 #include "storage/snapshot.h"
 
 #define CHUNK_BYTES (64 * 1024)
@@ -97,46 +97,19 @@ static void swap_do(struct errands *self, struct errand *errand) {
 
 /* ---- the outbox ---- */
 
-struct outbox_gathering {
-    struct errands *errands;
-    struct errand *errand;
-    struct start_outbox_row *rows;
-    size_t count, capacity;
-};
-
-static bool outbox_gather(void *context, const struct id_hash *subject, uint64_t number, const struct outbox_row *row) {
-    struct outbox_gathering *gathering = context;
-    uint32_t count = gathering->errands->options.range_count;
-    uint32_t range = (uint32_t)((unsigned __int128)id_hash_position(subject) * count >> 64);
-    if (range != gathering->errand->action.range)
-        return true;
-    if (gathering->count == gathering->capacity) {
-        size_t capacity = gathering->capacity == 0 ? 64 : gathering->capacity * 2;
-        struct start_outbox_row *rows = ARENA_NEW_ARRAY(&gathering->errand->arena, struct start_outbox_row, capacity);
-        if (gathering->count > 0)
-            memcpy(rows, gathering->rows, gathering->count * sizeof(*rows));
-        gathering->rows = rows;
-        gathering->capacity = capacity;
-    }
-    gathering->rows[gathering->count++] = (struct start_outbox_row){.subject = *subject, .number = number, .row = *row};
-    return true;
-}
-
 static void outbox_do(struct errands *self, struct errand *errand) {
-    struct outbox_gathering gathering = {.errands = self, .errand = errand};
+    uint32_t range = errand->action.range;
     struct store_transaction *transaction = NULL;
+    errand->event = (struct event){.kind = EVENT_OUTBOX, .range = range};
     int rc = store_begin_read(self->options.store, &transaction);
     if (rc == STATUS_OK) {
-        rc = outbox_visit(transaction, self->options.master, &errand->arena, outbox_gather, &gathering);
+        rc = outbox_read(transaction, self->options.master, range, self->options.range_count, &errand->arena,
+                         &errand->event);
         store_abort(transaction);
     }
     if (rc != STATUS_OK)
         log_error("the outbox cannot be read: %s", status_sentence(rc));
-    errand->event = (struct event){.kind = EVENT_OUTBOX,
-                                   .range = errand->action.range,
-                                   .rc = rc,
-                                   .outbox = gathering.rows,
-                                   .outbox_count = gathering.count};
+    errand->event.rc = rc;
 }
 
 /* ---- snapshots ---- */

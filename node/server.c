@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "node/cluster.h"
+#include "node/core/outbox_read.h"
 #include "node/log.h"
 #include "node/ops/metrics.h"
 #include "node/server_parts.h"
@@ -13,27 +14,6 @@
 
 #define LOG_SHARE_OF_STORE 8
 #define TAIL_BYTES_MAX ((size_t)1024 * 1024) /* of each range's log, for replicas that were away for a moment */
-
-struct outbox_gathering {
-    struct arena *arena;
-    struct start_outbox_row *rows;
-    size_t count;
-    size_t capacity;
-};
-
-static bool outbox_gather(void *context, const struct id_hash *subject, uint64_t number, const struct outbox_row *row) {
-    struct outbox_gathering *gathering = context;
-    if (gathering->count == gathering->capacity) {
-        size_t capacity = gathering->capacity == 0 ? 64 : gathering->capacity * 2;
-        struct start_outbox_row *rows = ARENA_NEW_ARRAY(gathering->arena, struct start_outbox_row, capacity);
-        if (gathering->count > 0)
-            memcpy(rows, gathering->rows, gathering->count * sizeof(*rows));
-        gathering->rows = rows;
-        gathering->capacity = capacity;
-    }
-    gathering->rows[gathering->count++] = (struct start_outbox_row){.subject = *subject, .number = number, .row = *row};
-    return true;
-}
 
 /* The oldest entry of the tail, if it is applied, only says where the window begins. */
 static struct start_range start_range_of(struct arena *arena, const struct log_tail *tail, bool is_alone) {
@@ -63,20 +43,19 @@ static int core_start(struct server *server) {
     struct store_transaction *transaction = NULL;
     arena_init(&arena);
     struct log_tail *tails = ARENA_NEW_ARRAY(&arena, struct log_tail, count);
-    struct outbox_gathering outbox = {.arena = &arena};
+    struct event event = {.kind = EVENT_START};
     int rc = store_begin_read(folder->store, &transaction);
     if (rc != STATUS_OK)
         goto close_arena;
     rc = range_log_load_tail(transaction, &folder->master, &arena, tails, count, is_alone ? 0 : TAIL_BYTES_MAX);
     if (rc == STATUS_OK && is_alone)
-        rc = outbox_visit(transaction, &folder->master, &arena, outbox_gather, &outbox);
+        rc = outbox_read(transaction, &folder->master, 0, 1, &arena, &event);
     store_abort(transaction);
     if (rc == STATUS_OK) {
         struct start_range *ranges = ARENA_NEW_ARRAY(&arena, struct start_range, count);
         for (uint32_t i = 0; i < count; i++)
             ranges[i] = start_range_of(&arena, &tails[i], is_alone);
-        struct event event = {
-            .kind = EVENT_START, .ranges = ranges, .outbox = outbox.rows, .outbox_count = outbox.count};
+        event.ranges = ranges;
         core_loop_step(server, &event);
     }
 close_arena:

@@ -2,6 +2,7 @@
  * its own. It performs actions as the server does. */
 #include <stdlib.h>
 
+#include "node/core/outbox_read.h"
 #include "node/core/repeat_read.h"
 #include "proto/check.h"
 #include "proto/status.h"
@@ -325,45 +326,17 @@ static void on_chunk(struct world *world, struct machine *machine, const struct 
     buffer_close(&rows);
 }
 
-struct outbox_gathering {
-    struct world *world;
-    uint32_t range;
-    struct arena *arena;
-    struct start_outbox_row *rows;
-    size_t count, capacity;
-};
-
-static bool outbox_gather(void *context, const struct id_hash *subject, uint64_t number, const struct outbox_row *row) {
-    struct outbox_gathering *gathering = context;
-    struct cluster_map map;
-    cluster_map_init(&map, gathering->world->range_count);
-    if (cluster_map_range_of(&map, subject) != gathering->range)
-        return true;
-    if (gathering->count == gathering->capacity) {
-        size_t capacity = gathering->capacity == 0 ? 16 : gathering->capacity * 2;
-        struct start_outbox_row *rows = ARENA_NEW_ARRAY(gathering->arena, struct start_outbox_row, capacity);
-        if (gathering->count > 0)
-            memcpy(rows, gathering->rows, gathering->count * sizeof(*rows));
-        gathering->rows = rows;
-        gathering->capacity = capacity;
-    }
-    gathering->rows[gathering->count++] = (struct start_outbox_row){.subject = *subject, .number = number, .row = *row};
-    return true;
-}
-
 static void on_outbox(struct world *world, struct machine *machine, uint32_t range) {
     struct arena arena;
-    struct outbox_gathering gathering = {.world = world, .range = range, .arena = &arena};
+    struct event event = {.kind = EVENT_OUTBOX, .range = range};
     struct store_transaction *transaction = NULL;
     arena_init(&arena);
     check(store_begin_read(machine->store, &transaction) == STATUS_OK);
-    int rc = outbox_visit(transaction, &world->master, &arena, outbox_gather, &gathering);
+    int rc = outbox_read(transaction, &world->master, range, world->range_count, &arena, &event);
     store_abort(transaction);
     if (rc != STATUS_OK)
         world_fail(world, "node %llu cannot read its outbox: %s", (unsigned long long)machine->id, status_sentence(rc));
-    machine_step(world, machine,
-                 &(struct event){
-                     .kind = EVENT_OUTBOX, .range = range, .outbox = gathering.rows, .outbox_count = gathering.count});
+    machine_step(world, machine, &event);
     arena_close(&arena);
 }
 

@@ -8,6 +8,7 @@
 
 #include "node/core/follow_up.h"
 #include "node/core/node_core.h"
+#include "node/core/outbox_read.h"
 #include "proto/limits.h"
 #include "storage/keys.h"
 #include "storage/thread_store.h"
@@ -135,47 +136,34 @@ static void settle(void) {
         batch_done(STATUS_OK);
 }
 
-struct outbox_gathering {
-    struct start_outbox_row rows[64];
-    size_t count;
-};
-
-static bool outbox_gather(void *context, const struct id_hash *subject, uint64_t number, const struct outbox_row *row) {
-    struct outbox_gathering *gathering = context;
-    gathering->rows[gathering->count++] = (struct start_outbox_row){*subject, number, *row};
-    return true;
-}
-
-static size_t outbox_read(struct outbox_gathering *gathering) {
+static void outbox_load(struct event *event) {
     struct store_transaction *transaction = fixture_read(&fixture);
-    gathering->count = 0;
-    check(outbox_visit(transaction, &fixture.master, &fixture.arena, outbox_gather, gathering) == STATUS_OK);
+    check(outbox_read(transaction, &fixture.master, 0, 1, &fixture.arena, event) == STATUS_OK);
     store_abort(transaction);
-    return gathering->count;
 }
 
 static size_t outbox_count(void) {
-    static struct outbox_gathering gathering;
-    return outbox_read(&gathering);
+    struct event event = {0};
+    outbox_load(&event);
+    return event.outbox_count;
 }
 
 static void core_start(void) {
-    static struct outbox_gathering gathering;
     struct node_core_options options = {
         .range_count = RANGES, .self = 1, .is_alone = true, .min_in_sync = 1, .queue_max = QUEUE_MAX};
     struct range_marks marks[RANGES];
     struct start_range ranges[RANGES] = {{.marks = {0}}};
+    struct event event = {.kind = EVENT_START, .ranges = ranges};
     struct store_transaction *transaction = fixture_read(&fixture);
     check(range_marks_load(transaction, &fixture.master, marks, RANGES) == STATUS_OK);
     check(range_log_next_number(transaction, &next_number) == STATUS_OK);
     store_abort(transaction);
-    outbox_read(&gathering);
+    outbox_load(&event);
     core = node_core_new(&options);
     for (size_t i = 0; i < RANGES; i++)
         ranges[i] =
             (struct start_range){.marks = marks[i], .base_index = marks[i].applied, .base_epoch = marks[i].epoch};
-    step((struct event){
-        .kind = EVENT_START, .ranges = ranges, .outbox = gathering.rows, .outbox_count = gathering.count});
+    step(event);
 }
 
 static void forget_told(void) {
