@@ -23,6 +23,7 @@ struct resume_ask {
     struct gateway_ask ask;
     struct realtime_session *session; /* NULL: cancelled */
     struct resume_item *item;
+    void (*keep)(struct resume_item *item, const struct gateway_ask *ask);
 };
 
 struct resume_item {
@@ -272,20 +273,13 @@ static int deletion_go_on(struct realtime_session *self, const struct resume_ite
 
 /* ---- in a cluster: as the thread's primary has it ---- */
 
-static void on_missed(struct gateway_worker *worker, struct gateway_ask *ask) {
+static void on_answer(struct gateway_worker *worker, struct gateway_ask *ask) {
     struct resume_ask *asked = (struct resume_ask *)ask;
     struct realtime_session *self = asked->session;
-    struct resume_item *item = asked->item;
     (void)worker;
     if (self != NULL) {
-        item->asked = NULL;
-        item->has_answer = true;
-        item->told = 0;
-        int rc = ask->rc;
-        if (rc == STATUS_OK)
-            rc = missed_decode(arena_copy(&item->arena, buffer_bytes(&ask->reply)), &item->arena, &item->answer);
-        if (rc != STATUS_OK)
-            item->answer = (struct missed){.rc = rc};
+        asked->item->asked = NULL;
+        asked->keep(asked->item, ask);
     }
     gateway_ask_free(ask);
     if (self != NULL)
@@ -293,7 +287,7 @@ static void on_missed(struct gateway_worker *worker, struct gateway_ask *ask) {
 }
 
 static int item_ask(struct realtime_session *self, struct resume_item *item, const struct question *question,
-                    void (*on_answer)(struct gateway_worker *worker, struct gateway_ask *ask)) {
+                    void (*keep)(struct resume_item *item, const struct gateway_ask *ask)) {
     struct gateway *gateway = self->worker->gateway;
     struct resume_ask *asked = calloc(1, sizeof(*asked));
     check(asked != NULL);
@@ -302,7 +296,8 @@ static int item_ask(struct realtime_session *self, struct resume_item *item, con
                                          .worker = self->worker->worker->index,
                                          .on_answer = on_answer},
                                  .session = self,
-                                 .item = item};
+                                 .item = item,
+                                 .keep = keep};
     buffer_init(&asked->ask.body);
     buffer_init(&asked->ask.reply);
     question_encode(question, &asked->ask.body);
@@ -314,6 +309,16 @@ static int item_ask(struct realtime_session *self, struct resume_item *item, con
     return rc;
 }
 
+static void missed_keep(struct resume_item *item, const struct gateway_ask *ask) {
+    int rc = ask->rc;
+    item->has_answer = true;
+    item->told = 0;
+    if (rc == STATUS_OK)
+        rc = missed_decode(arena_copy(&item->arena, buffer_bytes(&ask->reply)), &item->arena, &item->answer);
+    if (rc != STATUS_OK)
+        item->answer = (struct missed){.rc = rc};
+}
+
 static int missed_ask(struct realtime_session *self, struct resume_item *item) {
     struct question_subject subject = {.hash = item->thread};
     struct question question = {.kind = QUESTION_MISSED,
@@ -323,7 +328,7 @@ static int missed_ask(struct realtime_session *self, struct resume_item *item) {
                                 .subjects = &subject,
                                 .subjects_count = 1};
     answer_forget(item);
-    return item_ask(self, item, &question, on_missed);
+    return item_ask(self, item, &question, missed_keep);
 }
 
 static int encoded_tell(struct realtime_session *self, struct bytes encoded, unsigned copies, uint64_t *offset) {
@@ -341,26 +346,16 @@ static int encoded_tell(struct realtime_session *self, struct bytes encoded, uns
     return rc;
 }
 
-static bool was_had(const struct resume_ask *asked, struct arena *arena) {
+static bool was_had(const struct gateway_ask *ask, struct arena *arena) {
     struct fact_list facts;
-    return facts_decode(buffer_bytes(&asked->ask.reply), arena, &facts) == STATUS_OK && facts.count == 1 &&
+    return facts_decode(buffer_bytes(&ask->reply), arena, &facts) == STATUS_OK && facts.count == 1 &&
            facts.items[0].is_there;
 }
 
-static void on_had(struct gateway_worker *worker, struct gateway_ask *ask) {
-    struct resume_ask *asked = (struct resume_ask *)ask;
-    struct realtime_session *self = asked->session;
-    struct resume_item *item = asked->item;
-    (void)worker;
-    if (self != NULL) {
-        item->asked = NULL;
-        item->is_had = ask->rc == STATUS_OK && was_had(asked, &item->arena);
-        if (!item->is_had)
-            item->answer.rc = ask->rc == STATUS_OK ? STATUS_THREAD_NOT_FOUND : ask->rc;
-    }
-    gateway_ask_free(ask);
-    if (self != NULL)
-        resume_go_on(self);
+static void had_keep(struct resume_item *item, const struct gateway_ask *ask) {
+    item->is_had = ask->rc == STATUS_OK && was_had(ask, &item->arena);
+    if (!item->is_had)
+        item->answer.rc = ask->rc == STATUS_OK ? STATUS_THREAD_NOT_FOUND : ask->rc;
 }
 
 /* Who took part in a thread that is gone, only the lists of its users know. */
@@ -368,7 +363,7 @@ static int had_ask(struct realtime_session *self, struct resume_item *item) {
     struct question_subject subjects[] = {{.hash = *session_user_hash(&self->session)}, {.hash = item->thread}};
     struct question question = {
         .kind = QUESTION_MEMBERSHIP, .left_ms = ASK_DEADLINE_MS, .subjects = subjects, .subjects_count = 2};
-    return item_ask(self, item, &question, on_had);
+    return item_ask(self, item, &question, had_keep);
 }
 
 /* Where the user has joined again since she was removed, what she joined is told from there. */
