@@ -67,6 +67,7 @@ static const struct codec_field PACKET_FIELDS[] = {
     CODEC_MEMBER(41, CODEC_U64, struct packet, promise),
     CODEC_MEMBER(42, CODEC_BOOL, struct packet, is_leaving),
     CODEC_MEMBER(43, CODEC_U32, struct packet, unheard_ms),
+    CODEC_MEMBER(44, CODEC_U64, struct packet, matched),
 };
 static const struct codec_table PACKET_TABLE = CODEC_TABLE(struct packet, PACKET_FIELDS);
 

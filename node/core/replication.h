@@ -52,6 +52,7 @@ struct replica {
     bool is_leaving;        /* it is about to stop */
     bool has_lost_log;      /* in sync, and lacks what it had: nothing can commit with it */
     uint64_t durable;       /* on its disk, and matching our log */
+    uint64_t matched;       /* on its way there, as it told last */
     uint64_t next;          /* what is sent next */
     size_t in_flight_bytes; /* about */
     int64_t heard_ms;

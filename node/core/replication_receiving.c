@@ -6,6 +6,7 @@ struct packet *receiving_answer(struct replication *self, const struct replicati
                                 bool is_refused, uint64_t durable) {
     struct packet *packet = replication_packet_add(self, step, to, PACKET_APPENDED);
     packet->durable = durable;
+    packet->matched = is_refused ? 0 : self->matched;
     packet->lease = is_refused ? 0 : self->lease_heard;
     packet->is_refused = is_refused;
     packet->is_leaving = self->is_leaving;

@@ -44,15 +44,24 @@ void sending_append(struct replication *self, const struct replication_step *ste
     replica->sent_ms = step->mono_ms;
 }
 
+/* What was sent may be lost: again from what it has on its disk. What has left our window it has at least in its
+ * memory, or it would have refused what comes behind it; sending rows instead would not help a slow disk. */
+static void go_back(const struct replication *self, struct replica *replica) {
+    if (replica->durable < self->window.base_index && replica->matched > replica->durable) {
+        replica->next = replica->matched + 1;
+        return;
+    }
+    replica->next = replica->durable + 1;
+    replica->in_flight_bytes = 0;
+}
+
 void sending_tick(struct replication *self, const struct replication_step *step, struct replica *replica) {
     bool is_stalled = replica->is_matched && replica->next > replica->durable + 1 &&
                       step->mono_ms - replica->progress_ms > REPLICATION_RESEND_MS &&
                       step->mono_ms - replica->sent_ms > REPLICATION_RESEND_MS;
     bool is_unanswered = !replica->is_matched && step->mono_ms - replica->sent_ms > REPLICATION_RESEND_MS;
-    if (is_stalled) {
-        replica->next = replica->durable + 1;
-        replica->in_flight_bytes = 0;
-    }
+    if (is_stalled)
+        go_back(self, replica);
     if (replica->snapshot != 0 && step->mono_ms - replica->snapshot_ms > REPLICATION_CHUNK_RESEND_MS)
         snapshots_ask_chunk(self, step, replica);
     if (is_stalled || is_unanswered || step->mono_ms - replica->sent_ms >= REPLICATION_HEARTBEAT_MS)
@@ -114,8 +123,9 @@ static void acknowledged(struct replication *self, const struct replication_step
     /* A learner may have less than it had once: rows came in place of its log. */
     if (packet->durable > replica->durable || (is_first && !replica_is_required(self, replica)))
         replica->durable = packet->durable;
+    replica->matched = packet->matched <= last ? packet->matched : 0;
     if (is_first || replica->next <= replica->durable)
-        replica->next = replica->durable + 1;
+        go_back(self, replica);
     if (replica->next == replica->durable + 1)
         replica->in_flight_bytes = 0;
 }

@@ -66,9 +66,10 @@ static void an_append_survives(void **state) {
 
 static void an_acknowledgement_survives(void **state) {
     struct packet packet = {
-        .kind = PACKET_APPENDED, .range = 1, .epoch = 2, .lease = 3, .durable = 4, .is_refused = true};
+        .kind = PACKET_APPENDED, .range = 1, .epoch = 2, .lease = 3, .durable = 4, .matched = 6, .is_refused = true};
     struct packet decoded = encode_and_decode(*state, &packet);
     assert_int_equal(decoded.durable, 4);
+    assert_int_equal(decoded.matched, 6);
     assert_int_equal(decoded.lease, 3);
     assert_true(decoded.is_refused);
 }

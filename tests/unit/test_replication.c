@@ -706,6 +706,28 @@ static void a_learner_that_has_less_than_it_had_is_sent_what_it_lacks(void **sta
     pair_close(&pair);
 }
 
+/* Its disk is slow, and what it writes has left the primary's memory. Rows would not help, and each of them would be
+ * answered like the one before. */
+static void a_learner_that_has_it_all_in_memory_is_sent_no_rows(void **state) {
+    (void)state;
+    struct pair pair;
+    pair_init(&pair);
+    window_trim(&pair.primary.window, 0, 4);
+    for (uint64_t promise = 101; promise < 110; promise++) {
+        struct packet answer = appended(promise);
+        answer.durable = 2;
+        answer.matched = 6;
+        replication_on_appended(&pair.primary, &pair.step, LEARNER, &answer);
+        replication_send(&pair.primary, &pair.step);
+        pair.step.mono_ms += REPLICATION_HEARTBEAT_MS;
+        replication_tick(&pair.primary, &pair.step, NULL, 0, 2);
+    }
+    for (size_t i = 0; i < actions.count; i++)
+        assert_int_not_equal(actions.items[i].kind, ACTION_READ_CHUNK);
+    assert_int_equal(pair.primary.replicas[0].next, 7);
+    pair_close(&pair);
+}
+
 /* Or rows would be sent because of it that nobody needs. */
 static void an_answer_to_an_earlier_question_is_not_counted_again(void **state) {
     (void)state;
@@ -745,6 +767,7 @@ int main(void) {
         cmocka_unit_test(rows_that_come_late_do_not_take_what_was_promised),
         cmocka_unit_test(what_was_promised_before_rows_were_sent_does_not_count),
         cmocka_unit_test(a_learner_that_has_less_than_it_had_is_sent_what_it_lacks),
+        cmocka_unit_test(a_learner_that_has_it_all_in_memory_is_sent_no_rows),
         cmocka_unit_test(an_answer_to_an_earlier_question_is_not_counted_again),
         cmocka_unit_test(a_deaf_primary_is_replaced_by_one_that_hears),
         cmocka_unit_test(whatever_happens_nothing_committed_is_lost_and_nobody_reads_what_is_old),
