@@ -7,6 +7,35 @@
 #include "proto/limits.h"
 
 #define HEALING_SECONDS_MAX 180
+/* Hundreds are usual. More and more of them means that what is sent is answered by more than itself. */
+#define HAPPENINGS_MAX 50000
+
+/* ---- telling ---- */
+
+void world_say(const struct world *world, const char *format, ...) {
+    va_list arguments;
+    if (!world->is_verbose)
+        return;
+    printf("%10.3f  ", (double)world->now_us / 1000);
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+    putchar('\n');
+}
+
+void world_fail(const struct world *world, const char *format, ...) {
+    va_list arguments;
+    fflush(stdout);
+    fprintf(stderr, "seed %llu at %.3f s: ", (unsigned long long)world->seed, (double)world->now_us / SECOND_US);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+    checker_print(world);
+    fprintf(stderr, "replay with: weft-sim --seed %llu --seconds %lld --verbose\n", (unsigned long long)world->seed,
+            (long long)world->seconds);
+    _Exit(1);
+}
 
 /* ---- the queue of what will happen: a heap, equal times in the order they were planned ---- */
 
@@ -21,6 +50,8 @@ static void exchange(struct happening *a, struct happening *b) {
 }
 
 static void queue_add(struct world *world, const struct happening *happening) {
+    if (world->queue_count == HAPPENINGS_MAX)
+        world_fail(world, "%d things are under way: a storm", HAPPENINGS_MAX);
     if (world->queue_count == world->queue_capacity) {
         world->queue_capacity = world->queue_capacity == 0 ? 256 : world->queue_capacity * 2;
         world->queue = realloc(world->queue, world->queue_capacity * sizeof(*world->queue));
@@ -51,33 +82,6 @@ void world_plan(struct world *world, int64_t delay_us, const struct happening *h
     planned.due_us = world->now_us + delay_us;
     planned.serial = ++world->serial;
     queue_add(world, &planned);
-}
-
-/* ---- telling ---- */
-
-void world_say(const struct world *world, const char *format, ...) {
-    va_list arguments;
-    if (!world->is_verbose)
-        return;
-    printf("%10.3f  ", (double)world->now_us / 1000);
-    va_start(arguments, format);
-    vprintf(format, arguments);
-    va_end(arguments);
-    putchar('\n');
-}
-
-void world_fail(const struct world *world, const char *format, ...) {
-    va_list arguments;
-    fflush(stdout);
-    fprintf(stderr, "seed %llu at %.3f s: ", (unsigned long long)world->seed, (double)world->now_us / SECOND_US);
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    fputc('\n', stderr);
-    checker_print(world);
-    fprintf(stderr, "replay with: weft-sim --seed %llu --seconds %lld --verbose\n", (unsigned long long)world->seed,
-            (long long)world->seconds);
-    _Exit(1);
 }
 
 void world_mix(struct world *world, uint64_t value) {
