@@ -234,8 +234,12 @@ static int ranges_make(struct cluster *self) {
     arena_close(&arena);
     uint32_t ranges = self->options.folder->settings.range_count;
     for (uint32_t i = 0; rc == STATUS_OK && count < ranges && i < ranges; i++) {
-        struct range_record record = {
-            .range = i, .epoch = 1, .primary = self->self, .in_sync = {self->self}, .in_sync_count = 1};
+        struct range_record record = {.range = i,
+                                      .bounds = bounds_of_part(i, ranges),
+                                      .epoch = 1,
+                                      .primary = self->self,
+                                      .in_sync = {self->self},
+                                      .in_sync_count = 1};
         struct buffer encoded;
         char name[RANGE_NAME_BYTES];
         buffer_init(&encoded);
@@ -291,7 +295,6 @@ static int errands_open(struct cluster *self) {
                                       .store = self->options.folder->store,
                                       .master = &self->options.folder->master,
                                       .hash_key = self->options.folder->settings.hash_key,
-                                      .range_count = self->options.folder->settings.range_count,
                                       .folder = self->options.config->data,
                                       .mailbox = self->options.mailbox,
                                       .on_event = self->options.on_event,

@@ -103,8 +103,7 @@ static void outbox_do(struct errands *self, struct errand *errand) {
     errand->event = (struct event){.kind = EVENT_OUTBOX, .range = range};
     int rc = store_begin_read(self->options.store, &transaction);
     if (rc == STATUS_OK) {
-        rc = outbox_read(transaction, self->options.master, range, self->options.range_count, &errand->arena,
-                         &errand->event);
+        rc = outbox_read(transaction, self->options.master, &errand->action.bounds, &errand->arena, &errand->event);
         store_abort(transaction);
     }
     if (rc != STATUS_OK)
@@ -158,7 +157,7 @@ static struct reading *reading_begin(struct errands *self, const struct action *
     struct snapshot_scope scope = {.master = self->options.master,
                                    .hash_key = self->options.hash_key,
                                    .range = action->range,
-                                   .range_count = self->options.range_count};
+                                   .bounds = action->bounds};
     struct snapshot_spool *spool = NULL;
     struct snapshot *snapshot = NULL;
     int rc = snapshot_spool_file(self->options.folder, &spool);

@@ -15,7 +15,6 @@ struct errands_options {
     struct store *store;
     const struct seal_key *master;
     const uint8_t *hash_key;
-    uint32_t range_count;
     const char *folder;       /* where snapshots wait to be sent … */
     int64_t snapshot_kept_ms; /* … and go when nobody has asked for a chunk for so long; 0: a minute */
     struct mailbox *mailbox;  /* of the loop that gets the outcomes … */

@@ -44,12 +44,13 @@ static int core_start(struct server *server) {
     arena_init(&arena);
     struct log_tail *tails = ARENA_NEW_ARRAY(&arena, struct log_tail, count);
     struct event event = {.kind = EVENT_START};
+    const struct bounds all = bounds_of_all();
     int rc = store_begin_read(folder->store, &transaction);
     if (rc != STATUS_OK)
         goto close_arena;
     rc = range_log_load_tail(transaction, &folder->master, &arena, tails, count, is_alone ? 0 : TAIL_BYTES_MAX);
     if (rc == STATUS_OK && is_alone)
-        rc = outbox_read(transaction, &folder->master, 0, 1, &arena, &event);
+        rc = outbox_read(transaction, &folder->master, &all, &arena, &event);
     store_abort(transaction);
     if (rc == STATUS_OK) {
         struct start_range *ranges = ARENA_NEW_ARRAY(&arena, struct start_range, count);

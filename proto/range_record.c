@@ -20,6 +20,8 @@ struct wire {
     struct member *learners;
     size_t learners_count;
     bool is_handed_over;
+    uint64_t first;
+    uint64_t last;
 };
 
 static const struct codec_field MEMBER_FIELDS[] = {
@@ -34,6 +36,8 @@ static const struct codec_field WIRE_FIELDS[] = {
     CODEC_MEMBER_LIST(4, struct wire, in_sync, in_sync_count, &MEMBER_TABLE),
     CODEC_MEMBER_LIST(5, struct wire, learners, learners_count, &MEMBER_TABLE),
     CODEC_MEMBER(6, CODEC_BOOL, struct wire, is_handed_over),
+    CODEC_MEMBER(7, CODEC_U64, struct wire, first),
+    CODEC_MEMBER(8, CODEC_U64, struct wire, last),
 };
 static const struct codec_table WIRE_TABLE = CODEC_TABLE(struct wire, WIRE_FIELDS);
 
@@ -53,7 +57,9 @@ void range_record_encode(const struct range_record *record, struct buffer *out) 
                         .in_sync_count = record->in_sync_count,
                         .learners = learners,
                         .learners_count = record->learners_count,
-                        .is_handed_over = record->is_handed_over};
+                        .is_handed_over = record->is_handed_over,
+                        .first = record->bounds.first,
+                        .last = record->bounds.last};
     codec_encode(&WIRE_TABLE, &wire, out);
 }
 
@@ -77,8 +83,13 @@ static bool members_take(const struct member *members, size_t count, const struc
 }
 
 static int wire_take(const struct wire *wire, struct range_record *record) {
-    *record = (struct range_record){
-        .range = wire->range, .epoch = wire->epoch, .primary = wire->primary, .is_handed_over = wire->is_handed_over};
+    *record = (struct range_record){.range = wire->range,
+                                    .bounds = {.first = wire->first, .last = wire->last},
+                                    .epoch = wire->epoch,
+                                    .primary = wire->primary,
+                                    .is_handed_over = wire->is_handed_over};
+    if (wire->first > wire->last)
+        return STATUS_MALFORMED;
     if (wire->in_sync_count > RANGE_REPLICAS_MAX || wire->learners_count > RANGE_REPLICAS_MAX - wire->in_sync_count)
         return STATUS_MALFORMED;
     if (!members_take(wire->in_sync, wire->in_sync_count, record, record->in_sync, &record->in_sync_count) ||
@@ -107,8 +118,8 @@ bool range_record_has_learner(const struct range_record *record, uint64_t node) 
 }
 
 bool range_record_equal(const struct range_record *a, const struct range_record *b) {
-    return a->range == b->range && a->epoch == b->epoch && a->primary == b->primary &&
-           a->is_handed_over == b->is_handed_over && a->in_sync_count == b->in_sync_count &&
+    return a->range == b->range && bounds_equal(&a->bounds, &b->bounds) && a->epoch == b->epoch &&
+           a->primary == b->primary && a->is_handed_over == b->is_handed_over && a->in_sync_count == b->in_sync_count &&
            a->learners_count == b->learners_count &&
            memcmp(a->in_sync, b->in_sync, a->in_sync_count * sizeof(a->in_sync[0])) == 0 &&
            memcmp(a->learners, b->learners, a->learners_count * sizeof(a->learners[0])) == 0;

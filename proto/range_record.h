@@ -3,12 +3,14 @@
  * Everything else about replication is between the replicas. The shape is PacificA's configuration (Lin et al.,
  * MSR-TR-2008-25): a rising epoch, a primary, and the replicas that hold everything committed. MessagePack. */
 #include "proto/arena.h"
+#include "proto/bounds.h"
 #include "proto/buffer.h"
 
 #define RANGE_REPLICAS_MAX 7 /* in sync and learning together */
 
 struct range_record {
     uint32_t range;
+    struct bounds bounds; /* not said: an equal part of the ring, as when the cluster was created */
     uint64_t epoch;
     uint64_t primary;                     /* a node id; it is in sync */
     uint64_t in_sync[RANGE_REPLICAS_MAX]; /* the primary included */
@@ -20,7 +22,7 @@ struct range_record {
 
 void range_record_encode(const struct range_record *record, struct buffer *out);
 /* STATUS_MALFORMED, also for a record without epoch, whose primary is not in sync, that names a node twice, or too
- * many. */
+ * many, or whose bounds are the wrong way round. */
 int range_record_decode(struct bytes encoded, struct range_record *record);
 
 bool range_record_equal(const struct range_record *a, const struct range_record *b);

@@ -8,33 +8,15 @@
 #include "storage/keys.h"
 #include "storage/range_progress.h"
 
-#define CHUNK_FORM 1
+#define CHUNK_FORM 2
 #define CHUNK_IS_LAST 1
 #define CLUSTER_BYTES 16
 #define HASH_BYTES 16
-#define HEADER_BYTES (2 + CLUSTER_BYTES + 6 * 8)
+#define HEADER_BYTES (2 + CLUSTER_BYTES + 7 * 8)
 #define ROW_HEADER_BYTES 6
 #define WIPE_ROWS_PER_ROUND 64
 
-/* ---- the interval of positions ---- */
-
-struct interval {
-    uint64_t first;
-    uint64_t last;
-};
-
-/* The lowest position whose product with the count, shifted by 64 bits, is `range`: as cluster_map_range_of. */
-static uint64_t first_position(uint32_t range, uint32_t range_count) {
-    unsigned __int128 product = ((unsigned __int128)range << 64) + (range_count - 1);
-    return (uint64_t)(product / range_count);
-}
-
-static struct interval interval_of(uint32_t range, uint32_t range_count) {
-    check(range < range_count);
-    bool is_last = range + 1 == range_count;
-    return (struct interval){.first = first_position(range, range_count),
-                             .last = is_last ? UINT64_MAX : first_position(range + 1, range_count) - 1};
-}
+/* ---- where the rows are ---- */
 
 /* Where the rows of a table lie: behind a prefix their keys start with a hash. */
 struct section {
@@ -45,20 +27,19 @@ struct section {
 static const struct section sent_sections[] = {{STORE_STATE, ""}, {STORE_OUTBOX, ""}};
 static const struct section wiped_sections[] = {{STORE_STATE, ""}, {STORE_OUTBOX, ""}, {STORE_META, "key"}};
 
-static struct key section_first_key(const struct section *section, const struct interval *interval) {
+static struct key section_first_key(const struct section *section, const struct bounds *bounds) {
     struct key key = {.size = strlen(section->prefix)};
     memcpy(key.data, section->prefix, key.size);
-    number_encode(key.data + key.size, interval->first);
+    number_encode(key.data + key.size, bounds->first);
     key.size += 8;
     return key;
 }
 
-static bool section_has_key(const struct section *section, const struct interval *interval, struct bytes key) {
+static bool section_has_key(const struct section *section, const struct bounds *bounds, struct bytes key) {
     size_t prefix = strlen(section->prefix);
     if (key.size < prefix + sizeof(struct id_hash) || !bytes_starts_with(key, section->prefix))
         return false;
-    uint64_t position = number_decode(key.data + prefix);
-    return position >= interval->first && position <= interval->last;
+    return bounds_have(bounds, number_decode(key.data + prefix));
 }
 
 /* ---- chunks ---- */
@@ -89,7 +70,8 @@ static void chunk_begin(const struct snapshot_scope *scope, const struct snapsho
     cluster_mark(scope, buffer_reserve(out, CLUSTER_BYTES));
     buffer_added(out, CLUSTER_BYTES);
     buffer_append_number(out, scope->range);
-    buffer_append_number(out, scope->range_count);
+    buffer_append_number(out, scope->bounds.first);
+    buffer_append_number(out, scope->bounds.last);
     buffer_append_number(out, facts->number);
     buffer_append_number(out, facts->chunks);
     buffer_append_number(out, facts->marks.epoch);
@@ -176,16 +158,16 @@ static int row_write(struct snapshot *self, enum store_table table, struct bytes
 }
 
 static int section_write(struct snapshot *self, struct store_transaction *transaction, const struct section *section,
-                         const struct interval *interval) {
+                         const struct bounds *bounds) {
     struct store_cursor *cursor = NULL;
-    struct key first = section_first_key(section, interval);
+    struct key first = section_first_key(section, bounds);
     struct bytes key;
     struct bytes value;
     int rc = store_cursor_open(transaction, section->table, &cursor);
     if (rc != STATUS_OK)
         return rc;
     rc = store_cursor_seek(cursor, key_bytes(&first), &key, &value);
-    while (rc == STATUS_OK && section_has_key(section, interval, key)) {
+    while (rc == STATUS_OK && section_has_key(section, bounds, key)) {
         rc = row_write(self, section->table, key, value);
         if (rc == STATUS_OK)
             rc = store_cursor_next(cursor, &key, &value);
@@ -195,7 +177,6 @@ static int section_write(struct snapshot *self, struct store_transaction *transa
 }
 
 static int rows_read(struct snapshot *self, struct store_transaction *transaction) {
-    struct interval interval = interval_of(self->scope.range, self->scope.range_count);
     int rc = range_marks_find(transaction, self->scope.master, self->scope.range, &self->facts.marks);
     if (rc == STATUS_OK && self->facts.marks.is_incomplete)
         rc = STATUS_STORE_MISSING;
@@ -203,7 +184,7 @@ static int rows_read(struct snapshot *self, struct store_transaction *transactio
         return rc;
     chunk_begin(&self->scope, &self->facts, &self->chunk);
     for (size_t i = 0; i < sizeof(sent_sections) / sizeof(sent_sections[0]) && rc == STATUS_OK; i++)
-        rc = section_write(self, transaction, &sent_sections[i], &interval);
+        rc = section_write(self, transaction, &sent_sections[i], &self->scope.bounds);
     return rc == STATUS_OK ? chunk_flush(self, true) : rc;
 }
 
@@ -260,13 +241,12 @@ void snapshot_close(struct snapshot *snapshot) {
 /* ---- in ---- */
 
 static bool rows_are_of_range(const struct snapshot_scope *scope, struct bytes rows) {
-    struct interval interval = interval_of(scope->range, scope->range_count);
     struct row row;
     while (rows.size > 0) {
         if (!row_take(&rows, &row) || (row.table != STORE_STATE && row.table != STORE_OUTBOX))
             return false;
         const struct section section = {.table = row.table, .prefix = ""};
-        if (!section_has_key(&section, &interval, row.key))
+        if (!section_has_key(&section, &scope->bounds, row.key))
             return false;
     }
     return true;
@@ -285,13 +265,14 @@ int snapshot_chunk_open(const struct snapshot_scope *scope, struct bytes encoded
     chunk_hash(scope, bytes_of(encoded.data, hashed), hash);
     if (sodium_memcmp(hash, encoded.data + hashed, HASH_BYTES) != 0)
         return STATUS_RECORD_CORRUPT;
-    if (number_decode(numbers) != scope->range || number_decode(numbers + 8) != scope->range_count)
+    const struct bounds bounds = {.first = number_decode(numbers + 8), .last = number_decode(numbers + 16)};
+    if (number_decode(numbers) != scope->range || !bounds_equal(&bounds, &scope->bounds))
         return STATUS_CONFLICT;
     *chunk =
-        (struct snapshot_chunk){.snapshot = number_decode(numbers + 16),
-                                .number = number_decode(numbers + 24),
+        (struct snapshot_chunk){.snapshot = number_decode(numbers + 24),
+                                .number = number_decode(numbers + 32),
                                 .is_last = (encoded.data[1] & CHUNK_IS_LAST) != 0,
-                                .marks = {.epoch = number_decode(numbers + 32), .applied = number_decode(numbers + 40)},
+                                .marks = {.epoch = number_decode(numbers + 40), .applied = number_decode(numbers + 48)},
                                 .rows = bytes_of(encoded.data + HEADER_BYTES, hashed - HEADER_BYTES)};
     return rows_are_of_range(scope, chunk->rows) ? STATUS_OK : STATUS_RECORD_CORRUPT;
 }
@@ -308,10 +289,10 @@ int snapshot_chunk_put(struct store_transaction *transaction, const struct snaps
 }
 
 /* Collects keys first: removing under a cursor would invalidate what it borrowed. */
-static int keys_find(struct store_transaction *transaction, const struct section *section,
-                     const struct interval *interval, size_t keys_max, struct key *found, size_t *count) {
+static int keys_find(struct store_transaction *transaction, const struct section *section, const struct bounds *bounds,
+                     size_t keys_max, struct key *found, size_t *count) {
     struct store_cursor *cursor = NULL;
-    struct key first = section_first_key(section, interval);
+    struct key first = section_first_key(section, bounds);
     struct bytes key;
     struct bytes value;
     *count = 0;
@@ -319,7 +300,7 @@ static int keys_find(struct store_transaction *transaction, const struct section
     if (rc != STATUS_OK)
         return rc;
     rc = store_cursor_seek(cursor, key_bytes(&first), &key, &value);
-    while (rc == STATUS_OK && *count < keys_max && section_has_key(section, interval, key)) {
+    while (rc == STATUS_OK && *count < keys_max && section_has_key(section, bounds, key)) {
         struct key *taken = &found[(*count)++];
         taken->size = key.size;
         memcpy(taken->data, key.data, key.size);
@@ -330,12 +311,12 @@ static int keys_find(struct store_transaction *transaction, const struct section
 }
 
 static int section_wipe(struct store_transaction *transaction, const struct section *section,
-                        const struct interval *interval, size_t *rows_left) {
+                        const struct bounds *bounds, size_t *rows_left) {
     struct key found[WIPE_ROWS_PER_ROUND];
     size_t count = 1;
     while (count > 0 && *rows_left > 0) {
         size_t most = *rows_left < WIPE_ROWS_PER_ROUND ? *rows_left : WIPE_ROWS_PER_ROUND;
-        int rc = keys_find(transaction, section, interval, most, found, &count);
+        int rc = keys_find(transaction, section, bounds, most, found, &count);
         for (size_t i = 0; rc == STATUS_OK && i < count; i++)
             rc = store_remove(transaction, section->table, key_bytes(&found[i]));
         if (rc != STATUS_OK)
@@ -345,13 +326,11 @@ static int section_wipe(struct store_transaction *transaction, const struct sect
     return STATUS_OK;
 }
 
-int snapshot_wipe(struct store_transaction *transaction, uint32_t range, uint32_t range_count, size_t rows_max,
-                  bool *is_done) {
-    struct interval interval = interval_of(range, range_count);
+int snapshot_wipe(struct store_transaction *transaction, const struct bounds *bounds, size_t rows_max, bool *is_done) {
     size_t rows_left = rows_max;
     int rc = STATUS_OK;
     for (size_t i = 0; i < sizeof(wiped_sections) / sizeof(wiped_sections[0]) && rc == STATUS_OK; i++)
-        rc = section_wipe(transaction, &wiped_sections[i], &interval, &rows_left);
+        rc = section_wipe(transaction, &wiped_sections[i], bounds, &rows_left);
     *is_done = rows_left > 0;
     return rc;
 }

@@ -7,9 +7,10 @@
  * pace the network has. In: the range is wiped, chunks are put in their order, and the marks come with the last one;
  * until then they say that the range is incomplete, whatever happens between (node/core/batch_write.h).
  *
- * A chunk: form (1) | flags (1) | cluster (16) | range (8) | range count (8) | snapshot (8) | chunk (8) | epoch (8) |
- * index (8), then rows: table (1) | size of the key (1) | size of the value (4) | key | value, then a keyed hash of all
- * that (16). Numbers are big-endian. */
+ * A chunk: form (1) | flags (1) | cluster (16) | range (8) | first and last position (8 each) | snapshot (8) | chunk
+ * (8) | epoch (8) | index (8), then rows: table (1) | size of the key (1) | size of the value (4) | key | value, then a
+ * keyed hash of all that (16). Numbers are big-endian. */
+#include "proto/bounds.h"
 #include "storage/rows.h"
 #include "storage/seal.h"
 #include "storage/snapshot_spool.h"
@@ -22,7 +23,7 @@ struct snapshot_scope {
     const struct seal_key *master;
     const uint8_t *hash_key; /* ID_HASH_KEY_BYTES */
     uint32_t range;
-    uint32_t range_count;
+    struct bounds bounds; /* of its rows */
 };
 
 /* ---- out ---- */
@@ -58,12 +59,11 @@ struct snapshot_chunk {
 };
 
 /* STATUS_RECORD_CORRUPT: damaged, or of another form. STATUS_CONFLICT: of another cluster (its master key or its hash
- * key), another range, or another number of ranges. */
+ * key), another range, or one with other bounds. */
 int snapshot_chunk_open(const struct snapshot_scope *scope, struct bytes encoded, struct snapshot_chunk *chunk);
 /* Puts the rows of an opened chunk. */
 int snapshot_chunk_put(struct store_transaction *transaction, const struct snapshot_chunk *chunk);
 
-/* Removes up to `rows_max` rows of the range, keys that wait among them; `*is_done` when none is left. The log stays.
- */
-int snapshot_wipe(struct store_transaction *transaction, uint32_t range, uint32_t range_count, size_t rows_max,
-                  bool *is_done);
+/* Removes up to `rows_max` rows within the bounds, keys that wait among them; `*is_done` when none is left. The log
+ * stays. */
+int snapshot_wipe(struct store_transaction *transaction, const struct bounds *bounds, size_t rows_max, bool *is_done);

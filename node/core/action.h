@@ -39,6 +39,7 @@ struct action {
     struct range_record record;    /* SWAP */
     uint64_t version;              /* SWAP */
     uint32_t range;                /* READ_OUTBOX, READ_CHUNK */
+    struct bounds bounds;          /* READ_OUTBOX, READ_CHUNK: of the range */
     uint64_t snapshot;             /* READ_CHUNK */
     uint64_t chunk;                /* READ_CHUNK */
 };

@@ -2,6 +2,7 @@
 /* What the disk worker does in one write transaction: append these entries, apply those, one fsync for all ranges. Lent
  * by the core to the disk worker and handed back as an event. */
 #include "node/core/entry.h"
+#include "proto/bounds.h"
 
 struct batch_item {
     struct entry *entry;
@@ -13,7 +14,8 @@ struct batch_item {
  * batch. */
 struct batch_taking {
     uint32_t range;
-    struct bytes chunk; /* absent: the range is wiped, some rows at a time; the first step makes it incomplete */
+    struct bounds bounds; /* of the range */
+    struct bytes chunk;   /* absent: the range is wiped, some rows at a time; the first step makes it incomplete */
     /* Set by the disk worker. */
     bool is_done; /* the range is empty now; or, the chunk was the last one and the range is whole */
     int rc; /* not 0: this step was left out, and only this one. STATUS_RECORD_CORRUPT; STATUS_CONFLICT: a chunk of

@@ -80,10 +80,8 @@ static int log_truncate(struct writing *writing) {
 static int chunk_check(struct writing *writing, const struct batch_taking *taking, struct snapshot_chunk *chunk) {
     const struct batch_writer_options *options = &writing->writer->options;
     const struct arrival *arrival = &writing->arrivals[taking->range];
-    struct snapshot_scope scope = {.master = options->master,
-                                   .hash_key = options->hash_key,
-                                   .range = taking->range,
-                                   .range_count = options->range_count};
+    struct snapshot_scope scope = {
+        .master = options->master, .hash_key = options->hash_key, .range = taking->range, .bounds = taking->bounds};
     int rc = snapshot_chunk_open(&scope, taking->chunk, chunk);
     if (rc != STATUS_OK)
         return rc;
@@ -110,14 +108,12 @@ static int chunk_take(struct writing *writing, struct batch_taking *taking, cons
 
 /* The marks say so before the first row goes. */
 static int wipe(struct writing *writing, struct batch_taking *taking) {
-    const struct batch_writer_options *options = &writing->writer->options;
     struct range_progress *progress = progress_of(writing, taking->range);
     if (!progress->marks.is_incomplete) {
         *progress = (struct range_progress){.marks.is_incomplete = true, .void_below = writing->position.next_number};
         writing->is_touched[taking->range] = true;
     }
-    int rc = snapshot_wipe(writing->transaction, taking->range, options->range_count, LIMIT_PURGE_ROWS_PER_COMMAND,
-                           &taking->is_done);
+    int rc = snapshot_wipe(writing->transaction, &taking->bounds, LIMIT_PURGE_ROWS_PER_COMMAND, &taking->is_done);
     writing->arrivals[taking->range] = (struct arrival){.is_wiped = taking->is_done};
     return rc;
 }

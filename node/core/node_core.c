@@ -119,11 +119,17 @@ void core_entries_refuse(struct node_core *core, const struct step *step, struct
 
 /* ---- events ---- */
 
+static void outbox_ask(const struct step *step, const struct range *range) {
+    struct action *action = action_add(step->actions, ACTION_READ_OUTBOX);
+    action->range = range->replication.range;
+    action->bounds = range->replication.record.bounds;
+}
+
 static void role_changed(struct node_core *core, const struct step *step, struct range *range) {
     core_touch(core, range);
     core->has_map_changed = true;
     if (range->replication.role == REPLICATION_PRIMARY)
-        action_add(step->actions, ACTION_READ_OUTBOX)->range = range->replication.range;
+        outbox_ask(step, range);
     else
         pipeline_range_lost(core, step, range);
 }
@@ -176,7 +182,9 @@ static void range_start(struct node_core *core, const struct step *step, uint32_
 /* Alone, a node leads every range, in the epoch it has. */
 static void lead_alone(struct node_core *core, const struct step *step, struct range *range, uint64_t epoch) {
     struct replication_step replication_step = core_replication_step(core, step);
-    struct range_record record = {.range = range->replication.range,
+    uint32_t id = range->replication.range;
+    struct range_record record = {.range = id,
+                                  .bounds = bounds_of_part(id, core->options.range_count),
                                   .epoch = epoch == 0 ? 1 : epoch,
                                   .primary = core->options.self,
                                   .in_sync = {core->options.self},
@@ -197,11 +205,14 @@ static void on_start(struct node_core *core, const struct step *step, const stru
 
 static void on_record(struct node_core *core, const struct step *step, const struct event *event) {
     struct replication_step replication_step = core_replication_step(core, step);
-    struct range *range = &core->ranges[event->record->range];
+    struct range_record record = *event->record;
+    struct range *range = &core->ranges[record.range];
+    if (!bounds_are_said(&record.bounds))
+        record.bounds = bounds_of_part(record.range, core->options.range_count);
     bool has_changed =
         event->kind == EVENT_RECORD
-            ? replication_on_record(&range->replication, &replication_step, event->record, event->version)
-            : replication_on_swapped(&range->replication, &replication_step, event->rc, event->record, event->version);
+            ? replication_on_record(&range->replication, &replication_step, &record, event->version)
+            : replication_on_swapped(&range->replication, &replication_step, event->rc, &record, event->version);
     core_touch(core, range);
     core->has_map_changed = true;
     if (has_changed)

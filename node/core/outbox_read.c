@@ -2,14 +2,12 @@
 
 #include <string.h>
 
-#include "node/core/cluster_map.h"
 #include "storage/range_log.h"
 
 #define FIRST_CAPACITY 64
 
 struct gathering {
-    struct cluster_map map;
-    uint32_t range;
+    const struct bounds *bounds;
     struct arena *arena;
     struct start_outbox_row *rows;
     size_t count;
@@ -27,7 +25,7 @@ static void rows_grow(struct gathering *gathering) {
 
 static bool gather(void *context, const struct id_hash *subject, uint64_t number, const struct outbox_row *row) {
     struct gathering *gathering = context;
-    if (cluster_map_range_of(&gathering->map, subject) != gathering->range)
+    if (!bounds_have(gathering->bounds, id_hash_position(subject)))
         return true;
     if (gathering->count == gathering->capacity)
         rows_grow(gathering);
@@ -35,10 +33,9 @@ static bool gather(void *context, const struct id_hash *subject, uint64_t number
     return true;
 }
 
-int outbox_read(struct store_transaction *transaction, const struct seal_key *master, uint32_t range,
-                uint32_t range_count, struct arena *arena, struct event *event) {
-    struct gathering gathering = {.range = range, .arena = arena};
-    cluster_map_init(&gathering.map, range_count);
+int outbox_read(struct store_transaction *transaction, const struct seal_key *master, const struct bounds *bounds,
+                struct arena *arena, struct event *event) {
+    struct gathering gathering = {.bounds = bounds, .arena = arena};
     int rc = outbox_visit(transaction, master, arena, gather, &gathering);
     event->outbox = gathering.rows;
     event->outbox_count = gathering.count;

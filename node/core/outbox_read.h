@@ -5,7 +5,7 @@
 #include "storage/seal.h"
 #include "storage/store.h"
 
-/* Sets `outbox` and `outbox_count` of the event to the rows of one of `range_count` ranges (0 of 1: to all); they are
- * in the arena. STATUS_STORAGE_FAILED, STATUS_RECORD_CORRUPT: to those that come before what cannot be read. */
-int outbox_read(struct store_transaction *transaction, const struct seal_key *master, uint32_t range,
-                uint32_t range_count, struct arena *arena, struct event *event);
+/* Sets `outbox` and `outbox_count` of the event to the rows within the bounds; they are in the arena.
+ * STATUS_STORAGE_FAILED, STATUS_RECORD_CORRUPT: to those that come before what cannot be read. */
+int outbox_read(struct store_transaction *transaction, const struct seal_key *master, const struct bounds *bounds,
+                struct arena *arena, struct event *event);

@@ -55,8 +55,10 @@ static void item_add(struct batch *batch, struct entry *entry, bool is_append, b
 static void taking_add(struct range *range, struct batch *batch) {
     struct range_taking *taking = &range->taking;
     taking->is_lent = true;
-    batch->takings[batch->takings_count++] = (struct batch_taking){
-        .range = range->replication.range, .chunk = taking->is_wiped ? taking->chunk.rows : BYTES_ABSENT};
+    batch->takings[batch->takings_count++] =
+        (struct batch_taking){.range = range->replication.range,
+                              .bounds = range->replication.record.bounds,
+                              .chunk = taking->is_wiped ? taking->chunk.rows : BYTES_ABSENT};
 }
 
 /* What is in the log already: entries from the primary, and what has been committed meanwhile. */

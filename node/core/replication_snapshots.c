@@ -5,6 +5,7 @@
 void snapshots_ask_chunk(struct replication *self, const struct replication_step *step, struct replica *replica) {
     struct action *action = action_add(step->actions, ACTION_READ_CHUNK);
     action->range = self->range;
+    action->bounds = self->record.bounds;
     action->to = replica->node;
     action->snapshot = replica->snapshot;
     action->chunk = replica->chunk;

@@ -31,6 +31,7 @@ void coordinator_begin(struct world *world) {
         struct range_record *record = &coordinator->records[i];
         size_t count = chance_below(&world->chance, 2) == 0 ? 1 : world->factor;
         *record = (struct range_record){.range = i, .epoch = 1, .in_sync_count = count};
+        record->bounds = bounds_of_part(i, world->range_count);
         for (size_t n = 0; n < count; n++)
             record->in_sync[n] = world->machines[(i + n) % world->machines_at_first].id;
         record->primary = record->in_sync[0];

@@ -70,6 +70,15 @@ static void plan_chunk(struct world *world, struct machine *machine, const struc
         &(struct happening){.kind = HAPPEN_CHUNK, .machine = machine->number, .life = machine->life, .data = asked});
 }
 
+static void plan_outbox(struct world *world, const struct machine *machine, const struct action *action) {
+    struct action *asked = malloc(sizeof(*asked));
+    check(asked != NULL);
+    *asked = *action;
+    world_plan(
+        world, chance_between(&world->chance, 100, 10000),
+        &(struct happening){.kind = HAPPEN_OUTBOX, .machine = machine->number, .life = machine->life, .data = asked});
+}
+
 static void plan_repeat(struct world *world, const struct machine *machine, const struct action *action) {
     struct interest_repeat *asked = malloc(sizeof(*asked));
     check(asked != NULL);
@@ -112,10 +121,7 @@ static void action_perform(struct world *world, struct machine *machine, const s
         inquiries_on_reply(world, machine, action);
         break;
     case ACTION_READ_OUTBOX:
-        world_plan(
-            world, chance_between(&world->chance, 100, 10000),
-            &(struct happening){
-                .kind = HAPPEN_OUTBOX, .machine = machine->number, .life = machine->life, .range = action->range});
+        plan_outbox(world, machine, action);
         break;
     case ACTION_READ_CHUNK:
         plan_chunk(world, machine, action);
@@ -280,10 +286,8 @@ void machine_free(struct machine *machine) {
 /* ---- what happens to it ---- */
 
 static struct reading *reading_open(struct world *world, struct machine *machine, const struct action *asked) {
-    struct snapshot_scope scope = {.master = &world->master,
-                                   .hash_key = world->hash_key,
-                                   .range = asked->range,
-                                   .range_count = world->range_count};
+    struct snapshot_scope scope = {
+        .master = &world->master, .hash_key = world->hash_key, .range = asked->range, .bounds = asked->bounds};
     struct reading *reading = NULL;
     for (size_t i = 0; i < machine->readings_count; i++)
         if (machine->readings[i].range == asked->range && machine->readings[i].to == asked->to)
@@ -326,13 +330,13 @@ static void on_chunk(struct world *world, struct machine *machine, const struct 
     buffer_close(&rows);
 }
 
-static void on_outbox(struct world *world, struct machine *machine, uint32_t range) {
+static void on_outbox(struct world *world, struct machine *machine, const struct action *asked) {
     struct arena arena;
-    struct event event = {.kind = EVENT_OUTBOX, .range = range};
+    struct event event = {.kind = EVENT_OUTBOX, .range = asked->range};
     struct store_transaction *transaction = NULL;
     arena_init(&arena);
     check(store_begin_read(machine->store, &transaction) == STATUS_OK);
-    int rc = outbox_read(transaction, &world->master, range, world->range_count, &arena, &event);
+    int rc = outbox_read(transaction, &world->master, &asked->bounds, &arena, &event);
     store_abort(transaction);
     if (rc != STATUS_OK)
         world_fail(world, "node %llu cannot read its outbox: %s", (unsigned long long)machine->id, status_sentence(rc));
@@ -443,7 +447,7 @@ void machine_happen(struct world *world, struct happening *happening) {
         on_chunk(world, machine, happening->data);
         break;
     case HAPPEN_OUTBOX:
-        on_outbox(world, machine, happening->range);
+        on_outbox(world, machine, happening->data);
         break;
     case HAPPEN_REPEAT:
         on_repeat(world, machine, happening->data);

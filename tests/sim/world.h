@@ -51,8 +51,7 @@ struct happening {
     unsigned machine; /* whom it happens to; its number */
     uint64_t life;    /* 0: of whichever life; else it happens to nobody when that has ended */
     uint64_t number;  /* sender, client, request */
-    uint32_t range;
-    void *data; /* owned */
+    void *data;       /* owned */
     size_t size;
 };
 

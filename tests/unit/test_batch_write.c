@@ -429,7 +429,8 @@ static void a_batch_that_is_not_durable_changes_neither_store_nor_writer(void **
             struct batch *batch = batch_new();
             batch_add(batch, APPEND, 0, 1, i, command);
             batch_add(batch, BOTH, 1, 1, i, NULL);
-            batch->takings[batch->takings_count++] = (struct batch_taking){.range = 2};
+            batch->takings[batch->takings_count++] =
+                (struct batch_taking){.range = 2, .bounds = bounds_of_part(2, RANGES)};
             store_memory_fail_commits(node.store, failures[failure], 1);
             assert_int_equal(run(&node, batch), failures[failure]);
             assert_int_equal(batch_writer_log_bytes(node.writer), batch_writer_log_bytes(control.writer));
@@ -463,7 +464,8 @@ static void a_full_store_takes_removals_from_its_reserve(void **state) {
 
 static struct batch_taking take(struct node *node, uint32_t range, struct bytes chunk) {
     struct batch *batch = batch_new();
-    batch->takings[batch->takings_count++] = (struct batch_taking){.range = range, .chunk = chunk};
+    batch->takings[batch->takings_count++] =
+        (struct batch_taking){.range = range, .bounds = bounds_of_part(range, RANGES), .chunk = chunk};
     batch_write(node->writer, batch);
     struct batch_taking taking = batch->takings[0];
     assert_int_equal(batch_free(batch), STATUS_OK);
@@ -478,8 +480,10 @@ static int wipe(struct node *node, uint32_t range) {
 }
 
 static struct snapshot *snapshot_of(struct node *node, uint32_t range, uint64_t number) {
-    struct snapshot_scope scope = {
-        .master = &fixture.master, .hash_key = fixture.hash_key, .range = range, .range_count = RANGES};
+    struct snapshot_scope scope = {.master = &fixture.master,
+                                   .hash_key = fixture.hash_key,
+                                   .range = range,
+                                   .bounds = bounds_of_part(range, RANGES)};
     struct snapshot *snapshot = NULL;
     assert_int_equal(snapshot_read(node->store, &scope, number, 4000, snapshot_spool_memory(), &snapshot), STATUS_OK);
     return snapshot;
@@ -605,8 +609,9 @@ static void a_step_that_is_left_out_does_not_keep_the_batch_from_being_written(v
     struct command create = command_on(thread_id(0, 0), COMMAND_THREAD_CREATE);
     struct batch *batch = batch_new();
     (void)state;
-    batch->takings[batch->takings_count++] = (struct batch_taking){.range = 1, .chunk = BYTES_LITERAL("damaged")};
-    batch->takings[batch->takings_count++] = (struct batch_taking){.range = 2};
+    batch->takings[batch->takings_count++] =
+        (struct batch_taking){.range = 1, .bounds = bounds_of_part(1, RANGES), .chunk = BYTES_LITERAL("damaged")};
+    batch->takings[batch->takings_count++] = (struct batch_taking){.range = 2, .bounds = bounds_of_part(2, RANGES)};
     batch_add(batch, BOTH, 0, 1, 1, &create);
     assert_int_equal(run(&node, batch), STATUS_OK);
     assert_true(has_key_row(&node, thread_id(0, 0)));

@@ -98,7 +98,6 @@ static int set_up(void **state) {
                                       .store = fixture.store,
                                       .master = &fixture.master,
                                       .hash_key = fixture.hash_key,
-                                      .range_count = RANGES,
                                       .folder = fixture.folder,
                                       .snapshot_kept_ms = 1,
                                       .mailbox = &mailbox,
@@ -127,7 +126,7 @@ static void reading_does_not_wait_for_a_coordinator_that_is_silent(void **state)
     silent_set(true);
     for (uint32_t range = 0; range < RANGES; range++)
         swap_ask(range, 1);
-    errands_run(errands, &(struct action){.kind = ACTION_READ_OUTBOX});
+    errands_run(errands, &(struct action){.kind = ACTION_READ_OUTBOX, .bounds = bounds_of_all()});
     outcomes_await(0, 1);
     silent_set(false);
     outcomes_await(RANGES, 1);
@@ -173,10 +172,12 @@ static size_t files_open(void) {
 
 static void a_snapshot_that_nobody_asks_for_any_more_takes_no_room(void **state) {
     (void)state;
-    errands_run(errands, &(struct action){.kind = ACTION_READ_OUTBOX}); /* the store has its files open */
+    errands_run(errands, &(struct action){.kind = ACTION_READ_OUTBOX,
+                                          .bounds = bounds_of_all()}); /* the store has its files open */
     outcomes_await(0, 1);
     size_t before = files_open();
-    errands_run(errands, &(struct action){.kind = ACTION_READ_CHUNK, .to = 2, .snapshot = 1});
+    errands_run(errands,
+                &(struct action){.kind = ACTION_READ_CHUNK, .bounds = bounds_of_all(), .to = 2, .snapshot = 1});
     outcomes_await(0, 2);
     for (int i = 0; files_open() > before && i < 3000; i++)
         usleep(10000);

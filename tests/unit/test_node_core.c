@@ -137,8 +137,9 @@ static void settle(void) {
 }
 
 static void outbox_load(struct event *event) {
+    const struct bounds all = bounds_of_all();
     struct store_transaction *transaction = fixture_read(&fixture);
-    check(outbox_read(transaction, &fixture.master, 0, 1, &fixture.arena, event) == STATUS_OK);
+    check(outbox_read(transaction, &fixture.master, &all, &fixture.arena, event) == STATUS_OK);
     store_abort(transaction);
 }
 

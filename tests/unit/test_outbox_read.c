@@ -42,19 +42,21 @@ static struct store_transaction *rows_put(unsigned count) {
     return transaction;
 }
 
-static void each_range_gets_its_own_rows_and_one_of_one_gets_all(void **state) {
+static void each_range_gets_its_own_rows_and_the_whole_ring_all(void **state) {
     const struct {
-        uint32_t range;
-        uint32_t range_count;
+        struct bounds bounds;
         size_t expected;
-    } cases[] = {{0, 1, ROWS}, {0, 4, ROWS / 4}, {1, 4, 0}, {2, 4, 0}, {3, 4, ROWS - ROWS / 4}};
+    } cases[] = {{bounds_of_all(), ROWS},
+                 {bounds_of_part(0, 4), ROWS / 4},
+                 {bounds_of_part(1, 4), 0},
+                 {bounds_of_part(2, 4), 0},
+                 {bounds_of_part(3, 4), ROWS - ROWS / 4}};
     struct store_transaction *transaction = rows_put(ROWS);
     (void)state;
     for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
         struct event event = {0};
-        assert_int_equal(
-            outbox_read(transaction, &fixture.master, cases[c].range, cases[c].range_count, &fixture.arena, &event),
-            STATUS_OK);
+        assert_int_equal(outbox_read(transaction, &fixture.master, &cases[c].bounds, &fixture.arena, &event),
+                         STATUS_OK);
         assert_int_equal(event.outbox_count, cases[c].expected);
     }
     store_abort(transaction);
@@ -62,10 +64,11 @@ static void each_range_gets_its_own_rows_and_one_of_one_gets_all(void **state) {
 
 static void rows_come_whole_and_each_once(void **state) {
     struct store_transaction *transaction = rows_put(ROWS);
+    const struct bounds all = bounds_of_all();
     struct event event = {0};
     bool was_seen[ROWS] = {false};
     (void)state;
-    assert_int_equal(outbox_read(transaction, &fixture.master, 0, 1, &fixture.arena, &event), STATUS_OK);
+    assert_int_equal(outbox_read(transaction, &fixture.master, &all, &fixture.arena, &event), STATUS_OK);
     store_abort(transaction);
     assert_int_equal(event.outbox_count, ROWS);
     for (size_t i = 0; i < event.outbox_count; i++) {
@@ -84,10 +87,11 @@ static void what_comes_before_a_damaged_row_is_there(void **state) {
     struct store_transaction *transaction = rows_put(8);
     struct id_hash subject = subject_of(1);
     struct key key = key_of_outbox(&subject, 1);
+    const struct bounds all = bounds_of_all();
     struct event event = {0};
     (void)state;
     assert_int_equal(store_put(transaction, STORE_OUTBOX, key_bytes(&key), BYTES_LITERAL("damaged")), 0);
-    assert_int_equal(outbox_read(transaction, &fixture.master, 0, 1, &fixture.arena, &event), STATUS_RECORD_CORRUPT);
+    assert_int_equal(outbox_read(transaction, &fixture.master, &all, &fixture.arena, &event), STATUS_RECORD_CORRUPT);
     assert_int_equal(event.outbox_count, 2);
     store_abort(transaction);
 }
@@ -95,7 +99,7 @@ static void what_comes_before_a_damaged_row_is_there(void **state) {
 int main(void) {
 #define STORED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        STORED(each_range_gets_its_own_rows_and_one_of_one_gets_all),
+        STORED(each_range_gets_its_own_rows_and_the_whole_ring_all),
         STORED(rows_come_whole_and_each_once),
         STORED(what_comes_before_a_damaged_row_is_there),
     };

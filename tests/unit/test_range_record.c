@@ -30,7 +30,12 @@ static void records_survive(void **state) {
          .in_sync_count = 3,
          .learners = {9, 8},
          .learners_count = 2},
-        {.range = 63, .epoch = 7, .primary = 7, .in_sync = {1, 2, 3, 4, 5, 6, 7}, .in_sync_count = 7},
+        {.range = 63,
+         .bounds = {.first = 1, .last = UINT64_MAX},
+         .epoch = 7,
+         .primary = 7,
+         .in_sync = {1, 2, 3, 4, 5, 6, 7},
+         .in_sync_count = 7},
         {.range = 5,
          .epoch = 2,
          .primary = 1,
@@ -51,6 +56,7 @@ static void records_that_contradict_themselves_are_refused(void **state) {
     const struct range_record rows[] = {
         {.epoch = 0, .primary = 1, .in_sync = {1}, .in_sync_count = 1},
         {.epoch = 1, .primary = 1},
+        {.bounds = {.first = 2, .last = 1}, .epoch = 1, .primary = 1, .in_sync = {1}, .in_sync_count = 1},
         {.epoch = 1, .primary = 2, .in_sync = {1}, .in_sync_count = 1},
         {.epoch = 1, .primary = 2, .in_sync = {1}, .in_sync_count = 1, .learners = {2}, .learners_count = 1},
         {.epoch = 1, .primary = 0, .in_sync = {0}, .in_sync_count = 1},
@@ -126,13 +132,14 @@ static void bytes_that_are_no_record_are_refused(void **state) {
 
 static void every_difference_is_seen(void **state) {
     const struct range_record base = {.range = 1,
+                                      .bounds = {.first = 10, .last = 20},
                                       .epoch = 2,
                                       .primary = 3,
                                       .in_sync = {3, 4},
                                       .in_sync_count = 2,
                                       .learners = {5},
                                       .learners_count = 1};
-    struct range_record rows[8];
+    struct range_record rows[10];
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++)
         rows[i] = base;
@@ -144,6 +151,8 @@ static void every_difference_is_seen(void **state) {
     rows[5].learners[0] = 9;
     rows[6].learners_count = 0;
     rows[7].is_handed_over = true;
+    rows[8].bounds.first = 9;
+    rows[9].bounds.last = 99;
     for (size_t i = 0; i < COUNT(rows); i++)
         assert_false(range_record_equal(&base, &rows[i]));
     struct range_record same = base;

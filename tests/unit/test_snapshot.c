@@ -39,8 +39,10 @@ static struct store_transaction *begin(struct store *of, bool is_write) {
 }
 
 static struct snapshot_scope scope_of(uint32_t range) {
-    return (struct snapshot_scope){
-        .master = &fixture.master, .hash_key = fixture.hash_key, .range = range, .range_count = RANGE_COUNT};
+    return (struct snapshot_scope){.master = &fixture.master,
+                                   .hash_key = fixture.hash_key,
+                                   .range = range,
+                                   .bounds = bounds_of_part(range, RANGE_COUNT)};
 }
 
 static struct id_hash hash_at(uint64_t position) {
@@ -104,7 +106,7 @@ static struct store *put_all(struct snapshot *snapshot, uint32_t range) {
     return into;
 }
 
-/* As cluster_map_range_of says. */
+/* As bounds_of_part says. */
 static uint32_t range_of(const struct id_hash *subject) {
     return (uint32_t)((unsigned __int128)id_hash_position(subject) * RANGE_COUNT >> 64);
 }
@@ -169,8 +171,9 @@ static void wiping_takes_the_range_and_nothing_else(void **state) {
         for (size_t i = 0; i < COUNT(tables); i++)
             before[i] = rows_of(store, tables[i], RANGE_COUNT) - rows_of(store, tables[i], range);
         for (int step = 0; !is_done; step++) {
+            const struct bounds bounds = bounds_of_part(range, RANGE_COUNT);
             struct store_transaction *transaction = begin(store, true);
-            assert_int_equal(snapshot_wipe(transaction, range, RANGE_COUNT, 4, &is_done), STATUS_OK);
+            assert_int_equal(snapshot_wipe(transaction, &bounds, 4, &is_done), STATUS_OK);
             assert_int_equal(store_commit(transaction), STATUS_OK);
             assert_true(step < 10);
         }
@@ -270,14 +273,15 @@ static void a_chunk_of_another_cluster_or_range_is_refused_by_name(void **state)
     static const uint8_t other_hash_key[ID_HASH_KEY_BYTES] = {1};
     struct seal_key other_master = {{1}};
     struct snapshot_scope ours = scope_of(1);
-    struct snapshot_scope others[] = {ours, ours, ours, ours};
+    struct snapshot_scope others[] = {ours, ours, ours, ours, ours};
     struct snapshot_chunk chunk;
     struct bytes encoded = first_chunk();
     (void)state;
     others[0].master = &other_master;
     others[1].hash_key = other_hash_key;
     others[2].range = 2;
-    others[3].range_count = RANGE_COUNT + 1;
+    others[3].bounds.first++;
+    others[4].bounds.last--;
     assert_int_equal(snapshot_chunk_open(&ours, encoded, &chunk), STATUS_OK);
     for (size_t i = 0; i < COUNT(others); i++)
         assert_int_equal(snapshot_chunk_open(&others[i], encoded, &chunk), STATUS_CONFLICT);
