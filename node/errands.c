@@ -189,6 +189,8 @@ static bool chunk_do(struct errands *self, struct errand *errand) {
     errand->chunk = (struct replication_chunk){.snapshot = action->snapshot,
                                                .chunk = action->chunk,
                                                .is_last = action->chunk + 1 == facts->chunks,
+                                               .chunks = facts->chunks,
+                                               .bytes_all = facts->bytes,
                                                .index = facts->marks.applied,
                                                .epoch = facts->marks.epoch,
                                                .rows = buffer_bytes(&errand->rows)};

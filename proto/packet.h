@@ -67,6 +67,7 @@ struct packet {
     /* APPENDED */
     uint64_t durable; /* the replica's disk matches the sender's log up to here */
     uint64_t matched; /* and its memory up to here: the rest is on its way to the disk */
+    uint64_t version; /* of the newest record of who holds the range that the replica knows */
     uint64_t promise; /* APPENDED: the number of the newest one that was not refused, in which the replica said what it
                          has; SNAPSHOT: the rows are for who has promised nothing since this one; APPEND: what it
                          promises from now on must have a higher number */

@@ -11,6 +11,7 @@ enum event_kind {
     EVENT_BATCH_DONE, /* the disk worker hands a batch back */
     EVENT_TICK,       /* time passes; every CORE_TICK_MS */
     EVENT_RECORD,     /* the coordinator says who holds a range, at start and when it changes */
+    EVENT_PLACEMENT,  /* and who should hold it; told again it changes nothing */
     EVENT_SWAPPED,    /* how an ACTION_SWAP ended */
     EVENT_NODES,      /* the nodes that are alive */
     EVENT_LEAVE,      /* this node is about to stop: what it leads is handed over, and it wants to be out of sync */
@@ -58,7 +59,8 @@ struct event {
     const struct start_outbox_row *outbox; /* START, for a node alone; OUTBOX: borrowed */
     size_t outbox_count;
     const struct range_record *record; /* RECORD, SWAPPED: as it is at the coordinator now; borrowed */
-    uint64_t version;                  /* RECORD, SWAPPED */
+    const struct placement *placement; /* PLACEMENT: without holders: nothing is wished any more; borrowed */
+    uint64_t version;                  /* RECORD, SWAPPED, PLACEMENT: older ones than known are left out */
     uint32_t range;                    /* SWAPPED, CHUNK_READ, OUTBOX */
     int rc;                            /* SWAPPED: 0, STATUS_CONFLICT, or not known; OUTBOX, SERVED */
     const struct id_hash *subject;     /* ASK, LISTEN, UNLISTEN: borrowed */

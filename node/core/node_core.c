@@ -7,7 +7,6 @@
 #include "proto/limits.h"
 #include "proto/status.h"
 
-#define HAND_OVERS_MAX 4
 /* Of one life; so that no two lives of a node promise the same. */
 #define PROMISES_BITS 20
 
@@ -22,6 +21,7 @@ struct node_core *node_core_new(const struct node_core_options *options) {
     check(core->ranges != NULL);
     core->waiting.end = &core->waiting.first;
     core->coalescer = coalescer_new();
+    chunk_budget_init(&core->chunk_budget, options->snapshot_bytes_per_s);
     arena_init(&core->step_arena);
     if (!options->is_alone) {
         questions_open(core, options->start);
@@ -69,7 +69,10 @@ struct range *core_range_of(struct node_core *core, const struct id_hash *subjec
 }
 
 struct replication_step core_replication_step(struct node_core *core, const struct step *step) {
-    return (struct replication_step){.actions = step->actions, .arena = &core->step_arena, .mono_ms = step->mono_ms};
+    return (struct replication_step){.actions = step->actions,
+                                     .arena = &core->step_arena,
+                                     .mono_ms = step->mono_ms,
+                                     .chunk_budget = &core->chunk_budget};
 }
 
 void core_touch(struct node_core *core, struct range *range) {
@@ -219,6 +222,11 @@ static void on_record(struct node_core *core, const struct step *step, const str
         role_changed(core, step, range);
 }
 
+static void on_placement(struct node_core *core, const struct event *event) {
+    if (event->placement->range < core->options.range_count)
+        replication_on_placement(&core->ranges[event->placement->range].replication, event->placement, event->version);
+}
+
 static void on_nodes(struct node_core *core, const struct event *event) {
     core->live = realloc(core->live, (event->nodes_count + 1) * sizeof(*core->live));
     check(core->live != NULL);
@@ -262,6 +270,7 @@ static void on_snapshot(struct node_core *core, const struct step *step, struct 
     taking->chunk.rows = buffer_bytes(&taking->rows);
     taking->is_wanted = true;
     taking->is_wiped = taking->chunk.chunk > 0;
+    range->is_wiped = false;
     if (!taking->is_wiped)
         core_entries_refuse(core, step, range_void(range), STATUS_NOT_PRIMARY);
 }
@@ -300,22 +309,6 @@ static void on_packet(struct node_core *core, const struct step *step, const str
     }
 }
 
-/* A few ranges at a time, so that none waits for the coordinator's answers about others; to each heir in turn. What
- * comes to nothing is tried again. */
-static void ranges_hand_over(struct node_core *core, const struct step *step) {
-    size_t handing = 0;
-    for (uint32_t i = 0; i < core->options.range_count; i++)
-        handing += core->ranges[i].replication.handing_to != 0;
-    for (uint32_t i = 0; i < core->options.range_count && handing < HAND_OVERS_MAX; i++) {
-        struct replication *replication = &core->ranges[i].replication;
-        uint64_t heir = replication->handing_to == 0 ? replication_heir(replication, i, step->mono_ms) : 0;
-        if (heir == 0 || !replication_hand_over(replication, heir, step->mono_ms))
-            continue;
-        core_touch(core, &core->ranges[i]);
-        handing++;
-    }
-}
-
 static void on_leave(struct node_core *core) {
     core->is_leaving = true;
     for (uint32_t i = 0; i < core->options.range_count; i++)
@@ -335,12 +328,16 @@ static void on_tick(struct node_core *core, const struct step *step) {
         requests_tick(core->requests, step->mono_ms);
     if (core->interest != NULL)
         interest_tick(core->interest, step->mono_ms);
+    uint32_t first = chunk_budget_begin_round(&core->chunk_budget);
     for (uint32_t i = 0; !core->options.is_alone && i < core->options.range_count; i++) {
-        replication_tick(&core->ranges[i].replication, &replication_step, core->live, core->live_count,
+        struct range *range = &core->ranges[(first + i) % core->options.range_count];
+        replication_tick(&range->replication, &replication_step, core->live, core->live_count,
                          core->options.replication_factor);
-        pipeline_authors_let_go(step, &core->ranges[i]);
-        core_touch(core, &core->ranges[i]);
+        pipeline_authors_let_go(step, range);
+        moves_drop(core, step, range);
+        core_touch(core, range);
     }
+    core->may_drop = true;
 }
 
 /* What the step has changed of each range: commits, packets, the memory of its log. */
@@ -383,6 +380,9 @@ static void event_take(struct node_core *core, const struct step *step, const st
     case EVENT_SWAPPED:
         on_record(core, step, event);
         break;
+    case EVENT_PLACEMENT:
+        on_placement(core, event);
+        break;
     case EVENT_NODES:
         on_nodes(core, event);
         break;
@@ -424,8 +424,9 @@ void node_core_step(struct node_core *core, const struct event *event, struct ac
     struct step step = {.actions = actions, .now_ms = event->now_ms, .mono_ms = event->mono_ms};
     core->step = &step;
     event_take(core, &step, event);
-    if (core->is_leaving && (core->has_map_changed || event->kind == EVENT_TICK || event->kind == EVENT_LEAVE))
-        ranges_hand_over(core, &step);
+    if (!core->options.is_alone && (core->has_map_changed || event->kind == EVENT_TICK || event->kind == EVENT_LEAVE ||
+                                    event->kind == EVENT_PLACEMENT))
+        moves_hand_over(core, &step);
     ranges_settle(core, &step);
     if (core->has_map_changed && core->requests != NULL) {
         requests_map_changed(core->requests, step.mono_ms);

@@ -16,6 +16,7 @@ struct node_core_options {
     size_t min_in_sync;        /* below that many, itself included, a write is refused */
     size_t link_bytes_max;     /* changes told to another node that has not said it has them */
     size_t queue_max;          /* proposals waiting or on disk, and changes followed up; beyond it STATUS_OVERLOADED */
+    uint64_t snapshot_bytes_per_s; /* rows sent to learners, of all ranges together; 0: no bound */
 };
 
 struct node_core_statistics {
@@ -43,6 +44,35 @@ struct node_core_lead {
     size_t in_sync;         /* replicas, the primary included */
 };
 struct node_core_lead node_core_lead(const struct node_core *core, uint32_t range);
+
+/* How another node is served by the primary of a range. */
+struct node_core_replica_status {
+    uint64_t node;
+    uint64_t durable; /* on its disk, as it said last */
+    uint64_t chunk;   /* of the snapshot that it gets: so many are on its disk; of `chunks`, which is 0 without one, or
+                         before the first is read */
+    uint64_t chunks;
+    uint64_t snapshot_bytes; /* of all chunks */
+};
+
+/* A range as this node sees it. */
+struct node_core_range_status {
+    struct range_record record; /* epoch 0: not known yet */
+    uint64_t version;
+    struct placement placement; /* without holders: nothing is wished */
+    enum replication_role role;
+    bool is_handing_over;     /* we lead, and are about to give it away */
+    bool is_dropping;         /* what was here goes */
+    bool is_empty;            /* nothing of it is on this node's disk, as far as this life knows */
+    uint64_t last_index;      /* of the log, here */
+    uint64_t committed;       /* as far as this node knows */
+    uint64_t entries_applied; /* since this node started, whoever led */
+    uint64_t entries_led;     /* of these, while it led itself */
+    uint64_t changes_told;    /* by this node, as the primary; each goes to whoever listens */
+    struct node_core_replica_status replicas[RANGE_REPLICAS_MAX]; /* when it leads */
+    size_t replicas_count;
+};
+struct node_core_range_status node_core_range_status(const struct node_core *core, uint32_t range);
 
 /* After EVENT_LEAVE: nothing is held up any more when this node stops. */
 bool node_core_may_leave(const struct node_core *core, int64_t mono_ms);

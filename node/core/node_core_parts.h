@@ -30,6 +30,8 @@ struct node_core {
     size_t live_count;
     bool has_map_changed; /* in this step */
     bool is_leaving;
+    struct chunk_budget chunk_budget;
+    bool may_drop; /* rows of a range that is dropped, once with each tick: clients' writes have the disk too */
 
     struct entry_queue waiting; /* of clients: without a place yet */
     struct follow_up_queue queues[FOLLOW_UP_QUEUES];
@@ -88,6 +90,15 @@ void pipeline_range_lost(struct node_core *core, const struct step *step, struct
 /* On every tick: when this node has led without a lease for long, nobody knows when the log goes on, so that authors
  * are told that it does not lead. They ask again, wherever the range is led then. */
 void pipeline_authors_let_go(const struct step *step, struct range *range);
+
+/* ---- moves.c ---- */
+
+/* Who stops, or should not lead, gives a few ranges at a time away. */
+void moves_hand_over(struct node_core *core, const struct step *step);
+/* Begins to drop what the newest records say is with others. */
+void moves_drop(struct node_core *core, const struct step *step, struct range *range);
+/* A step of the dropping is on disk. */
+void moves_dropped(struct range *range, bool is_done);
 
 /* ---- questions.c ---- */
 

@@ -61,12 +61,19 @@ static void taking_add(struct range *range, struct batch *batch) {
                               .chunk = taking->is_wiped ? taking->chunk.rows : BYTES_ABSENT};
 }
 
+static bool taking_is_due(const struct node_core *core, const struct range *range) {
+    return range->taking.is_wanted && (!range->taking.is_drop || core->may_drop);
+}
+
 /* What is in the log already: entries from the primary, and what has been committed meanwhile. */
-static void log_work_add(struct range *range, struct batch *batch, size_t count_max, bool may_apply) {
-    if (range->taking.is_wanted) {
+static void log_work_add(struct node_core *core, struct range *range, struct batch *batch, size_t count_max,
+                         bool may_apply) {
+    if (taking_is_due(core, range)) {
         taking_add(range, batch);
-        return;
+        core->may_drop = core->may_drop && !range->taking.is_drop;
     }
+    if (range->taking.is_wanted)
+        return;
     if (range->truncate_from != 0) {
         batch->truncations[batch->truncations_count++] =
             (struct log_truncation){.range = range->replication.range, .from = range->truncate_from};
@@ -170,13 +177,19 @@ static struct log_work log_work(const struct node_core *core) {
         const struct range *range = &core->ranges[i];
         work.items += range_work(range);
         work.truncations += range->truncate_from != 0 ? 1 : 0;
-        work.takings += range->taking.is_wanted ? 1 : 0;
+        work.takings += taking_is_due(core, range) ? 1 : 0;
     }
     return work;
 }
 
 static bool is_empty(const struct batch *batch) {
     return batch->count == 0 && batch->truncations_count == 0 && batch->takings_count == 0;
+}
+
+/* Only takes away, so it may use the reserve of a full store. */
+static bool is_drop(const struct node_core *core, const struct batch *batch) {
+    return batch->count == 0 && batch->truncations_count == 0 && batch->takings_count == 1 &&
+           core->ranges[batch->takings[0].range].taking.is_drop;
 }
 
 /* While the disk is busy the next batch gathers: group commit across all ranges. */
@@ -194,8 +207,9 @@ void pipeline_write_next(struct node_core *core, const struct step *step) {
     batch->truncations = ARENA_NEW_ARRAY(&batch->arena, struct log_truncation, work.truncations);
     batch->takings = ARENA_NEW_ARRAY(&batch->arena, struct batch_taking, work.takings);
     for (uint32_t i = 0; work.items + work.truncations + work.takings > 0 && i < core->options.range_count; i++)
-        log_work_add(&core->ranges[i], batch, count, step->mono_ms >= core->retry_ms);
+        log_work_add(core, &core->ranges[i], batch, count, step->mono_ms >= core->retry_ms);
     /* In a full store what removes goes alone, because it may use the reserve and the others may not. */
+    batch->is_removal = core->is_full && is_drop(core, batch);
     if (core->is_full && is_empty(batch)) {
         removals_add(core, step, batch, count);
         batch->is_removal = batch->count > 0;
@@ -212,10 +226,14 @@ void pipeline_write_next(struct node_core *core, const struct step *step) {
 
 /* ---- what came back ---- */
 
-static void changes_tell(struct node_core *core, const struct step *step, const struct entry *entry, unsigned copies) {
-    for (const struct outcome_change *told = entry->outcome.changes; told != NULL; told = told->next)
+static void changes_tell(struct node_core *core, const struct step *step, struct range *range,
+                         const struct entry *entry, unsigned copies) {
+    range->entries_led++;
+    for (const struct outcome_change *told = entry->outcome.changes; told != NULL; told = told->next) {
+        range->changes_told++;
         if (told->change.kind != CHANGE_RECEIPTS || coalescer_offer(core->coalescer, &told->change, step->now_ms))
             listeners_tell(core, step, &told->change, copies);
+    }
 }
 
 /* Only the primary tells and answers. */
@@ -223,8 +241,9 @@ static void entry_applied(struct node_core *core, const struct step *step, struc
     unsigned copies = replication_copies(&range->replication);
     check(range_pop(range) == entry);
     core->applied++;
+    range->entries_applied++;
     if (range->replication.role == REPLICATION_PRIMARY)
-        changes_tell(core, step, entry, copies);
+        changes_tell(core, step, range, entry, copies);
     if (entry->origin == ENTRY_OF_CLIENT)
         follow_ups_of_client(core, step, entry, copies);
     else if (entry->origin == ENTRY_OF_PEER)
@@ -250,7 +269,9 @@ static void taking_done(struct node_core *core, const struct step *step, const s
     struct range *range = &core->ranges[done->range];
     struct range_taking *taking = &range->taking;
     core_touch(core, range);
-    if (done->rc != STATUS_OK) {
+    if (taking->is_drop) {
+        moves_dropped(range, done->is_done);
+    } else if (done->rc != STATUS_OK) {
         taking->is_wanted = false;
         replication_on_chunk_refused(&range->replication);
     } else if (!taking->is_wiped) {

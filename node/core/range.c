@@ -85,6 +85,12 @@ struct entry *range_cut(struct range *range, uint64_t index) {
     return cut;
 }
 
+bool range_is_empty(const struct range *range) {
+    if (range->replication.is_void)
+        return range->is_wiped;
+    return window_last_index(&range->replication.window) == 0 && range->applied == 0;
+}
+
 bool range_is_lent(const struct range *range) {
     for (const struct entry *entry = range->first; entry != NULL; entry = entry->next_in_range)
         if (entry->is_lent)

@@ -9,11 +9,13 @@
  *   applied │ given to be applied │ committed and durable │ given to be appended │ new
  *           └ applied             └ apply_given           └ …                    └ append_given
  */
-/* A chunk of a snapshot that waits for the disk. */
+/* A chunk of a snapshot that waits for the disk; or the range is dropped, which is the same without a chunk behind it.
+ */
 struct range_taking {
     struct replication_chunk chunk;
     struct buffer rows;
     bool is_wanted;
+    bool is_drop;
     bool is_wiped; /* what the range held is gone, so the chunk may be put */
     bool is_lent;
 };
@@ -24,10 +26,12 @@ struct range {
     uint64_t applied;
     uint64_t apply_given;
     uint64_t append_given;
+    bool is_wiped;          /* void, and no row is left on disk */
     uint64_t truncate_from; /* 0: nothing to be taken off the log on disk */
     int64_t last_time_ms;   /* command times rise within a range */
     struct entry *first;
     struct entry *last;
+    uint64_t entries_applied, entries_led, changes_told; /* for who looks on */
     struct range *next_busy;
     bool is_refused; /* a batch that touched it came to nothing */
     bool is_busy;    /* the next batch or the end of the step has to look at it */
@@ -51,6 +55,8 @@ struct entry *range_pop(struct range *range);
 /* Takes out the entries from `index` on, newest first; linked by `next`. */
 struct entry *range_cut(struct range *range, uint64_t index);
 
+/* Nothing of it is on our disk, as far as this life knows. */
+bool range_is_empty(const struct range *range);
 /* True while the disk worker has an entry of it. */
 bool range_is_lent(const struct range *range);
 /* A snapshot begins: all its entries go, linked by `next`; none may be lent. */

@@ -29,6 +29,10 @@ bool replication_is_in_sync(const struct replication *self) {
     return range_record_has_in_sync(&self->record, self->self);
 }
 
+bool replication_is_named(const struct replication *self) {
+    return replication_is_in_sync(self) || range_record_has_learner(&self->record, self->self);
+}
+
 struct replica *replica_find(struct replication *self, uint64_t node) {
     for (size_t i = 0; i < self->replicas_count; i++)
         if (self->replicas[i].node == node)
@@ -77,8 +81,11 @@ static void replica_keep(struct replication *self, const struct replica *old, si
     if (node == self->self)
         return;
     struct replica *replica = &self->replicas[self->replicas_count++];
-    *replica = (struct replica){
-        .node = node, .next = window_last_index(&self->window) + 1, .heard_ms = mono_ms, .progress_ms = mono_ms};
+    *replica = (struct replica){.node = node,
+                                .since = self->version,
+                                .next = window_last_index(&self->window) + 1,
+                                .heard_ms = mono_ms,
+                                .progress_ms = mono_ms};
     for (size_t i = 0; i < old_count; i++)
         if (old[i].node == node)
             *replica = old[i];
@@ -108,7 +115,7 @@ static bool lead(struct replication *self, const struct replication_step *step) 
 }
 
 static bool follow(struct replication *self, const struct replication_step *step) {
-    bool is_named = replication_is_in_sync(self) || range_record_has_learner(&self->record, self->self);
+    bool is_named = replication_is_named(self);
     self->replicas_count = 0;
     self->matched = 0;
     self->lease_heard = 0;
@@ -134,9 +141,10 @@ bool replication_on_record(struct replication *self, const struct replication_st
     self->version = version;
     self->is_swap_wanted = false;
     self->handing_to = 0;
-    if (record->primary != self->self)
-        return is_new_epoch || replication_is_leading(self) || self->role == REPLICATION_NONE ? follow(self, step)
-                                                                                              : false;
+    if (record->primary != self->self) {
+        bool goes_on = !is_new_epoch && self->role == REPLICATION_REPLICA && replication_is_named(self);
+        return goes_on ? false : follow(self, step);
+    }
     if (!is_new_epoch && replication_is_leading(self)) {
         replicas_set(self, false, step->mono_ms);
         return false;
@@ -215,6 +223,23 @@ void replication_trim(struct replication *self, uint64_t applied, size_t bytes_m
     window_trim(&self->window, bytes_max, unneeded);
 }
 
+/* ---- when the record names us no more ---- */
+
+bool replication_may_drop(const struct replication *self) {
+    return !self->is_alone && self->record.epoch != 0 && self->role == REPLICATION_NONE &&
+           !replication_is_named(self) && self->record.epoch >= window_last_epoch(&self->window);
+}
+
+void replication_make_void(struct replication *self) {
+    self->is_void = true;
+    window_close(&self->window);
+    window_init(&self->window, 0, 0);
+    self->durable = 0;
+    self->matched = 0;
+    self->committed = 0;
+    self->alone_until = 0;
+}
+
 /* ---- what others ask ---- */
 
 bool replication_has_lease(const struct replication *self, int64_t mono_ms) {
@@ -256,6 +281,14 @@ void replication_lend_alone(struct replication *self, uint64_t index) {
     self->alone_until = index;
 }
 
+static bool may_be_gone(const struct replication *self, uint64_t node) {
+    return self->is_swap_wanted && !range_record_has_in_sync(&self->wanted, node) &&
+           !range_record_has_learner(&self->wanted, node);
+}
+
 unsigned replication_copies(const struct replication *self) {
-    return (unsigned)self->record.in_sync_count - 1;
+    unsigned others = 0;
+    for (size_t i = 0; i < self->record.in_sync_count; i++)
+        others += self->record.in_sync[i] != self->self && !may_be_gone(self, self->record.in_sync[i]);
+    return others;
 }

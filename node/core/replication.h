@@ -9,8 +9,10 @@
  *
  * Time here is monotonic milliseconds; clocks of different nodes are never compared. */
 #include "node/core/action.h"
+#include "node/core/chunk_budget.h"
 #include "node/core/window.h"
 #include "proto/packet.h"
+#include "proto/placement.h"
 #include "proto/range_record.h"
 
 #define REPLICATION_HEARTBEAT_MS 200
@@ -24,7 +26,8 @@
 #define REPLICATION_RESEND_MS 100
 #define REPLICATION_CHUNK_RESEND_MS 1000
 #define REPLICATION_SWAP_RETRY_MS 500
-#define REPLICATION_HANDING_MS 1000 /* so long a hand-over may keep writes waiting before it is given up */
+#define REPLICATION_HANDING_MS 1000       /* so long a hand-over may keep writes waiting before it is given up */
+#define REPLICATION_HANDING_PAUSE_MS 5000 /* from one that a placement asked for to the next try */
 #define REPLICATION_IN_FLIGHT_BYTES_MAX (1024 * 1024) /* sent to one replica and not yet acknowledged */
 #define REPLICATION_PACKET_BYTES_MAX (128 * 1024)     /* of entries in one packet, but for a single larger one */
 #define REPLICATION_LEARNER_GAP_MAX 100               /* entries a learner may lack to be taken in */
@@ -50,6 +53,8 @@ struct replica {
     bool is_asked;          /* was sent something in this epoch */
     bool is_matched;        /* has answered in this epoch */
     bool is_leaving;        /* it is about to stop */
+    uint64_t since;         /* it has held the range without a break since this version of the record; what it said
+                               before may have gone with a copy that it dropped, so that does not count */
     bool has_lost_log;      /* in sync, and lacks what it had: nothing can commit with it */
     uint64_t durable;       /* on its disk, and matching our log */
     uint64_t matched;       /* on its way there, as it told last */
@@ -58,12 +63,15 @@ struct replica {
     int64_t heard_ms;
     int64_t progress_ms; /* when `durable` last rose, or there was nothing to do */
     int64_t sent_ms;
-    int64_t lease_ms;  /* when the append was sent that it echoed last */
-    uint64_t snapshot; /* 0: the log is enough. Otherwise it gets the rows of the range first */
-    uint64_t chunk;    /* the one it needs next */
-    uint64_t chunks;   /* how many there are; 0: not known yet */
-    uint64_t promise;  /* as it told last */
-    uint64_t rows_for; /* its newest promise when the snapshot was begun: it is for who has promised nothing since */
+    int64_t lease_ms;    /* when the append was sent that it echoed last */
+    uint64_t snapshot;   /* 0: the log is enough. Otherwise it gets the rows of the range first */
+    uint64_t chunk;      /* the one it needs next */
+    uint64_t chunks;     /* how many there are; 0: the last one has not been sent yet */
+    uint64_t chunks_all; /* how many there are, as the first one that was read says */
+    uint64_t bytes_all;  /* of all of them */
+    bool is_chunk_due;   /* it has to wait for its turn */
+    uint64_t promise;    /* as it told last */
+    uint64_t rows_for;   /* its newest promise when the snapshot was begun: it is for who has promised nothing since */
     uint64_t promise_void; /* rows have gone out for who has promised no more than that, so it may have nothing of it */
     uint64_t rows_index;   /* the rows are those after this entry */
     int64_t snapshot_ms;   /* when that was asked for or sent */
@@ -76,6 +84,8 @@ struct replication {
     enum replication_role role;
     struct range_record record; /* epoch 0: not known since the start, and nothing is answered */
     uint64_t version;           /* of the record, for the coordinator */
+    struct placement placement; /* without holders: nothing is wished */
+    uint64_t placement_version;
     struct window window;
     uint64_t durable;     /* on our own disk */
     uint64_t committed;   /* as far as we know */
@@ -110,6 +120,7 @@ struct replication_step {
     struct action_list *actions;
     struct arena *arena;
     int64_t mono_ms;
+    struct chunk_budget *chunk_budget; /* NULL: chunks are asked for at any pace */
 };
 
 /* At start: the window holds the log as it is on disk, `applied` is what state has seen of it. `is_void`: a snapshot
@@ -121,6 +132,9 @@ void replication_close(struct replication *replication);
 /* The coordinator's record, at start and whenever it changes. Older ones are ignored. True: the role has changed. */
 bool replication_on_record(struct replication *replication, const struct replication_step *step,
                            const struct range_record *record, uint64_t version);
+
+/* Who should hold it: the range's primary makes it so. Older ones are ignored. */
+void replication_on_placement(struct replication *replication, const struct placement *placement, uint64_t version);
 
 /* How a swap ended: STATUS_OK or STATUS_CONFLICT with the record as it is now; anything else: not known, asked again.
  */
@@ -150,8 +164,10 @@ struct replication_chunk {
     uint64_t snapshot; /* names one reading of the rows; rises */
     uint64_t chunk;    /* from 0 */
     bool is_last;
-    uint64_t index; /* the rows are those after this entry */
-    uint64_t epoch; /* of that entry */
+    uint64_t chunks;    /* how many there are */
+    uint64_t bytes_all; /* of all of them; both are for who looks on */
+    uint64_t index;     /* the rows are those after this entry */
+    uint64_t epoch;     /* of that entry */
     struct bytes rows;
 };
 /* What was read; `chunk` borrowed until the actions have been performed. */
@@ -185,12 +201,22 @@ void replication_send(struct replication *replication, const struct replication_
  * lead, something else is under way, or that node is not in sync, silent or leaving. It may come to nothing; then we go
  * on leading. */
 bool replication_hand_over(struct replication *replication, uint64_t to, int64_t mono_ms);
-/* Who could take it, those with the least to catch up first; 0: nobody. `turn` chooses among equals. */
+/* Who could take it, best whoever should lead or hold it; 0: nobody. `turn` chooses among equals. */
 uint64_t replication_heir(const struct replication *replication, size_t turn, int64_t mono_ms);
+/* Who should lead in place of us, and could now; 0: nobody. Not while rows are on their way to who should hold it, who
+ * would have to begin anew. */
+uint64_t replication_wished_heir(const struct replication *replication, int64_t mono_ms);
 /* Nothing would be lost or held up if this node stopped now, or nobody could take it over. */
 bool replication_may_leave(const struct replication *replication, int64_t mono_ms);
 
-/* Heartbeats, silence, taking over. `live` are the nodes that may hold replicas, ourselves included; `factor` is how
+/* Whether what this node has of the range is to go: the record names it no more, so everything committed is with
+ * others. Not when the record may be older than what is here, and never on a node alone. */
+bool replication_may_drop(const struct replication *replication);
+/* It has nothing whole of the range any more. */
+void replication_make_void(struct replication *replication);
+
+/* Heartbeats, silence, taking over, and placements: who is wished learns, who is not goes as soon as all who are have
+ * come in sync. `live` are the nodes that may hold replicas, ourselves included; `factor` is how
  * many a range should have. */
 void replication_tick(struct replication *replication, const struct replication_step *step, const uint64_t *live,
                       size_t live_count, size_t factor);
@@ -209,5 +235,5 @@ int replication_may_write(const struct replication *replication, int64_t mono_ms
  * appended and applied at once; who is taken in meanwhile must have them first. */
 bool replication_commits_alone(const struct replication *replication);
 void replication_lend_alone(struct replication *replication, uint64_t index);
-/* In-sync replicas beside this one. */
+/* In-sync replicas beside this one; not those that may be gone already. */
 unsigned replication_copies(const struct replication *replication);

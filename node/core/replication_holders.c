@@ -19,7 +19,7 @@ static void swap_want(struct replication *self, const struct replication_step *s
     swap_send(self, step);
 }
 
-static void node_remove(uint64_t *nodes, size_t *count, uint64_t node) {
+void holders_remove(uint64_t *nodes, size_t *count, uint64_t node) {
     size_t kept = 0;
     for (size_t i = 0; i < *count; i++)
         if (nodes[i] != node)
@@ -29,8 +29,15 @@ static void node_remove(uint64_t *nodes, size_t *count, uint64_t node) {
     *count = kept;
 }
 
+bool holders_are_among(const uint64_t *nodes, size_t count, uint64_t node) {
+    for (size_t i = 0; i < count; i++)
+        if (nodes[i] == node)
+            return true;
+    return false;
+}
+
 static void take_out_of_sync(struct range_record *record, uint64_t node) {
-    node_remove(record->in_sync, &record->in_sync_count, node);
+    holders_remove(record->in_sync, &record->in_sync_count, node);
     record->learners[record->learners_count++] = node;
 }
 
@@ -52,24 +59,30 @@ static bool is_lost(const struct replica *replica, int64_t mono_ms) {
            mono_ms - replica->progress_ms > REPLICATION_STUCK_MS;
 }
 
-static bool may_inherit(const struct replication *self, const struct replica *replica, int64_t mono_ms) {
+bool holders_may_inherit(const struct replication *self, const struct replica *replica, int64_t mono_ms) {
     return range_record_has_in_sync(&self->record, replica->node) && replica->is_matched && !replica->is_leaving &&
            !is_lost(replica, mono_ms);
 }
 
 uint64_t replication_heir(const struct replication *self, size_t turn, int64_t mono_ms) {
+    uint64_t heir = 0;
     for (size_t i = 0; i < self->replicas_count; i++) {
         const struct replica *replica = &self->replicas[(turn + i) % self->replicas_count];
-        if (may_inherit(self, replica, mono_ms))
+        bool is_wished = placement_has(&self->placement, replica->node);
+        bool is_better = heir == 0 || (is_wished && !placement_has(&self->placement, heir));
+        if (!holders_may_inherit(self, replica, mono_ms))
+            continue;
+        if (replica->node == self->placement.primary)
             return replica->node;
+        heir = is_better ? replica->node : heir;
     }
-    return 0;
+    return heir;
 }
 
 bool replication_hand_over(struct replication *self, uint64_t to, int64_t mono_ms) {
     const struct replica *heir = replica_find(self, to);
     if (self->role != REPLICATION_PRIMARY || self->is_swap_wanted || self->handing_to != 0 || heir == NULL ||
-        !may_inherit(self, heir, mono_ms))
+        !holders_may_inherit(self, heir, mono_ms))
         return false;
     self->handing_to = to;
     self->handing_ms = mono_ms;
@@ -81,7 +94,7 @@ void holders_hand_over(struct replication *self, const struct replication_step *
         return;
     uint64_t last = window_last_index(&self->window);
     const struct replica *heir = replica_find(self, self->handing_to);
-    if (self->role != REPLICATION_PRIMARY || heir == NULL || !may_inherit(self, heir, step->mono_ms) ||
+    if (self->role != REPLICATION_PRIMARY || heir == NULL || !holders_may_inherit(self, heir, step->mono_ms) ||
         step->mono_ms - self->handing_ms > REPLICATION_HANDING_MS) {
         self->handing_to = 0;
         return;
@@ -132,6 +145,7 @@ static bool wants_fewer_or_more_in_sync(struct replication *self, int64_t mono_m
     for (size_t i = 0; i < self->replicas_count; i++) {
         struct replica *replica = &self->replicas[i];
         bool is_learner = range_record_has_learner(&self->record, replica->node);
+        bool may_join = wishes_may_learn(self, replica->node);
         bool is_spare = is_learner || wanted->in_sync_count > self->min_in_sync;
         bool is_gone = is_lost(replica, mono_ms);
         if (is_gone || (replica->is_leaving && is_spare)) {
@@ -143,11 +157,12 @@ static bool wants_fewer_or_more_in_sync(struct replication *self, int64_t mono_m
         }
         /* First nothing commits without it any more; when it has all that was committed before, it may be taken in. Not
          * while taking over: what the last primary committed is not known then. */
-        if (is_learner && self->role == REPLICATION_PRIMARY && is_caught_up(self, replica))
+        replica->is_joining = replica->is_joining && may_join;
+        if (is_learner && may_join && self->role == REPLICATION_PRIMARY && is_caught_up(self, replica))
             replica->is_joining = true;
         if (replica->is_joining && is_caught_up(self, replica) && replica->durable >= self->committed &&
             replica->durable >= self->alone_until) {
-            node_remove(wanted->learners, &wanted->learners_count, replica->node);
+            holders_remove(wanted->learners, &wanted->learners_count, replica->node);
             wanted->in_sync[wanted->in_sync_count++] = replica->node;
             return true;
         }
@@ -155,32 +170,40 @@ static bool wants_fewer_or_more_in_sync(struct replication *self, int64_t mono_m
     return false;
 }
 
-static bool is_among(const uint64_t *nodes, size_t count, uint64_t node) {
-    for (size_t i = 0; i < count; i++)
-        if (nodes[i] == node)
-            return true;
-    return false;
+static void gone_learners_remove(const uint64_t *live, size_t live_count, struct range_record *wanted) {
+    for (size_t i = wanted->learners_count; i > 0; i--)
+        if (!holders_are_among(live, live_count, wanted->learners[i - 1]))
+            holders_remove(wanted->learners, &wanted->learners_count, wanted->learners[i - 1]);
 }
 
-/* A live node in place of a learner that is gone, or in addition. */
-static bool wants_learners(const struct replication *self, const uint64_t *live, size_t live_count, size_t factor,
-                           struct range_record *wanted) {
+/* Nothing is wished: live nodes in place of learners that are gone, or in addition. A learner that is gone is not given
+ * up before others are there, because who is not named throws its copy away. */
+static void want_learners(const struct replication *self, const uint64_t *live, size_t live_count, size_t factor,
+                          struct range_record *wanted) {
     size_t holders = wanted->in_sync_count;
-    for (size_t i = 0; i < self->record.learners_count; i++) {
-        if (is_among(live, live_count, self->record.learners[i]))
-            holders++;
-        else
-            node_remove(wanted->learners, &wanted->learners_count, self->record.learners[i]);
-    }
+    for (size_t i = 0; i < wanted->learners_count; i++)
+        holders += holders_are_among(live, live_count, wanted->learners[i]);
     for (size_t i = 0; i < live_count && holders < factor; i++) {
         uint64_t node = live[(i + self->range) % live_count];
         if (range_record_has_in_sync(wanted, node) || range_record_has_learner(wanted, node))
             continue;
         if (wanted->in_sync_count + wanted->learners_count == RANGE_REPLICAS_MAX)
-            break;
+            gone_learners_remove(live, live_count, wanted);
+        if (wanted->in_sync_count + wanted->learners_count == RANGE_REPLICAS_MAX)
+            return;
         wanted->learners[wanted->learners_count++] = node;
         holders++;
     }
+    if (holders >= factor)
+        gone_learners_remove(live, live_count, wanted);
+}
+
+static bool wants_others(struct replication *self, const struct replication_step *step, const uint64_t *live,
+                         size_t live_count, size_t factor, struct range_record *wanted) {
+    if (wishes_has(self))
+        wishes_want(self, step, live, live_count, wanted);
+    else
+        want_learners(self, live, live_count, factor, wanted);
     return !range_record_equal(wanted, &self->record);
 }
 
@@ -194,7 +217,7 @@ void replication_tick(struct replication *self, const struct replication_step *s
     } else if (replication_is_leading(self)) {
         struct range_record wanted = self->record;
         if (wants_fewer_or_more_in_sync(self, step->mono_ms, &wanted) ||
-            wants_learners(self, live, live_count, factor, &wanted))
+            wants_others(self, step, live, live_count, factor, &wanted))
             swap_want(self, step, &wanted);
     }
     for (size_t i = 0; replication_is_leading(self) && i < self->replicas_count; i++)

@@ -9,6 +9,8 @@ static inline uint64_t smaller(uint64_t a, uint64_t b) {
 /* TAKING_OVER or PRIMARY. */
 bool replication_is_leading(const struct replication *replication);
 bool replication_is_in_sync(const struct replication *replication);
+/* In sync, or a learner. */
+bool replication_is_named(const struct replication *replication);
 /* A replica of the primary that we obey, in its epoch, got this from it. */
 bool replication_is_from_primary(const struct replication *replication, uint64_t from, const struct packet *packet);
 /* The coordinator has been asked to make another one primary: it may be that already. */
@@ -44,8 +46,21 @@ void snapshots_begin(struct replication *replication, const struct replication_s
 /* The chunk that it needs next is to be read. */
 void snapshots_ask_chunk(struct replication *replication, const struct replication_step *step, struct replica *replica);
 
+/* ---- wishes: who should hold and lead it ---- */
+
+bool wishes_has(const struct replication *replication);
+/* Who may learn, and be taken in sync: anybody who does, if nothing is wished. */
+bool wishes_may_learn(const struct replication *replication, uint64_t node);
+/* The next record on the way there. */
+void wishes_want(struct replication *replication, const struct replication_step *step, const uint64_t *live,
+                 size_t live_count, struct range_record *wanted);
+
 /* ---- holders: who is in sync, learns and leads ---- */
 
+void holders_remove(uint64_t *nodes, size_t *count, uint64_t node);
+bool holders_are_among(const uint64_t *nodes, size_t count, uint64_t node);
+/* In sync, hears us, keeps up, and stays. */
+bool holders_may_inherit(const struct replication *replication, const struct replica *replica, int64_t mono_ms);
 /* Asks the coordinator for a new epoch with us as primary. */
 void holders_ask_to_lead(struct replication *replication, const struct replication_step *step);
 /* Asks for the heir as primary once all is applied; gives up when that cannot be or takes too long. */

@@ -14,6 +14,7 @@ struct packet *receiving_answer(struct replication *self, const struct replicati
     packet->snapshot = self->is_void ? self->snapshot : 0;
     self->promise += is_refused ? 0 : 1;
     packet->promise = self->promise;
+    packet->version = self->version;
     return packet;
 }
 

@@ -62,7 +62,8 @@ void sending_tick(struct replication *self, const struct replication_step *step,
     bool is_unanswered = !replica->is_matched && step->mono_ms - replica->sent_ms > REPLICATION_RESEND_MS;
     if (is_stalled)
         go_back(self, replica);
-    if (replica->snapshot != 0 && step->mono_ms - replica->snapshot_ms > REPLICATION_CHUNK_RESEND_MS)
+    bool is_chunk_late = step->mono_ms - replica->snapshot_ms > REPLICATION_CHUNK_RESEND_MS;
+    if (replica->snapshot != 0 && (replica->is_chunk_due || is_chunk_late))
         snapshots_ask_chunk(self, step, replica);
     if (is_stalled || is_unanswered || step->mono_ms - replica->sent_ms >= REPLICATION_HEARTBEAT_MS)
         sending_append(self, step, replica);
@@ -140,6 +141,7 @@ bool replication_on_appended(struct replication *self, const struct replication_
         self->replicas_count = 0;
         return replication_role_set(self, REPLICATION_NONE);
     }
-    acknowledged(self, step, replica, packet);
+    if (packet->version >= replica->since)
+        acknowledged(self, step, replica, packet);
     return false;
 }

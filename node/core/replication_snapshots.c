@@ -3,6 +3,10 @@
 /* ---- the primary ---- */
 
 void snapshots_ask_chunk(struct replication *self, const struct replication_step *step, struct replica *replica) {
+    replica->is_chunk_due =
+        step->chunk_budget != NULL && !chunk_budget_allows(step->chunk_budget, self->range, step->mono_ms);
+    if (replica->is_chunk_due)
+        return;
     struct action *action = action_add(step->actions, ACTION_READ_CHUNK);
     action->range = self->range;
     action->bounds = self->record.bounds;
@@ -23,6 +27,8 @@ void snapshots_begin(struct replication *self, const struct replication_step *st
     replica->snapshot = ++self->snapshots_begun;
     replica->chunk = 0;
     replica->chunks = 0;
+    replica->chunks_all = 0;
+    replica->bytes_all = 0;
     replica->rows_index = 0;
     replica->rows_for = replica->promise;
     snapshots_ask_chunk(self, step, replica);
@@ -33,6 +39,8 @@ void replication_on_chunk_read(struct replication *self, const struct replicatio
     struct replica *replica = replication_is_leading(self) ? replica_find(self, to) : NULL;
     if (replica == NULL || replica->snapshot != chunk->snapshot || replica->chunk != chunk->chunk)
         return;
+    if (step->chunk_budget != NULL)
+        chunk_budget_spend(step->chunk_budget, chunk->rows.size);
     struct packet *packet = replication_packet_add(self, step, to, PACKET_SNAPSHOT);
     packet->snapshot = chunk->snapshot;
     packet->chunk = chunk->chunk;
@@ -45,6 +53,8 @@ void replication_on_chunk_read(struct replication *self, const struct replicatio
         replica->promise_void = replica->rows_for;
     replica->snapshot_ms = step->mono_ms;
     replica->chunks = chunk->is_last ? chunk->chunk + 1 : 0;
+    replica->chunks_all = chunk->chunks;
+    replica->bytes_all = chunk->bytes_all;
     replica->rows_index = chunk->index;
 }
 
@@ -89,14 +99,8 @@ bool replication_on_snapshot(struct replication *self, const struct replication_
         taken_send(self, step, from);
         return false;
     }
-    if (packet->chunk == 0) { /* an append must not match what we have any more */
-        self->is_void = true;
-        window_close(&self->window);
-        window_init(&self->window, 0, 0);
-        self->durable = 0;
-        self->matched = 0;
-        self->committed = 0;
-    }
+    if (packet->chunk == 0) /* an append must not match what we have any more */
+        replication_make_void(self);
     self->is_taking_chunk = true;
     *chunk = (struct replication_chunk){.snapshot = packet->snapshot,
                                         .chunk = packet->chunk,

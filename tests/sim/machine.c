@@ -322,6 +322,8 @@ static void on_chunk(struct world *world, struct machine *machine, const struct 
     struct replication_chunk chunk = {.snapshot = asked->snapshot,
                                       .chunk = asked->chunk,
                                       .is_last = asked->chunk + 1 == facts->chunks,
+                                      .chunks = facts->chunks,
+                                      .bytes_all = facts->bytes,
                                       .index = facts->marks.applied,
                                       .epoch = facts->marks.epoch,
                                       .rows = buffer_bytes(&rows)};

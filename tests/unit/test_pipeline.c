@@ -89,6 +89,7 @@ static void batch_done(void) {
 
 static void acknowledge(uint32_t range) {
     struct packet packet = {.kind = PACKET_APPENDED,
+                            .version = 3, /* the newest there is */
                             .range = range,
                             .epoch = acknowledgements[range].epoch,
                             .durable = acknowledgements[range].durable,

@@ -666,7 +666,7 @@ static void rows_that_come_late_do_not_take_what_was_promised(void **state) {
 }
 
 static struct packet appended(uint64_t promise) {
-    return (struct packet){.kind = PACKET_APPENDED, .epoch = 3, .durable = 5, .promise = promise};
+    return (struct packet){.kind = PACKET_APPENDED, .epoch = 3, .version = 7, .durable = 5, .promise = promise};
 }
 
 static void what_was_promised_before_rows_were_sent_does_not_count(void **state) {
@@ -674,7 +674,8 @@ static void what_was_promised_before_rows_were_sent_does_not_count(void **state)
     struct pair pair;
     struct replication_chunk chunk = {.snapshot = 1, .is_last = true, .index = 5, .epoch = 2};
     pair_init(&pair);
-    struct packet needy = {.kind = PACKET_APPENDED, .epoch = 3, .is_refused = true, .needs_rows = true, .promise = 104};
+    struct packet needy = {
+        .kind = PACKET_APPENDED, .epoch = 3, .version = 7, .is_refused = true, .needs_rows = true, .promise = 104};
     replication_on_appended(&pair.primary, &pair.step, LEARNER, &needy);
     replication_on_chunk_read(&pair.primary, &pair.step, LEARNER, &chunk);
     assert_int_equal(sent(PACKET_SNAPSHOT)->promise, 104);
@@ -696,7 +697,8 @@ static void a_learner_that_has_less_than_it_had_is_sent_what_it_lacks(void **sta
     answer.durable = 6;
     replication_on_appended(&pair.primary, &pair.step, LEARNER, &answer);
     assert_int_equal(pair.primary.replicas[0].next, 7);
-    struct packet refusal = {.kind = PACKET_APPENDED, .epoch = 3, .is_refused = true, .durable = 5, .promise = 102};
+    struct packet refusal = {
+        .kind = PACKET_APPENDED, .epoch = 3, .version = 7, .is_refused = true, .durable = 5, .promise = 102};
     replication_on_appended(&pair.primary, &pair.step, LEARNER, &refusal);
     answer = appended(103);
     replication_on_appended(&pair.primary, &pair.step, LEARNER, &answer);
@@ -733,7 +735,8 @@ static void an_answer_to_an_earlier_question_is_not_counted_again(void **state) 
     (void)state;
     struct pair pair;
     pair_init(&pair);
-    struct packet refusal = {.kind = PACKET_APPENDED, .epoch = 3, .is_refused = true, .durable = 5, .promise = 100};
+    struct packet refusal = {
+        .kind = PACKET_APPENDED, .epoch = 3, .version = 7, .is_refused = true, .durable = 5, .promise = 100};
     for (int i = 0; i < 4; i++)
         replication_on_appended(&pair.primary, &pair.step, LEARNER, &refusal);
     assert_int_equal(pair.primary.replicas[0].next, 6);

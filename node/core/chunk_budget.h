@@ -1,0 +1,22 @@
+#pragma once
+/* How fast a node sends rows of its ranges to those that learn them, all together, so that a move does not disturb
+ * clients. Chunks are asked for one at a time for each learner; who has to wait asks again in the next round, and who
+ * waited first comes first. Only numbers: the core begins a round with each tick. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct chunk_budget {
+    uint64_t bytes_per_s; /* 0: no bound */
+    int64_t left;         /* bytes; below 0: so much has gone ahead of its time */
+    int64_t filled_ms;
+    bool is_waited_for;
+    uint32_t first_waiting; /* range */
+};
+
+void chunk_budget_init(struct chunk_budget *budget, uint64_t bytes_per_s);
+/* The range to begin with; after it the others in their order, and then those before it. */
+uint32_t chunk_budget_begin_round(struct chunk_budget *budget);
+bool chunk_budget_allows(struct chunk_budget *budget, uint32_t range, int64_t mono_ms);
+/* A chunk of that size has gone out. */
+void chunk_budget_spend(struct chunk_budget *budget, size_t bytes);

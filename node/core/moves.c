@@ -1,0 +1,91 @@
+/* Ranges that come and go: hand-overs, a few at a time, and copies that are dropped. What is on the way of each range
+ * is told to who looks on. */
+#include "node/core/node_core_parts.h"
+#include "proto/check.h"
+#include "proto/status.h"
+
+#define HAND_OVERS_MAX 4
+
+/* ---- hand-overs ---- */
+
+static uint64_t heir_of(const struct node_core *core, uint32_t range, int64_t mono_ms) {
+    const struct replication *replication = &core->ranges[range].replication;
+    if (replication->handing_to != 0)
+        return 0;
+    return core->is_leaving ? replication_heir(replication, range, mono_ms)
+                            : replication_wished_heir(replication, mono_ms);
+}
+
+/* A few ranges at a time, so that none waits for the coordinator's answers about others; of a node that leaves to each
+ * heir in turn. What comes to nothing is tried again. */
+void moves_hand_over(struct node_core *core, const struct step *step) {
+    size_t handing = 0;
+    for (uint32_t i = 0; i < core->options.range_count; i++)
+        handing += core->ranges[i].replication.handing_to != 0;
+    for (uint32_t i = 0; i < core->options.range_count && handing < HAND_OVERS_MAX; i++) {
+        uint64_t heir = heir_of(core, i, step->mono_ms);
+        if (heir == 0 || !replication_hand_over(&core->ranges[i].replication, heir, step->mono_ms))
+            continue;
+        core_touch(core, &core->ranges[i]);
+        handing++;
+    }
+}
+
+/* ---- drops ---- */
+
+/* A chunk that was to be put there and is not lent yet came for a copy that is not wanted any more. */
+static void taking_give_up(struct range *range) {
+    if (range->taking.is_wanted)
+        replication_on_chunk_refused(&range->replication);
+    range->taking.is_wanted = false;
+}
+
+/* What comes for it from now on finds it void; when it is to be here again, it comes as a snapshot. */
+void moves_drop(struct node_core *core, const struct step *step, struct range *range) {
+    struct range_taking *taking = &range->taking;
+    if (!replication_may_drop(&range->replication) || range_is_empty(range) || taking->is_drop || range_is_lent(range))
+        return;
+    taking_give_up(range);
+    replication_make_void(&range->replication);
+    core_entries_refuse(core, step, range_void(range), STATUS_NOT_PRIMARY);
+    range->is_wiped = false;
+    *taking = (struct range_taking){.rows = taking->rows, .is_wanted = true, .is_drop = true};
+}
+
+void moves_dropped(struct range *range, bool is_done) {
+    range->taking.is_wanted = !is_done;
+    range->taking.is_drop = !is_done;
+    range->is_wiped = is_done;
+}
+
+/* ---- what is under way ---- */
+
+static struct node_core_replica_status replica_status(const struct replica *replica) {
+    bool has_snapshot = replica->snapshot != 0;
+    return (struct node_core_replica_status){.node = replica->node,
+                                             .durable = replica->durable,
+                                             .chunk = has_snapshot ? replica->chunk : 0,
+                                             .chunks = has_snapshot ? replica->chunks_all : 0,
+                                             .snapshot_bytes = has_snapshot ? replica->bytes_all : 0};
+}
+
+struct node_core_range_status node_core_range_status(const struct node_core *core, uint32_t id) {
+    check(id < core->options.range_count);
+    const struct range *range = &core->ranges[id];
+    const struct replication *replication = &range->replication;
+    struct node_core_range_status status = {.record = replication->record,
+                                            .version = replication->version,
+                                            .placement = replication->placement,
+                                            .role = replication->role,
+                                            .is_handing_over = replication->handing_to != 0,
+                                            .is_dropping = range->taking.is_drop,
+                                            .is_empty = range_is_empty(range),
+                                            .last_index = window_last_index(&replication->window),
+                                            .committed = replication->committed,
+                                            .entries_applied = range->entries_applied,
+                                            .entries_led = range->entries_led,
+                                            .changes_told = range->changes_told};
+    for (size_t i = 0; i < replication->replicas_count; i++)
+        status.replicas[status.replicas_count++] = replica_status(&replication->replicas[i]);
+    return status;
+}
