@@ -13,7 +13,7 @@
 #include "proto/status.h"
 
 #define ALIVE_TTL_S 5
-#define NODES_MAX 256
+#define NODES_MAX CLUSTER_NODES_MAX
 
 struct known_node {
     uint64_t id;
@@ -166,9 +166,16 @@ static void on_news_delivered(void *receiver, struct parcel *parcel) {
     free(news);
 }
 
+/* What only the view is interested in. */
+static void on_sight(void *context, const struct coordinator_item *change) {
+    struct cluster *self = context;
+    cluster_view_take(self->options.view, change, cluster_view_clock_ms());
+}
+
 /* On the coordinator's thread. */
 static void on_change(void *context, const struct coordinator_item *change) {
     struct cluster *self = context;
+    on_sight(context, change);
     struct news *news = calloc(1, sizeof(*news));
     check(news != NULL);
     arena_init(&news->arena);
@@ -303,10 +310,14 @@ static int errands_open(struct cluster *self) {
 }
 
 static int watches_open(struct cluster *self) {
-    static const char *const prefixes[] = {"nodes/", "alive/", "ranges/"};
+    static const struct {
+        const char *prefix;
+        coordinator_on_change *on_change;
+    } watches[] = {{"nodes/", on_change}, {"alive/", on_change}, {"ranges/", on_change}, {"placements/", on_sight},
+                   {"loads/", on_sight},  {"drains/", on_sight}, {"balanc", on_sight}};
     int rc = STATUS_OK;
-    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]) && rc == STATUS_OK; i++)
-        rc = coordinator_watch(self->options.folder->coordinator, prefixes[i], 0, on_change, self);
+    for (size_t i = 0; i < sizeof(watches) / sizeof(watches[0]) && rc == STATUS_OK; i++)
+        rc = coordinator_watch(self->options.folder->coordinator, watches[i].prefix, 0, watches[i].on_change, self);
     return rc;
 }
 

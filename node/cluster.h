@@ -2,6 +2,7 @@
 /* What makes this node one of a cluster: it tells the coordinator who it is, follows the records of ranges and nodes
  * there, and has links to the other nodes. News go to the core as events; what the core wants comes in as actions. All
  * of it on the core's loop, but for the threads of the coordinator and of errands, which only post. */
+#include "node/cluster_view.h"
 #include "node/config.h"
 #include "node/core/action.h"
 #include "node/core/event.h"
@@ -13,6 +14,7 @@ struct cluster;
 struct cluster_options {
     const struct config *config; /* borrowed, as everything here */
     struct data_folder *folder;
+    struct cluster_view *view; /* is told everything that the coordinator tells */
     uv_loop_t *loop;
     struct mailbox *mailbox;
     /* On the loop. The event is borrowed until return; its times are not filled in. */

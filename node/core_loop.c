@@ -17,8 +17,16 @@ static void on_answer_delivered(void *receiver, struct parcel *parcel) {
     reply->on_answer(gateway_worker_of(worker), reply);
 }
 
+static int64_t monotonic_us(void) {
+    struct timespec now;
+    check(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 static void answer_perform(struct server *server, const struct action *action) {
     struct reply *reply = action->reply_to;
+    if (action->result.rc == STATUS_OK)
+        latencies_add(&server->commits, (uint64_t)(monotonic_us() - reply->proposed_us));
     reply->result = action->result;
     reply->copies = action->copies;
     reply->parcel.deliver = on_answer_delivered;
@@ -126,6 +134,7 @@ static bool propose_directly(struct server *server, struct entry *entry) {
 
 int core_loop_propose(void *context, struct entry *entry) {
     struct server *server = context;
+    ((struct reply *)entry->reply_to)->proposed_us = monotonic_us();
     if (propose_directly(server, entry))
         return STATUS_OK;
     struct proposal_parcel *proposal = calloc(1, sizeof(*proposal));

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "node/gateway/admin_api.h"
 #include "node/gateway/authentication.h"
 #include "node/gateway/certificate.h"
 #include "node/gateway/chat_api.h"
@@ -24,8 +25,8 @@
 #define STOP_MS 2000           /* how long a stopping worker waits for its clients */
 
 static void on_call(struct worker *worker, struct http_call *call) {
-    const struct http_route_table tables[] = {chat_routes,     identity_routes, trouter_routes,
-                                              realtime_routes, page_routes,     metrics_routes};
+    const struct http_route_table tables[] = {chat_routes, identity_routes, trouter_routes, realtime_routes,
+                                              page_routes, metrics_routes,  admin_routes};
     const struct http_route *route = router_find(tables, sizeof(tables) / sizeof(tables[0]), call);
     if (route != NULL)
         forward_call(worker, route, call);
@@ -174,6 +175,7 @@ static void gateway_fill(struct server *server) {
     gateway->copies = server->leads == NULL ? NULL : routing_copies;
     gateway->listen = server->leads == NULL ? NULL : routing_listen;
     gateway->unlisten = server->leads == NULL ? NULL : routing_unlisten;
+    gateway->admin.view = server->view;
     gateway->started_ms = worker_wall_ms();
     gateway->limiter = rate_limiter_new(&server->config);
     gateway->endpoints = endpoint_registry_new();

@@ -70,9 +70,27 @@ static void on_cluster_event(void *context, struct event *event) {
     core_loop_step(context, event);
 }
 
+/* A node alone knows all there is to see; to others the coordinator tells it. */
+static void view_open(struct server *server) {
+    const struct config *config = &server->config;
+    struct data_folder *folder = &server->folder;
+    struct cluster_view_options options = {.self = server->node_id,
+                                           .range_count = folder->settings.range_count,
+                                           .admission_key = folder->is_in_cluster ? folder->admission_key : NULL};
+    struct node_record alone = {.id = server->node_id,
+                                .name = bytes_of_text(config->node_name),
+                                .zone = bytes_of_text(config->zone),
+                                .peer_address = BYTES_LITERAL(""),
+                                .public_url = bytes_of_text(config->public_url)};
+    server->view = cluster_view_new(&options);
+    if (!folder->is_in_cluster)
+        cluster_view_take_node(server->view, &alone, cluster_view_clock_ms());
+}
+
 static int join(struct server *server) {
     struct cluster_options options = {.config = &server->config,
                                       .folder = &server->folder,
+                                      .view = server->view,
                                       .loop = &server->loop,
                                       .mailbox = &server->mailbox,
                                       .on_event = on_cluster_event,
@@ -99,6 +117,8 @@ static int core_options(struct server *server, struct node_core_options *options
         log_error("data folder %s: %s", config->data, reason);
     server->node_id = options->self;
     server->min_in_sync = options->min_in_sync;
+    server->gateway.admin.moves.settings.factor = options->replication_factor;
+    server->gateway.admin.moves.settings.min_in_sync = options->min_in_sync;
     options->start = (uint64_t)worker_wall_ms();
     return is_alone || rc != STATUS_OK ? rc : routing_open(server);
 }
@@ -146,6 +166,7 @@ int server_open(const struct config *config, struct server **out) {
         return rc;
     }
     server->core = node_core_new(&options);
+    view_open(server);
     rc = core_loop_open(server);
     if (rc == STATUS_OK)
         rc = shutdown_open(server);
@@ -157,6 +178,8 @@ int server_open(const struct config *config, struct server **out) {
         rc = core_start(server);
     if (rc == STATUS_OK)
         rc = join(server);
+    if (rc == STATUS_OK)
+        rc = own_load_open(server);
     if (rc == STATUS_OK) {
         rc = data_folder_announce(&server->folder, config, server->workers[0].ports[0], &reason);
         if (rc != STATUS_OK)
@@ -185,6 +208,7 @@ int server_run(struct server *server) {
 
 void server_close(struct server *server) {
     gateway_join(server);
+    own_load_close(server);
     disk_stop(server->disk);
     gateway_close(server);
     data_folder_close(&server->folder); /* with the coordinator, whose thread posts news */
@@ -196,6 +220,7 @@ void server_close(struct server *server) {
     if (server->cluster != NULL)
         cluster_free(server->cluster);
     routing_close(server);
+    cluster_view_free(server->view);
     free(server->leads);
     free(server);
 }

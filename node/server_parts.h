@@ -4,11 +4,14 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "node/balancing.h"
 #include "node/core/node_core.h"
 #include "node/data_folder.h"
 #include "node/disk.h"
 #include "node/gateway/gateway.h"
+#include "node/latencies.h"
 #include "node/mailbox.h"
+#include "node/range_sizes.h"
 #include "node/server.h"
 
 /*             SIGTERM, SIGINT            moved, handed over, or DRAIN_MS over,      the core has nothing left
@@ -34,8 +37,12 @@ struct server {
     struct node_core *core;
     pthread_mutex_t core_mutex; /* whoever has news steps the core, one at a time; guards `actions` as well */
     atomic_size_t posted;       /* proposals and notices on their way to the loop */
+    struct latencies commits;   /* since the last record of this node's load; guarded by core_mutex */
     struct disk *disk;
     struct cluster *cluster; /* NULL: alone */
+    struct cluster_view *view;
+    struct range_sizes *sizes;
+    struct balancing *balancing;
     uint64_t node_id;
     struct gateway_ask *asks; /* on their way to other nodes; the loop's */
     size_t min_in_sync;
@@ -86,6 +93,10 @@ void routing_listen(void *server, const struct id_hash *subject, uint64_t next_o
 void routing_unlisten(void *server, const struct id_hash *subject);                     /* gateway->unlisten */
 void routing_look_again(struct server *server, const struct id_hash *user);
 void routing_listening(struct server *server, const struct id_hash *thread);
+
+/* own_load.c. What this node stores and serves is measured and announced; errors have been logged. */
+int own_load_open(struct server *server);
+void own_load_close(struct server *server);
 
 /* gateway_setup.c. TLS, what handlers share, the workers; errors have been logged. */
 int gateway_setup(struct server *server);

@@ -16,6 +16,7 @@ struct wire {
     struct holder *holders;
     size_t holders_count;
     uint64_t primary;
+    bool is_manual;
 };
 
 static const struct codec_field HOLDER_FIELDS[] = {
@@ -27,6 +28,7 @@ static const struct codec_field WIRE_FIELDS[] = {
     CODEC_MEMBER(1, CODEC_U32, struct wire, range),
     CODEC_MEMBER_LIST(2, struct wire, holders, holders_count, &HOLDER_TABLE),
     CODEC_MEMBER(3, CODEC_U64, struct wire, primary),
+    CODEC_MEMBER(4, CODEC_BOOL, struct wire, is_manual),
 };
 static const struct codec_table WIRE_TABLE = CODEC_TABLE(struct wire, WIRE_FIELDS);
 
@@ -38,12 +40,13 @@ void placement_encode(const struct placement *placement, struct buffer *out) {
     struct wire wire = {.range = placement->range,
                         .holders = holders,
                         .holders_count = placement->holders_count,
-                        .primary = placement->primary};
+                        .primary = placement->primary,
+                        .is_manual = placement->is_manual};
     codec_encode(&WIRE_TABLE, &wire, out);
 }
 
 static int wire_take(const struct wire *wire, struct placement *placement) {
-    *placement = (struct placement){.range = wire->range, .primary = wire->primary};
+    *placement = (struct placement){.range = wire->range, .primary = wire->primary, .is_manual = wire->is_manual};
     if (wire->holders_count == 0 || wire->holders_count > RANGE_REPLICAS_MAX)
         return STATUS_MALFORMED;
     for (size_t i = 0; i < wire->holders_count; i++) {

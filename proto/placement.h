@@ -11,6 +11,7 @@ struct placement {
     uint64_t holders[RANGE_REPLICAS_MAX]; /* node ids */
     size_t holders_count;                 /* at least 1 */
     uint64_t primary;                     /* one of them; 0: any */
+    bool is_manual;                       /* an operator's wish, not the balancer's */
 };
 
 void placement_encode(const struct placement *placement, struct buffer *out);
@@ -18,6 +19,7 @@ void placement_encode(const struct placement *placement, struct buffer *out);
  * a holder. */
 int placement_decode(struct bytes encoded, struct placement *placement);
 
+/* The same holders and primary, whoever wishes it. */
 bool placement_equal(const struct placement *a, const struct placement *b);
 bool placement_has(const struct placement *placement, uint64_t node);
 /* The record is as wished: these hold the range in sync, nobody learns it, and who should leads. */

@@ -5,6 +5,13 @@
 #include "node/gateway/subscription.h"
 #include "node/log.h"
 
+static void session_tell(struct session *session, struct broadcast *broadcast) {
+    struct gateway_worker *worker = session->worker;
+    uint64_t delivered = atomic_load_explicit(&worker->delivered, memory_order_relaxed);
+    atomic_store_explicit(&worker->delivered, delivered + 1, memory_order_relaxed);
+    session->kind->tell(session, broadcast);
+}
+
 /* The worker gets every change in the order of the thread. What is below the subscription's offset was in the store
  * when the session looked; a jump means that something did not come by, so the store is asked, which has this one too.
  */
@@ -24,7 +31,7 @@ static void subscription_tell_alone(struct subscription *subscription, struct br
             return;
         }
     }
-    session->kind->tell(session, broadcast);
+    session_tell(session, broadcast);
 }
 
 /* What was repeated from the store has gaps where messages have moved on. */
@@ -52,7 +59,7 @@ static void subscription_tell(struct subscription *subscription, struct broadcas
             session->kind->skip(session, broadcast);
         subscription->next_offset = offset + 1;
     }
-    session->kind->tell(session, broadcast);
+    session_tell(session, broadcast);
 }
 
 static bool is_among(const struct gateway *gateway, const struct participants *participants,

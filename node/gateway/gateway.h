@@ -3,6 +3,7 @@
  * Built by the server, which fills the callbacks; nothing in the gateway knows the server. */
 #include <stdatomic.h>
 
+#include "node/cluster_moves.h"
 #include "node/config.h"
 #include "node/core/entry.h"
 #include "node/core/thread_view.h"
@@ -15,6 +16,13 @@ struct session_table;
 struct token_cache;
 struct rate_limiter;
 struct endpoint_registry;
+struct cluster_view;
+
+/* What the admin interface needs. */
+struct gateway_admin {
+    struct cluster_view *view;
+    struct cluster_moves_options moves;
+};
 
 /* Who leads the range of a user or thread, as far as this node knows. */
 enum gateway_place {
@@ -60,6 +68,7 @@ struct gateway {
     int64_t started_ms;
     struct rate_limiter *limiter;        /* NULL: no limits */
     struct endpoint_registry *endpoints; /* of the official SDK; shared by the workers */
+    struct gateway_admin admin;
 };
 
 /* One per worker; used on its thread only. `worker->context` points here. */
@@ -68,6 +77,7 @@ struct gateway_worker {
     struct worker *worker;
     struct session_table *sessions;
     struct token_cache *tokens;
+    _Atomic uint64_t delivered; /* events handed to sessions; others only read it */
 };
 
 static inline struct gateway_worker *gateway_worker_of(struct worker *worker) {
@@ -79,6 +89,7 @@ static inline struct gateway_worker *gateway_worker_of(struct worker *worker) {
  * again. */
 struct reply {
     struct parcel parcel;
+    int64_t proposed_us; /* the server's */
     struct command_result result;
     unsigned copies;
     void (*on_answer)(struct gateway_worker *worker, struct reply *reply);

@@ -22,7 +22,7 @@ static int decode_encoded(const struct placement *placement, struct placement *d
 static void placements_survive(void **state) {
     const struct placement rows[] = {
         {.holders = {1}, .holders_count = 1},
-        {.range = 63, .holders = {3, UINT64_MAX, 2}, .holders_count = 3, .primary = 2},
+        {.range = 63, .holders = {3, UINT64_MAX, 2}, .holders_count = 3, .primary = 2, .is_manual = true},
         {.range = UINT32_MAX, .holders = {1, 2, 3, 4, 5, 6, 7}, .holders_count = 7, .primary = 1},
     };
     (void)state;
@@ -30,6 +30,7 @@ static void placements_survive(void **state) {
         struct placement decoded;
         assert_int_equal(decode_encoded(&rows[i], &decoded), STATUS_OK);
         assert_true(placement_equal(&rows[i], &decoded));
+        assert_int_equal(decoded.is_manual, rows[i].is_manual);
     }
 }
 

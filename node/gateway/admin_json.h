@@ -1,0 +1,27 @@
+#pragma once
+/* The bodies of the admin interface: the cluster as its console and weftctl read it, and forecasts. Numbers of bytes
+ * and counts are numbers, ids of nodes 16 hexadecimal digits, positions of the hash ring likewise, times milliseconds
+ * of Unix time. */
+#include "node/cluster_moves.h"
+
+/* What the facts do not say. */
+struct admin_cluster {
+    const char *cluster_name;
+    size_t replication_factor;
+    size_t min_in_sync;
+    size_t moves_max;
+    uint32_t range_count;
+};
+
+/* `shares` as balancer_shares gave them for `input`; `is_balanced` as balancer_next said. In the arena. */
+struct bytes admin_cluster_encode(const struct cluster_facts *facts, const struct admin_cluster *cluster,
+                                  const struct balancer_input *input, const double *shares, bool is_balanced,
+                                  struct arena *arena);
+
+/* `seconds`: how long it takes at the configured rate; `before` and the forecast's shares belong to `input`. */
+struct bytes admin_plan_encode(const struct cluster_facts *facts, const struct balancer_input *input,
+                               const struct balancer_forecast *forecast, const double *before, double seconds,
+                               struct arena *arena);
+
+/* {"target":{"holders":[…],"primary":…}} */
+struct bytes admin_target_encode(const struct placement *placement, struct arena *arena);
