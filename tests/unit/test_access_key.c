@@ -7,6 +7,7 @@
 
 #include "proto/access_key.h"
 #include "proto/status.h"
+#include "tests/lib/arena_fixture.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 /* The worked example and the vectors of contract 2.1. */
@@ -26,18 +27,6 @@
     "/identities/8%3Aacs%3A11111111-2222-3333-4444-555555555555_00000010-aaaa-bbbb-cccc-000000000001"                  \
     "?api-version=2023-10-01"
 #define SIGNED_AS "HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature="
-
-static int open_arena(void **state) {
-    static struct arena arena;
-    arena_init(&arena);
-    *state = &arena;
-    return 0;
-}
-
-static int close_arena(void **state) {
-    arena_close(*state);
-    return 0;
-}
 
 static const struct access_keys keys = {.primary = {(const uint8_t *)KEY, sizeof(KEY) - 1}};
 

@@ -8,20 +8,9 @@
 #include "proto/arena.h"
 #include "proto/change.h"
 #include "proto/status.h"
+#include "tests/lib/arena_fixture.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-static int open_arena(void **state) {
-    static struct arena arena;
-    arena_init(&arena);
-    *state = &arena;
-    return 0;
-}
-
-static int close_arena(void **state) {
-    arena_close(*state);
-    return 0;
-}
 
 static struct bytes encode(struct arena *arena, const struct change *change) {
     struct buffer out;

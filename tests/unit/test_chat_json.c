@@ -12,6 +12,8 @@
 #include "proto/chat_json.h"
 #include "proto/identifier_json.h"
 #include "proto/limits.h"
+#include "tests/lib/arena_fixture.h"
+#include "tests/lib/assert_text.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define RESOURCE "11111111-2222-3333-4444-555555555555"
@@ -19,23 +21,6 @@
 #define U2 "8:acs:" RESOURCE "_00000010-aaaa-bbbb-cccc-000000000002"
 #define CID(id) "{\"rawId\":\"" id "\",\"communicationUser\":{\"id\":\"" id "\"}}"
 #define THREAD "19:acsV1_x1@thread.v2"
-
-static int open_arena(void **state) {
-    static struct arena arena;
-    arena_init(&arena);
-    *state = &arena;
-    return 0;
-}
-
-static int close_arena(void **state) {
-    arena_close(*state);
-    return 0;
-}
-
-static void assert_text(struct bytes actual, const char *expected) {
-    if (!bytes_equal_text(actual, expected))
-        fail_msg("\n  expected %s\n  got      %.*s", expected, BYTES_ARG(actual));
-}
 
 /* What lies in an arena ends with a NUL. */
 static bool contains(struct bytes text, const char *part) {

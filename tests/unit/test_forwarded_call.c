@@ -9,25 +9,12 @@
 #include "proto/forwarded_call.h"
 #include "proto/limits.h"
 #include "proto/status.h"
+#include "tests/lib/arena_fixture.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static struct arena arena;
-
-static int open_arena(void **state) {
-    (void)state;
-    arena_init(&arena);
-    return 0;
-}
-
-static int close_arena(void **state) {
-    (void)state;
-    arena_close(&arena);
-    return 0;
-}
-
 static struct bytes bytes_of_size(size_t size) {
-    uint8_t *data = arena_alloc(&arena, size);
+    uint8_t *data = arena_alloc(&test_arena, size);
     memset(data, 'x', size);
     return bytes_of(data, size);
 }
@@ -56,7 +43,7 @@ static int call_there_and_back(const struct forwarded_call *call, struct forward
     struct buffer encoded;
     buffer_init(&encoded);
     forwarded_call_encode(call, &encoded);
-    int rc = forwarded_call_decode(arena_copy(&arena, buffer_bytes(&encoded)), &arena, back);
+    int rc = forwarded_call_decode(arena_copy(&test_arena, buffer_bytes(&encoded)), &test_arena, back);
     buffer_close(&encoded);
     return rc;
 }
@@ -65,7 +52,7 @@ static int reply_there_and_back(const struct forwarded_reply *reply, struct forw
     struct buffer encoded;
     buffer_init(&encoded);
     forwarded_reply_encode(reply, &encoded);
-    int rc = forwarded_reply_decode(arena_copy(&arena, buffer_bytes(&encoded)), &arena, back);
+    int rc = forwarded_reply_decode(arena_copy(&test_arena, buffer_bytes(&encoded)), &test_arena, back);
     buffer_close(&encoded);
     return rc;
 }

@@ -7,20 +7,9 @@
 
 #include "proto/identity_json.h"
 #include "proto/token.h"
+#include "tests/lib/arena_fixture.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-static int open_arena(void **state) {
-    static struct arena arena;
-    arena_init(&arena);
-    *state = &arena;
-    return 0;
-}
-
-static int close_arena(void **state) {
-    arena_close(*state);
-    return 0;
-}
 
 static void a_creation_says_which_token_it_wants(void **state) {
     const struct {

@@ -6,22 +6,11 @@
 #include <cmocka.h>
 
 #include "proto/ids.h"
+#include "tests/lib/arena_fixture.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define RESOURCE "11111111-2222-3333-4444-555555555555"
 #define USER "00000010-aaaa-bbbb-cccc-000000000001"
-
-static int open_arena(void **state) {
-    static struct arena arena;
-    arena_init(&arena);
-    *state = &arena;
-    return 0;
-}
-
-static int close_arena(void **state) {
-    arena_close(*state);
-    return 0;
-}
 
 /* The first vectors of the reference implementation of SipHash-2-4-128: key 00…0f, no input and the byte 00. */
 static void an_id_hash_is_siphash_with_128_bits(void **state) {

@@ -8,26 +8,13 @@
 
 #include "node/gateway/missed.h"
 #include "proto/status.h"
-
-static struct arena arena;
-
-static int open_arena(void **state) {
-    (void)state;
-    arena_init(&arena);
-    return 0;
-}
-
-static int close_arena(void **state) {
-    (void)state;
-    arena_close(&arena);
-    return 0;
-}
+#include "tests/lib/arena_fixture.h"
 
 static int there_and_back(const struct missed *missed, struct missed *back) {
     struct buffer encoded;
     buffer_init(&encoded);
     missed_encode(missed, &encoded);
-    int rc = missed_decode(arena_copy(&arena, buffer_bytes(&encoded)), &arena, back);
+    int rc = missed_decode(arena_copy(&test_arena, buffer_bytes(&encoded)), &test_arena, back);
     buffer_close(&encoded);
     return rc;
 }
@@ -78,7 +65,7 @@ static void what_cannot_be_told_is_refused(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         assert_int_equal(there_and_back(&cases[i], &back), STATUS_MALFORMED);
-    assert_int_equal(missed_decode(BYTES_LITERAL("\xc1"), &arena, &back), STATUS_MALFORMED);
+    assert_int_equal(missed_decode(BYTES_LITERAL("\xc1"), &test_arena, &back), STATUS_MALFORMED);
 }
 
 int main(void) {

@@ -9,26 +9,13 @@
 #include "proto/limits.h"
 #include "proto/operation.h"
 #include "proto/status.h"
-
-static struct arena arena;
-
-static int open_arena(void **state) {
-    (void)state;
-    arena_init(&arena);
-    return 0;
-}
-
-static int close_arena(void **state) {
-    (void)state;
-    arena_close(&arena);
-    return 0;
-}
+#include "tests/lib/arena_fixture.h"
 
 static int there_and_back(const struct realtime_request *request, struct realtime_request *back) {
     struct buffer encoded;
     buffer_init(&encoded);
     operation_encode(request, &encoded);
-    int rc = operation_decode(arena_copy(&arena, buffer_bytes(&encoded)), &arena, back);
+    int rc = operation_decode(arena_copy(&test_arena, buffer_bytes(&encoded)), &test_arena, back);
     buffer_close(&encoded);
     return rc;
 }
@@ -100,7 +87,7 @@ static void a_result_comes_out_as_it_went_in(void **state) {
     struct buffer encoded;
     buffer_init(&encoded);
     operation_result_encode(&result, &encoded);
-    assert_int_equal(operation_result_decode(buffer_bytes(&encoded), &arena, &back), 0);
+    assert_int_equal(operation_result_decode(buffer_bytes(&encoded), &test_arena, &back), 0);
     assert_int_equal(back.result.rc, STATUS_FORBIDDEN);
     assert_int_equal(back.result.message_id, 1);
     assert_int_equal(back.result.offset, 2);
@@ -114,7 +101,7 @@ static void a_result_comes_out_as_it_went_in(void **state) {
     result.result.rc = 1;
     encoded.size = 0;
     operation_result_encode(&result, &encoded);
-    assert_int_equal(operation_result_decode(buffer_bytes(&encoded), &arena, &back), STATUS_MALFORMED);
+    assert_int_equal(operation_result_decode(buffer_bytes(&encoded), &test_arena, &back), STATUS_MALFORMED);
     buffer_close(&encoded);
 }
 

@@ -8,18 +8,7 @@
 #include <jansson.h>
 
 #include "proto/problem.h"
-
-static int open_arena(void **state) {
-    static struct arena arena;
-    arena_init(&arena);
-    *state = &arena;
-    return 0;
-}
-
-static int close_arena(void **state) {
-    arena_close(*state);
-    return 0;
-}
+#include "tests/lib/arena_fixture.h"
 
 static void a_problem_says_field_limit_and_value(void **state) {
     struct problem problem;

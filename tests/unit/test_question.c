@@ -8,26 +8,13 @@
 
 #include "proto/question.h"
 #include "proto/status.h"
-
-static struct arena arena;
-
-static int open_arena(void **state) {
-    (void)state;
-    arena_init(&arena);
-    return 0;
-}
-
-static int close_arena(void **state) {
-    (void)state;
-    arena_close(&arena);
-    return 0;
-}
+#include "tests/lib/arena_fixture.h"
 
 static int question_there_and_back(const struct question *question, struct question *back) {
     struct buffer encoded;
     buffer_init(&encoded);
     question_encode(question, &encoded);
-    int rc = question_decode(arena_copy(&arena, buffer_bytes(&encoded)), &arena, back);
+    int rc = question_decode(arena_copy(&test_arena, buffer_bytes(&encoded)), &test_arena, back);
     buffer_close(&encoded);
     return rc;
 }
@@ -102,7 +89,7 @@ static void facts_come_out_as_they_went_in(void **state) {
     struct buffer encoded;
     buffer_init(&encoded);
     facts_encode(&facts, &encoded);
-    assert_int_equal(facts_decode(buffer_bytes(&encoded), &arena, &back), 0);
+    assert_int_equal(facts_decode(buffer_bytes(&encoded), &test_arena, &back), 0);
     assert_int_equal(back.count, 3);
     assert_true(back.items[0].is_there);
     assert_int_equal(back.items[0].valid_from_s, 5);
@@ -124,7 +111,7 @@ static void joined_threads_come_out_as_they_went_in(void **state) {
         joined_thread_add(&items, &threads[i]);
     joined.items = buffer_bytes(&items);
     joined_threads_encode(&joined, &encoded);
-    assert_int_equal(joined_threads_decode(buffer_bytes(&encoded), &arena, &back), 0);
+    assert_int_equal(joined_threads_decode(buffer_bytes(&encoded), &test_arena, &back), 0);
     assert_true(back.is_there);
     assert_int_equal(back.valid_from_s, 5);
     assert_int_equal(joined_threads_count(&back), 2);
@@ -144,7 +131,7 @@ static void joined_threads_that_end_in_the_middle_of_one_are_refused(void **stat
     struct buffer encoded;
     buffer_init(&encoded);
     joined_threads_encode(&joined, &encoded);
-    assert_int_equal(joined_threads_decode(buffer_bytes(&encoded), &arena, &back), STATUS_MALFORMED);
+    assert_int_equal(joined_threads_decode(buffer_bytes(&encoded), &test_arena, &back), STATUS_MALFORMED);
     buffer_close(&encoded);
 }
 

@@ -11,29 +11,14 @@
 #include "proto/limits.h"
 #include "proto/problem.h"
 #include "proto/trouter.h"
+#include "tests/lib/arena_fixture.h"
+#include "tests/lib/assert_text.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define T "19:acsV1_x1@thread.v2"
 #define U1 "8:acs:r_1"
 #define U2 "8:acs:r_2"
 #define CV "FHL85WCDXEW1ul1BFHL85W"
-
-static int open_arena(void **state) {
-    static struct arena arena;
-    arena_init(&arena);
-    *state = &arena;
-    return 0;
-}
-
-static int close_arena(void **state) {
-    arena_close(*state);
-    return 0;
-}
-
-static void assert_text(struct bytes actual, const char *expected) {
-    if (!bytes_equal_text(actual, expected))
-        fail_msg("\n  expected %s\n  got      %.*s", expected, BYTES_ARG(actual));
-}
 
 /* Tickets */
 
