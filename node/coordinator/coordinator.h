@@ -33,6 +33,8 @@ struct coordinator_methods {
     int (*watch)(struct coordinator *self, const char *prefix, uint64_t revision, coordinator_on_change *on_change,
                  void *context);
     int (*announce)(struct coordinator *self, const char *name, struct bytes value, unsigned ttl_s);
+    int (*stand)(struct coordinator *self, const char *name, struct bytes value, unsigned ttl_s);
+    int (*remove)(struct coordinator *self, const char *name, uint64_t version);
     void (*close)(struct coordinator *self);
 };
 
@@ -76,6 +78,18 @@ static inline int coordinator_watch(struct coordinator *self, const char *prefix
  * the name appears as soon as the store can be reached. At most one announcement per name; not swapped by anybody. */
 static inline int coordinator_announce(struct coordinator *self, const char *name, struct bytes value, unsigned ttl_s) {
     return self->methods->announce(self, name, value, ttl_s);
+}
+
+/* Stands for election: `name` gets `value` when nobody has it, for as long as this process lives, as with announce; as
+ * long as somebody else has it, this one waits and tries again. Who is elected is what get and watch tell. Whoever has
+ * lost the name learns it late, so what it does must be safe beside its successor. Returns at once. */
+static inline int coordinator_stand(struct coordinator *self, const char *name, struct bytes value, unsigned ttl_s) {
+    return self->methods->stand(self, name, value, ttl_s);
+}
+
+/* The name goes, if its version is still this one, which is not 0; codes as of swap. */
+static inline int coordinator_remove(struct coordinator *self, const char *name, uint64_t version) {
+    return self->methods->remove(self, name, version);
 }
 
 /* Takes announcements back, if the store can be reached. No change is told any more when it returns. No other call may

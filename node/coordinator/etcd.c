@@ -93,28 +93,46 @@ static int etcd_list(struct coordinator *coordinator, const char *prefix, struct
     return rc;
 }
 
+/* A change under a condition. STATUS_CONFLICT: it is not met. */
+static int transact(struct coordinator_etcd *self, struct bytes body, uint64_t *revision) {
+    struct buffer answer;
+    bool is_done = false;
+    struct etcd_call call = {.path = "/v3/kv/txn", .body = body, .must_not_repeat = true, .ms_max = CALL_MS_MAX};
+    buffer_init(&answer);
+    int rc = etcd_client_call(self->client, NULL, &call, &answer);
+    if (rc == STATUS_OK)
+        rc = decoded(etcd_swap_decode(buffer_bytes(&answer), &is_done, revision), call.path);
+    buffer_close(&answer);
+    return rc == STATUS_OK && !is_done ? STATUS_CONFLICT : rc;
+}
+
 static int etcd_swap(struct coordinator *coordinator, const char *name, uint64_t version, struct bytes value,
                      uint64_t *new_version) {
     struct coordinator_etcd *self = (struct coordinator_etcd *)coordinator;
     struct arena arena;
     struct buffer body;
-    struct buffer answer;
-    bool is_swapped = false;
     uint64_t revision = 0;
     arena_init(&arena);
     buffer_init(&body);
-    buffer_init(&answer);
     etcd_swap_encode(&body, key_of_name(self, &arena, name), version, value);
-    struct etcd_call call = {
-        .path = "/v3/kv/txn", .body = buffer_bytes(&body), .must_not_repeat = true, .ms_max = CALL_MS_MAX};
-    int rc = etcd_client_call(self->client, NULL, &call, &answer);
-    if (rc == STATUS_OK)
-        rc = decoded(etcd_swap_decode(buffer_bytes(&answer), &is_swapped, &revision), call.path);
-    if (rc == STATUS_OK && !is_swapped)
-        rc = STATUS_CONFLICT;
+    int rc = transact(self, buffer_bytes(&body), &revision);
     if (rc == STATUS_OK && new_version != NULL)
         *new_version = revision;
-    buffer_close(&answer);
+    buffer_close(&body);
+    arena_close(&arena);
+    return rc;
+}
+
+static int etcd_remove(struct coordinator *coordinator, const char *name, uint64_t version) {
+    struct coordinator_etcd *self = (struct coordinator_etcd *)coordinator;
+    struct arena arena;
+    struct buffer body;
+    uint64_t revision;
+    check(version != 0); /* a condition that is met when there is nothing */
+    arena_init(&arena);
+    buffer_init(&body);
+    etcd_remove_encode(&body, key_of_name(self, &arena, name), version);
+    int rc = transact(self, buffer_bytes(&body), &revision);
     buffer_close(&body);
     arena_close(&arena);
     return rc;
@@ -143,13 +161,14 @@ static int etcd_watch(struct coordinator *coordinator, const char *prefix, uint6
     return STATUS_OK;
 }
 
-static int etcd_announce(struct coordinator *coordinator, const char *name, struct bytes value, unsigned ttl_s) {
-    struct coordinator_etcd *self = (struct coordinator_etcd *)coordinator;
+static int announcement_add(struct coordinator_etcd *self, const char *name, struct bytes value, unsigned ttl_s,
+                            bool is_election) {
     struct arena arena;
     struct etcd_announcements *announcement = calloc(1, sizeof(*announcement));
     check(announcement != NULL && ttl_s >= 2 && ttl_s <= 3600);
     arena_init(&arena);
-    announcement->announcement = etcd_announcement_start(self->client, key_of_name(self, &arena, name), value, ttl_s);
+    announcement->announcement =
+        etcd_announcement_start(self->client, key_of_name(self, &arena, name), value, ttl_s, is_election);
     arena_close(&arena);
     if (announcement->announcement == NULL) {
         free(announcement);
@@ -160,6 +179,14 @@ static int etcd_announce(struct coordinator *coordinator, const char *name, stru
     self->announcements = announcement;
     pthread_mutex_unlock(&self->mutex);
     return STATUS_OK;
+}
+
+static int etcd_announce(struct coordinator *coordinator, const char *name, struct bytes value, unsigned ttl_s) {
+    return announcement_add((struct coordinator_etcd *)coordinator, name, value, ttl_s, false);
+}
+
+static int etcd_stand(struct coordinator *coordinator, const char *name, struct bytes value, unsigned ttl_s) {
+    return announcement_add((struct coordinator_etcd *)coordinator, name, value, ttl_s, true);
 }
 
 static void etcd_close(struct coordinator *coordinator) {
@@ -191,6 +218,8 @@ static const struct coordinator_methods etcd_methods = {.get = etcd_get,
                                                         .list = etcd_list,
                                                         .watch = etcd_watch,
                                                         .announce = etcd_announce,
+                                                        .stand = etcd_stand,
+                                                        .remove = etcd_remove,
                                                         .close = etcd_close};
 
 struct coordinator *coordinator_etcd_new(const struct etcd_options *options) {

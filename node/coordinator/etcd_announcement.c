@@ -18,6 +18,7 @@ struct etcd_announcement {
     struct buffer key;
     struct buffer value;
     unsigned ttl_s;
+    bool is_election;
     pthread_t thread;
     atomic_bool is_ending;
     struct etcd_http *http;
@@ -56,6 +57,54 @@ static int key_put(struct etcd_announcement *announcement, uint64_t lease) {
     return lease_call(announcement, announcement->http, "/v3/kv/put", &body, CALL_MS_MAX, &ignored, &ttl_s);
 }
 
+static void lease_revoke(struct etcd_announcement *announcement, struct etcd_http *http, uint64_t lease) {
+    struct buffer body;
+    uint64_t ignored;
+    unsigned ttl_s;
+    buffer_init(&body);
+    etcd_lease_encode(&body, lease);
+    lease_call(announcement, http, "/v3/lease/revoke", &body, REVOKE_MS_MAX, &ignored, &ttl_s);
+}
+
+/* STATUS_CONFLICT: somebody else has it. */
+static int key_create(struct etcd_announcement *announcement, uint64_t lease) {
+    struct buffer body;
+    struct buffer answer;
+    bool is_created = false;
+    uint64_t revision;
+    buffer_init(&body);
+    buffer_init(&answer);
+    etcd_create_encode(&body, buffer_bytes(&announcement->key), buffer_bytes(&announcement->value), lease);
+    struct etcd_call call = {
+        .path = "/v3/kv/txn", .body = buffer_bytes(&body), .must_not_repeat = true, .ms_max = CALL_MS_MAX};
+    int rc = etcd_client_call(announcement->client, announcement->http, &call, &answer);
+    if (rc == STATUS_OK && etcd_swap_decode(buffer_bytes(&answer), &is_created, &revision) != STATUS_OK)
+        rc = STATUS_SERVICE_UNAVAILABLE;
+    buffer_close(&answer);
+    buffer_close(&body);
+    return rc == STATUS_OK && !is_created ? STATUS_CONFLICT : rc;
+}
+
+/* STATUS_CONFLICT: somebody has it. No lease is asked for as long as that is so. */
+static int key_look(struct etcd_announcement *announcement) {
+    struct buffer body;
+    struct buffer answer;
+    struct etcd_range range = {0};
+    struct arena arena;
+    buffer_init(&body);
+    buffer_init(&answer);
+    arena_init(&arena);
+    etcd_get_encode(&body, buffer_bytes(&announcement->key));
+    struct etcd_call call = {.path = "/v3/kv/range", .body = buffer_bytes(&body), .ms_max = CALL_MS_MAX};
+    int rc = etcd_client_call(announcement->client, announcement->http, &call, &answer);
+    if (rc == STATUS_OK && etcd_range_decode(buffer_bytes(&answer), BYTES_LITERAL(""), &arena, &range) != STATUS_OK)
+        rc = STATUS_SERVICE_UNAVAILABLE;
+    buffer_close(&answer);
+    buffer_close(&body);
+    arena_close(&arena);
+    return rc == STATUS_OK && range.count > 0 ? STATUS_CONFLICT : rc;
+}
+
 /* STATUS_STORE_MISSING: it is gone. */
 static int lease_keep_alive(struct etcd_announcement *announcement) {
     struct buffer body;
@@ -78,16 +127,36 @@ static int announce(struct etcd_announcement *announcement) {
     return rc;
 }
 
+/* What came of a creation without an answer is not known: its lease ends by itself, and the key with it. */
+static int stand(struct etcd_announcement *announcement) {
+    uint64_t lease = 0;
+    int rc = key_look(announcement);
+    if (rc == STATUS_OK)
+        rc = lease_grant(announcement, &lease);
+    if (rc == STATUS_OK)
+        rc = key_create(announcement, lease);
+    if (rc == STATUS_OK)
+        announcement->lease = lease;
+    else if (lease != 0)
+        lease_revoke(announcement, announcement->http, lease);
+    return rc;
+}
+
+static int begin(struct etcd_announcement *announcement) {
+    return announcement->is_election ? stand(announcement) : announce(announcement);
+}
+
 /* How long to wait before the next step. */
 static int64_t step(struct etcd_announcement *announcement) {
-    int rc = announcement->lease == 0 ? announce(announcement) : lease_keep_alive(announcement);
+    int rc = announcement->lease == 0 ? begin(announcement) : lease_keep_alive(announcement);
     if (rc == STATUS_STORE_MISSING) {
         log_warning("etcd has not heard of this node for too long; %.*s is announced again",
                     BYTES_ARG(buffer_bytes(&announcement->key)));
         announcement->lease = 0;
         return 0;
     }
-    return rc == STATUS_OK ? (int64_t)announcement->ttl_s * 1000 / 3 : PAUSE_AFTER_FAILURE_MS;
+    bool may_rest = rc == STATUS_OK || rc == STATUS_CONFLICT;
+    return may_rest ? (int64_t)announcement->ttl_s * 1000 / 3 : PAUSE_AFTER_FAILURE_MS;
 }
 
 static void *announcement_run(void *context) {
@@ -105,7 +174,7 @@ static void announcement_free(struct etcd_announcement *announcement) {
 }
 
 struct etcd_announcement *etcd_announcement_start(struct etcd_client *client, struct bytes key, struct bytes value,
-                                                  unsigned ttl_s) {
+                                                  unsigned ttl_s, bool is_election) {
     struct etcd_announcement *announcement = calloc(1, sizeof(*announcement));
     check(announcement != NULL);
     announcement->client = client;
@@ -114,6 +183,7 @@ struct etcd_announcement *etcd_announcement_start(struct etcd_client *client, st
     buffer_append_bytes(&announcement->key, key);
     buffer_append_bytes(&announcement->value, value);
     announcement->ttl_s = ttl_s;
+    announcement->is_election = is_election;
     announcement->http = etcd_client_connection(client);
     if (background_start(&announcement->thread, announcement_run, announcement))
         return announcement;
@@ -128,14 +198,7 @@ void etcd_announcement_interrupt(struct etcd_announcement *announcement) {
 
 void etcd_announcement_join(struct etcd_announcement *announcement) {
     check(pthread_join(announcement->thread, NULL) == 0);
-    if (announcement->lease != 0) {
-        struct buffer body;
-        uint64_t lease;
-        unsigned ttl_s;
-        buffer_init(&body);
-        etcd_lease_encode(&body, announcement->lease);
-        /* The thread's own connection is interrupted for good. */
-        lease_call(announcement, NULL, "/v3/lease/revoke", &body, REVOKE_MS_MAX, &lease, &ttl_s);
-    }
+    if (announcement->lease != 0)
+        lease_revoke(announcement, NULL, announcement->lease); /* its own connection is interrupted for good */
     announcement_free(announcement);
 }

@@ -60,12 +60,35 @@ void etcd_range_encode(struct buffer *out, const struct etcd_range_request *requ
     buffer_append_text(out, "}");
 }
 
-void etcd_swap_encode(struct buffer *out, struct bytes key, uint64_t version, struct bytes value) {
-    buffer_append_text(out, "{\"compare\":[{");
+static void version_compare_append(struct buffer *out, struct bytes key, uint64_t version) {
+    buffer_append_text(out, "\"compare\":[{");
     member_append(out, "key", key);
     buffer_append_text(out, ",\"target\":\"MOD\",\"result\":\"EQUAL\",");
     number_append(out, "mod_revision", version);
-    buffer_append_text(out, "}],\"success\":[{\"request_put\":{");
+    buffer_append_text(out, "}]");
+}
+
+void etcd_remove_encode(struct buffer *out, struct bytes key, uint64_t version) {
+    buffer_append_text(out, "{");
+    version_compare_append(out, key, version);
+    buffer_append_text(out, ",\"success\":[{\"request_delete_range\":{");
+    member_append(out, "key", key);
+    buffer_append_text(out, "}}]}");
+}
+
+/* A key that is not there has the version 0. */
+void etcd_create_encode(struct buffer *out, struct bytes key, struct bytes value, uint64_t lease) {
+    buffer_append_text(out, "{");
+    version_compare_append(out, key, 0);
+    buffer_append_text(out, ",\"success\":[{\"request_put\":");
+    etcd_put_encode(out, key, value, lease);
+    buffer_append_text(out, "}]}");
+}
+
+void etcd_swap_encode(struct buffer *out, struct bytes key, uint64_t version, struct bytes value) {
+    buffer_append_text(out, "{");
+    version_compare_append(out, key, version);
+    buffer_append_text(out, ",\"success\":[{\"request_put\":{");
     member_append(out, "key", key);
     buffer_append_text(out, ",");
     member_append(out, "value", value);

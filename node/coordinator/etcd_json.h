@@ -18,6 +18,10 @@ void etcd_range_encode(struct buffer *out, const struct etcd_range_request *requ
 
 /* Puts `value` if the key's version is `version` (0: if there is no such key). */
 void etcd_swap_encode(struct buffer *out, struct bytes key, uint64_t version, struct bytes value);
+/* Removes the key if its version is `version`. */
+void etcd_remove_encode(struct buffer *out, struct bytes key, uint64_t version);
+/* Puts `value` under the lease if there is no such key. */
+void etcd_create_encode(struct buffer *out, struct bytes key, struct bytes value, uint64_t lease);
 void etcd_put_encode(struct buffer *out, struct bytes key, struct bytes value, uint64_t lease);
 void etcd_lease_grant_encode(struct buffer *out, unsigned ttl_s);
 void etcd_lease_encode(struct buffer *out, uint64_t lease); /* keep alive, revoke */
@@ -34,7 +38,7 @@ struct etcd_range {
 };
 int etcd_range_decode(struct bytes answer, struct bytes prefix, struct arena *arena, struct etcd_range *range);
 
-/* `revision` is the new version when it succeeded. */
+/* Of swap, remove and create. `revision` is the new version when it succeeded. */
 int etcd_swap_decode(struct bytes answer, bool *is_swapped, uint64_t *revision);
 
 /* The lease, and for how long it is granted from now on; 0: there is no such lease any more. */

@@ -10,6 +10,9 @@
 #include "storage/keys.h"
 
 #define KEY_PREFIX "coordinator/"
+#define REMOVED_PREFIX                                                                                                 \
+    "coordinator-removed/" /* when a name went, so that versions go on rising, for watches as well                     \
+                            */
 
 /* What this process announces: it goes with the process, so the store has no row of it. */
 struct announcement {
@@ -42,12 +45,16 @@ struct coordinator_local {
     bool is_closing;
 };
 
-static struct key key_of_name(const char *name) {
+static struct key key_behind(const char *prefix, const char *name) {
     struct key key = {.size = 0};
-    int size = snprintf((char *)key.data, sizeof(key.data), KEY_PREFIX "%s", name);
+    int size = snprintf((char *)key.data, sizeof(key.data), "%s%s", prefix, name);
     check(size > 0 && (size_t)size < sizeof(key.data));
     key.size = (size_t)size;
     return key;
+}
+
+static struct key key_of_name(const char *name) {
+    return key_behind(KEY_PREFIX, name);
 }
 
 static void name_copy(char copy[COORDINATOR_NAME_BYTES_MAX], const char *name) {
@@ -98,10 +105,12 @@ static void item_add(struct item_list *list, struct bytes name, struct bytes val
         (struct coordinator_item){.name = arena_copy(list->arena, name), .value = value, .version = version};
 }
 
-static int rows_add(struct coordinator_local *self, struct store_transaction *transaction, const char *prefix,
-                    struct item_list *list) {
+/* Those that are there, or with REMOVED_PREFIX those that were, without a value. */
+static int rows_add(struct coordinator_local *self, struct store_transaction *transaction, const char *key_prefix,
+                    const char *prefix, struct item_list *list) {
     struct store_cursor *cursor = NULL;
-    struct key start = key_of_name(prefix);
+    struct key start = key_behind(key_prefix, prefix);
+    bool is_there = strcmp(key_prefix, KEY_PREFIX) == 0;
     struct bytes key;
     struct bytes sealed;
     int rc = store_cursor_open(transaction, STORE_META, &cursor);
@@ -115,8 +124,9 @@ static int rows_add(struct coordinator_local *self, struct store_transaction *tr
         rc = row_get(self, transaction, key, list->arena, &value, &version);
         if (rc != STATUS_OK)
             break;
-        size_t prefix_size = strlen(KEY_PREFIX);
-        item_add(list, bytes_of(key.data + prefix_size, key.size - prefix_size), value, version);
+        size_t prefix_size = strlen(key_prefix);
+        item_add(list, bytes_of(key.data + prefix_size, key.size - prefix_size), is_there ? value : BYTES_ABSENT,
+                 version);
     }
     store_cursor_close(cursor);
     return rc == STATUS_STORE_MISSING ? STATUS_OK : rc;
@@ -136,13 +146,17 @@ static int compare_versions(const void *a, const void *b) {
     return (left->version > right->version) - (left->version < right->version);
 }
 
+enum listed { WHAT_IS_THERE, WHAT_WAS_REMOVED_TOO };
+
 /* Rows and announcements in the order of their names; needs the mutex. */
-static int list_locked(struct coordinator_local *self, const char *prefix, struct item_list *list) {
+static int list_locked(struct coordinator_local *self, const char *prefix, enum listed listed, struct item_list *list) {
     struct store_transaction *transaction = NULL;
     int rc = store_begin_read(self->store, &transaction);
     if (rc != STATUS_OK)
         return rc;
-    rc = rows_add(self, transaction, prefix, list);
+    rc = rows_add(self, transaction, KEY_PREFIX, prefix, list);
+    if (rc == STATUS_OK && listed == WHAT_WAS_REMOVED_TOO)
+        rc = rows_add(self, transaction, REMOVED_PREFIX, prefix, list);
     store_abort(transaction);
     if (rc != STATUS_OK)
         return rc;
@@ -161,7 +175,7 @@ static int revision_know(struct coordinator_local *self) {
         return STATUS_OK;
     arena_init(&arena);
     struct item_list list = {.arena = &arena};
-    int rc = list_locked(self, "", &list);
+    int rc = list_locked(self, "", WHAT_WAS_REMOVED_TOO, &list);
     for (size_t i = 0; rc == STATUS_OK && i < list.count; i++)
         if (list.items[i].version > self->revision)
             self->revision = list.items[i].version;
@@ -176,7 +190,7 @@ static int local_list(struct coordinator *coordinator, const char *prefix, struc
     pthread_mutex_lock(&self->mutex);
     int rc = revision_know(self);
     if (rc == STATUS_OK)
-        rc = list_locked(self, prefix, &list);
+        rc = list_locked(self, prefix, WHAT_IS_THERE, &list);
     *items = list.items;
     *count = list.count;
     *revision = self->revision;
@@ -217,6 +231,19 @@ static int row_put(struct coordinator_local *self, struct store_transaction *tra
     return sealed_put(transaction, self->master, STORE_META, key, bytes_of(plain, value.size + 8));
 }
 
+/* Absent `value`: the name goes. */
+static int row_change(struct coordinator_local *self, struct store_transaction *transaction, const char *name,
+                      struct arena *arena, struct bytes value) {
+    struct key key = key_of_name(name);
+    struct key removed = key_behind(REMOVED_PREFIX, name);
+    bool is_there = bytes_is_present(value);
+    int rc = store_remove(transaction, STORE_META, is_there ? key_bytes(&removed) : key_bytes(&key));
+    if (rc != STATUS_OK && rc != STATUS_STORE_MISSING)
+        return rc;
+    return is_there ? row_put(self, transaction, key_bytes(&key), arena, value, self->revision + 1)
+                    : row_put(self, transaction, key_bytes(&removed), arena, BYTES_LITERAL(""), self->revision + 1);
+}
+
 /* Needs the mutex. */
 static int swap_locked(struct coordinator_local *self, const char *name, uint64_t version, struct bytes value,
                        struct arena *arena) {
@@ -233,16 +260,16 @@ static int swap_locked(struct coordinator_local *self, const char *name, uint64_
     if (rc == STATUS_OK && stored_version != version)
         rc = STATUS_CONFLICT;
     if (rc == STATUS_OK)
-        rc = row_put(self, transaction, key_bytes(&key), arena, value, self->revision + 1);
+        rc = row_change(self, transaction, name, arena, value);
     if (rc == STATUS_OK)
         return store_commit(transaction);
     store_abort(transaction);
     return rc;
 }
 
-static int local_swap(struct coordinator *coordinator, const char *name, uint64_t version, struct bytes value,
-                      uint64_t *new_version) {
-    struct coordinator_local *self = (struct coordinator_local *)coordinator;
+/* Absent `value`: the name goes. */
+static int change(struct coordinator_local *self, const char *name, uint64_t version, struct bytes value,
+                  uint64_t *new_version) {
     struct arena arena;
     check(strlen(name) < COORDINATOR_NAME_BYTES_MAX);
     arena_init(&arena);
@@ -262,6 +289,15 @@ static int local_swap(struct coordinator *coordinator, const char *name, uint64_
     return rc;
 }
 
+static int local_swap(struct coordinator *coordinator, const char *name, uint64_t version, struct bytes value,
+                      uint64_t *new_version) {
+    return change((struct coordinator_local *)coordinator, name, version, value, new_version);
+}
+
+static int local_remove(struct coordinator *coordinator, const char *name, uint64_t version) {
+    return change((struct coordinator_local *)coordinator, name, version, BYTES_ABSENT, NULL);
+}
+
 /* ---- watches ---- */
 
 static struct local_watch *watch_with_news(const struct coordinator_local *self) {
@@ -278,7 +314,8 @@ static void watch_tell(struct coordinator_local *self, struct local_watch *watch
     struct item_list list = {.arena = &arena};
     uint64_t revision = self->revision;
     watch->tried = revision;
-    int rc = list_locked(self, watch->prefix, &list);
+    /* Who has been told nothing yet need not hear of what is gone. */
+    int rc = list_locked(self, watch->prefix, watch->told == 0 ? WHAT_IS_THERE : WHAT_WAS_REMOVED_TOO, &list);
     pthread_mutex_unlock(&self->mutex);
     if (rc != STATUS_OK)
         log_error("changes of %s cannot be read: %s", watch->prefix, status_sentence(rc));
@@ -388,6 +425,8 @@ static const struct coordinator_methods local_methods = {.get = local_get,
                                                          .list = local_list,
                                                          .watch = local_watch,
                                                          .announce = local_announce,
+                                                         .stand = local_announce, /* nobody else is there */
+                                                         .remove = local_remove,
                                                          .close = local_close};
 
 struct coordinator *coordinator_local_new(struct store *store, const struct seal_key *master) {

@@ -280,6 +280,34 @@ test("an announcement goes with its process, comes back after its lease was lost
     });
 }, options);
 
+test("of those who stand for election one is elected; when it is killed, stands still or ends, another one follows", async () => {
+    await withEtcd(3, async (etcd, drive) => {
+        const watcher = drive();
+        isOk(await watcher.ask("watch", "first", 0));
+        const candidates = new Map();
+        for (const name of ["a", "b", "c"]) {
+            candidates.set(name, drive());
+            isOk(await candidates.get(name).ask("stand", "first", name, 2));
+        }
+        const elected = () => until("somebody is elected", () => watcher.state.first);
+        const away = [];
+        for (const leave of [(driver) => driver.child.kill("SIGSTOP"), (driver) => driver.close()]) {
+            const name = await elected();
+            away.push(name);
+            await leave(candidates.get(name));
+            await until("somebody else follows", () => watcher.state.first && !away.includes(watcher.state.first));
+        }
+        // Who stood still has lost it, and gets it again only when it is free.
+        const [stopped, , last] = [...away, await elected()];
+        candidates.get(stopped).child.kill("SIGCONT");
+        await etcd.kill(await etcd.leader());
+        await until("etcd answers", async () => (await watcher.ask("get", "first")).status === "OK");
+        candidates.get(last).child.kill("SIGKILL");
+        await until("the first is elected again", () => watcher.state.first === stopped);
+        assertInOrder(watcher.events);
+    });
+}, options);
+
 /** {ca, cert, key} for 127.0.0.1, and a CA that signed nothing. */
 function makeCertificates(folder) {
     const file = (name) => path.join(folder, name);

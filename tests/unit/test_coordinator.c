@@ -154,6 +154,41 @@ static void a_list_holds_what_begins_with_the_prefix_in_the_order_of_names(void 
     assert_true(bytes_equal_text(items[0].name, "nodes/1"));
 }
 
+static int name_remove(const char *name, uint64_t version) {
+    return coordinator_remove(coordinator, name, version);
+}
+
+static void a_name_is_removed_only_by_whoever_knows_its_version(void **state) {
+    struct coordinator_item *items = NULL;
+    size_t count = 9;
+    uint64_t revision = 0;
+    (void)state;
+    assert_int_equal(name_remove("a", 1), STATUS_CONFLICT);
+    uint64_t first = put("a", "1");
+    uint64_t second = put("a", "2");
+    assert_int_equal(name_remove("a", first), STATUS_CONFLICT);
+    expect("a", "2", second);
+    assert_int_equal(name_remove("a", second), STATUS_OK);
+    expect("a", NULL, 0);
+    assert_int_equal(name_remove("a", second), STATUS_CONFLICT);
+    assert_int_equal(swap("a", second, "late"), STATUS_CONFLICT);
+    assert_int_equal(coordinator_list(coordinator, "", &fixture.arena, &items, &count, &revision), STATUS_OK);
+    assert_int_equal(count, 0);
+    assert_true(revision > second);
+}
+
+static void versions_go_on_rising_after_a_removal(void **state) {
+    (void)state;
+    put("b", "1");
+    uint64_t last = put("a", "2");
+    assert_int_equal(name_remove("a", last), STATUS_OK);
+    coordinator_close(coordinator);
+    coordinator = coordinator_open();
+    uint64_t again = put("a", "3");
+    assert_true(again > last + 1);
+    expect("a", "3", again);
+}
+
 struct swapper {
     pthread_t thread;
     struct arena arena;
@@ -294,6 +329,24 @@ static void a_watch_from_the_beginning_tells_everything_there_is_first(void **st
     coordinator = coordinator_open();
 }
 
+static void a_watch_tells_of_removals(void **state) {
+    struct witness witness;
+    (void)state;
+    witness_open(&witness);
+    put("r/gone", "0");
+    assert_int_equal(name_remove("r/gone", version_of("r/gone")), STATUS_OK);
+    put("r/a", "1");
+    assert_int_equal(coordinator_watch(coordinator, "r/", 0, on_change, &witness), STATUS_OK);
+    wait_for_end(&witness, "r/a=1 ");
+    assert_int_equal(name_remove("r/a", version_of("r/a")), STATUS_OK);
+    wait_for_end(&witness, "-r/a ");
+    put("r/a", "2");
+    expect_told(&witness, "r/a=1 -r/a r/a=2 ");
+    coordinator_close(coordinator);
+    witness_close(&witness);
+    coordinator = coordinator_open();
+}
+
 static void several_watches_tell_each_what_is_theirs(void **state) {
     struct witness left;
     struct witness right;
@@ -359,17 +412,55 @@ static void an_announcement_is_there_until_the_coordinator_closes(void **state) 
     expect("alive/2", NULL, 0);
 }
 
+/* ---- elections ---- */
+
+static void who_stands_alone_is_elected_until_the_coordinator_closes(void **state) {
+    struct witness witness;
+    (void)state;
+    witness_open(&witness);
+    assert_int_equal(coordinator_watch(coordinator, "first", 0, on_change, &witness), STATUS_OK);
+    assert_int_equal(coordinator_stand(coordinator, "first", BYTES_LITERAL("me"), 2), STATUS_OK);
+    expect_told(&witness, "first=me ");
+    expect("first", "me", version_of("first"));
+    coordinator_close(coordinator);
+    witness_close(&witness);
+    coordinator = coordinator_open();
+    expect("first", NULL, 0);
+}
+
+static void of_two_who_stand_one_is_elected_and_the_other_follows(void **state) {
+    struct coordinator *other;
+    struct witness witness;
+    (void)state;
+    if (!is_etcd)
+        return; /* alone there is nobody else */
+    other = etcd_fixture_coordinator(&etcd, prefix);
+    witness_open(&witness);
+    assert_int_equal(coordinator_watch(coordinator, "first", 0, on_change, &witness), STATUS_OK);
+    assert_int_equal(coordinator_stand(other, "first", BYTES_LITERAL("other"), 2), STATUS_OK);
+    wait_for_end(&witness, "first=other ");
+    assert_int_equal(coordinator_stand(coordinator, "first", BYTES_LITERAL("me"), 2), STATUS_OK);
+    coordinator_close(other);
+    expect_told(&witness, "first=other -first first=me ");
+    coordinator_close(coordinator);
+    witness_close(&witness);
+    coordinator = coordinator_open();
+}
+
 #define OF(of, test)                                                                                                   \
     { of ": " #test, test, set_up, tear_down, NULL }
 #define CONTRACT(of)                                                                                                   \
     OF(of, a_value_is_swapped_only_by_whoever_knows_its_version),                                                      \
         OF(of, names_are_kept_apart_and_versions_rise_over_all_of_them), OF(of, a_value_may_hold_any_bytes),           \
-        OF(of, values_survive_closing_and_opening),                                                                    \
+        OF(of, values_survive_closing_and_opening), OF(of, a_name_is_removed_only_by_whoever_knows_its_version),       \
+        OF(of, versions_go_on_rising_after_a_removal),                                                                 \
         OF(of, a_list_holds_what_begins_with_the_prefix_in_the_order_of_names),                                        \
         OF(of, of_many_who_swap_at_once_one_wins), OF(of, a_watch_tells_what_changes_after_its_revision),              \
-        OF(of, a_watch_from_the_beginning_tells_everything_there_is_first),                                            \
+        OF(of, a_watch_from_the_beginning_tells_everything_there_is_first), OF(of, a_watch_tells_of_removals),         \
         OF(of, several_watches_tell_each_what_is_theirs), OF(of, nothing_is_told_after_closing),                       \
-        OF(of, an_announcement_is_there_until_the_coordinator_closes)
+        OF(of, an_announcement_is_there_until_the_coordinator_closes),                                                 \
+        OF(of, who_stands_alone_is_elected_until_the_coordinator_closes),                                              \
+        OF(of, of_two_who_stand_one_is_elected_and_the_other_follows)
 
 static void etcd_is_installed(void **state) {
     (void)state;

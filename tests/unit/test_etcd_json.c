@@ -56,6 +56,12 @@ static void requests_are_as_the_gateway_wants_them(void **state) {
     etcd_swap_encode(&out, BYTES_LITERAL("w/a"), 7, BYTES_LITERAL("hello"));
     expect_out("{\"compare\":[{\"key\":\"" W_A "\",\"target\":\"MOD\",\"result\":\"EQUAL\",\"mod_revision\":\"7\"}],"
                "\"success\":[{\"request_put\":{\"key\":\"" W_A "\",\"value\":\"" HELLO "\"}}]}");
+    etcd_remove_encode(&out, BYTES_LITERAL("w/a"), 7);
+    expect_out("{\"compare\":[{\"key\":\"" W_A "\",\"target\":\"MOD\",\"result\":\"EQUAL\",\"mod_revision\":\"7\"}],"
+               "\"success\":[{\"request_delete_range\":{\"key\":\"" W_A "\"}}]}");
+    etcd_create_encode(&out, BYTES_LITERAL("w/a"), BYTES_LITERAL("hello"), 9);
+    expect_out("{\"compare\":[{\"key\":\"" W_A "\",\"target\":\"MOD\",\"result\":\"EQUAL\",\"mod_revision\":\"0\"}],"
+               "\"success\":[{\"request_put\":{\"key\":\"" W_A "\",\"value\":\"" HELLO "\",\"lease\":\"9\"}}]}");
     etcd_put_encode(&out, BYTES_LITERAL("w/a"), BYTES_LITERAL(""), 9);
     expect_out("{\"key\":\"" W_A "\",\"value\":\"\",\"lease\":\"9\"}");
     etcd_lease_grant_encode(&out, 5);

@@ -1,7 +1,8 @@
 /* The coordinator of a cluster as a program, for tests that stop and kill what is around it.
  *   coordinator-driver ENDPOINTS PREFIX [USER PASSWORD [CA [CERT KEY]]]      "" for what is not given
  * Reads commands, one a line, words separated by a space ("" is written as -):
- *   get NAME    swap NAME VERSION VALUE    list PREFIX    watch PREFIX REVISION    announce NAME VALUE TTL    close
+ *   get NAME    swap NAME VERSION VALUE    list PREFIX    watch PREFIX REVISION    announce NAME VALUE TTL
+ *   stand NAME VALUE TTL    remove NAME VERSION    close
  * Writes one line of JSON for each, in order, and {"event":{…}} for what a watch tells. Values hold no quotes. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -83,6 +84,10 @@ static void perform(struct coordinator *coordinator, char *const *words) {
         rc = coordinator_watch(coordinator, words[1], strtoull(words[2], NULL, 10), on_change, NULL);
     } else if (strcmp(words[0], "announce") == 0) {
         rc = coordinator_announce(coordinator, words[1], bytes_of_text(words[2]), (unsigned)atoi(words[3]));
+    } else if (strcmp(words[0], "stand") == 0) {
+        rc = coordinator_stand(coordinator, words[1], bytes_of_text(words[2]), (unsigned)atoi(words[3]));
+    } else if (strcmp(words[0], "remove") == 0) {
+        rc = coordinator_remove(coordinator, words[1], strtoull(words[2], NULL, 10));
     }
     answer_print(rc, began_ms, items, count, revision);
     arena_close(&arena);
