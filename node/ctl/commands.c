@@ -1,0 +1,117 @@
+#include "node/ctl/commands.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Lines of help are at most 80 columns wide. */
+static const struct command commands[] = {
+    {"status", "[--json]", "how the cluster is: nodes, load, balance, what is amiss",
+     "Whether every node is alive and every range has its copies, what the cluster\n"
+     "does, and which moves are under way.\n",
+     OPTION_JSON | OPTION_WIDE, 1, 1, status_run},
+    {"nodes", "[--names] [--json]", "nodes with ranges, load, connections, latency",
+     "  --names   only the names, one a line\n"
+     "\n"
+     "SHARE        the node's part of the cluster's load: bytes, writes, deliveries\n"
+     "PRIMARY      ranges that it leads\n"
+     "COPIES       ranges that it has in sync\n"
+     "LEARNS       ranges that it is copying\n"
+     "SLOW         clients that do not read as fast as they are told\n"
+     "COMMIT       from a write to its commit: half, and 99 of 100, take no longer\n",
+     OPTION_JSON | OPTION_WIDE | OPTION_NAMES, 1, 1, nodes_run},
+    {"ranges", "[--node NODE] [--json]", "who leads each range, who has copies, where it goes",
+     "  --node NODE   only ranges that this node leads, has, learns, or is to have\n",
+     OPTION_JSON | OPTION_WIDE | OPTION_NODE, 1, 1, ranges_run},
+    {"plan", "[--json]", "what balancing would do from here: moves, bytes, time",
+     "A dry run: nothing is changed. It ends where the cluster is balanced, with the\n"
+     "load that is now.\n",
+     OPTION_JSON | OPTION_WIDE, 1, 1, plan_run},
+    {"rebalance", "[--watch [--interval S]] [--cancel] [--json]",
+     "whether the cluster is balanced, and what is under way",
+     "A cluster balances itself; this shows it.\n"
+     "\n"
+     "  --watch        until it is balanced. On a terminal with bars, rates and the\n"
+     "                 time left, until q; otherwise a line for each move that begins\n"
+     "                 or ends. Ends with 1 if balancing is paused and nothing moves\n"
+     "  --interval S   how often to look, in seconds (default: 1)\n"
+     "  --cancel       gives up the moves under way: ranges stay where they are in\n"
+     "                 sync. Without weftctl pause others may begin at once\n",
+     OPTION_JSON | OPTION_WATCH | OPTION_CANCEL | OPTION_INTERVAL, 1, 1, rebalance_run},
+    {"drain", "NODE [--watch [--interval S]] [--cancel] [--json]", "empty a node, which then ends",
+     "Its ranges go to the others, then its clients do, and it ends with status 0.\n"
+     "Nothing fails meanwhile.\n"
+     "\n"
+     "  --watch        until it has ended\n"
+     "  --interval S   how often to look, in seconds (default: 1)\n"
+     "  --cancel       it is to stay: it takes ranges again\n",
+     OPTION_JSON | OPTION_WATCH | OPTION_CANCEL | OPTION_INTERVAL, 2, 2, drain_run},
+    {"move", "RANGE --from NODE --to NODE | RANGE --primary NODE", "move a range's copy, or have another node lead it",
+     "  --from, --to     the copy that one node has goes to the other, which has none\n"
+     "  --primary NODE   this node, which has a copy, is to lead the range\n"
+     "\n"
+     "The balancer keeps such a wish until it has come true; after that it may move\n"
+     "the range again.\n",
+     OPTION_JSON | OPTION_FROM | OPTION_TO | OPTION_PRIMARY, 2, 2, move_run},
+    {"pause", "[--json]", "begin no more moves",
+     "Those under way end. It holds for drains and for nodes that died, too.\n", OPTION_JSON, 1, 1, pause_run},
+    {"resume", "[--json]", "balance again", "Undoes weftctl pause.\n", OPTION_JSON, 1, 1, resume_run},
+    {"tokens", "create [option...] | revoke ID", "make or revoke users' tokens",
+     "  create            prints a user's token\n"
+     "  --user ID         of this user, 8:acs:... (default: a new one)\n"
+     "  --scope SCOPE     chat or voip, may be repeated (default: chat)\n"
+     "  --expires-in M    minutes, 60 to 1440 (default: 1440)\n"
+     "  revoke ID         no token of this user made until now is accepted any more\n",
+     OPTION_JSON | OPTION_USER | OPTION_SCOPE | OPTION_MINUTES, 2, 3, tokens_run},
+    {"top", "[--interval S]", "nodes and what they do, refreshed until q",
+     "  --interval S   how often to look, in seconds (default: 1)\n"
+     "\n"
+     "Without a terminal it is printed once.\n",
+     OPTION_INTERVAL, 1, 1, top_run},
+};
+#define COMMANDS_COUNT (sizeof commands / sizeof *commands)
+
+static const char common_text[] = "of every command\n"
+                                  "  --endpoint URL      https://host:port of any node; may be repeated. The first\n"
+                                  "                      that answers is asked (default: WEFT_ENDPOINTS, several\n"
+                                  "                      apart by spaces)\n"
+                                  "  --token-file FILE   has the admin token: admin-token in a node's data folder\n"
+                                  "  --token TOKEN       the admin token itself, for other users of this machine to\n"
+                                  "                      see (default: WEFT_ADMIN_TOKEN)\n"
+                                  "  --ca FILE           who signed the nodes' certificates (default: WEFT_CA, else\n"
+                                  "                      the system's authorities)\n"
+                                  "of those that show something\n"
+                                  "  --json              the server's JSON, for programs\n"
+                                  "  --wide              tables with every column, however narrow the terminal\n"
+                                  "\n"
+                                  "NODE is a name or an id, or the beginning of either if no other's begins so.\n"
+                                  "\n"
+                                  "exit status: 0 done, 1 refused by the cluster, 2 wrong arguments, 3 no node\n"
+                                  "could answer, 4 admin token not accepted\n";
+
+const struct command *command_find(const char *name) {
+    for (size_t i = 0; i < COMMANDS_COUNT; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static void list_print(void) {
+    puts("usage: weftctl COMMAND [option...]\n\n"
+         "Shows and changes what a Weft cluster does, through the admin interface of any\nof its nodes.\n");
+    for (size_t i = 0; i < COMMANDS_COUNT; i++)
+        printf("  %-10s %s\n", commands[i].name, commands[i].summary);
+    printf("\nweftctl COMMAND --help says more about each; so does weftctl(1).\n\n%s", common_text);
+}
+
+void command_help_print(const struct command *command) {
+    if (command == NULL) {
+        list_print();
+        return;
+    }
+    printf("usage: weftctl %s %s\n\n%s\n", command->name, command->words, command->help);
+    if (command->options & OPTION_WIDE)
+        puts("  --wide    every column, however narrow the terminal");
+    if (command->options & OPTION_JSON)
+        puts("  --json    the server's JSON, for programs");
+    puts("\n--endpoint, --token-file, --token and --ca are explained by weftctl --help.");
+}

@@ -1,0 +1,80 @@
+// Every command as people see it, against a node that always says the same. What is expected is in transcripts/; --rewrite
+// as the first word renews it.
+
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { run, test } from "../sdk/lib/harness.mjs";
+import { ailing, balanced, hostile, joining, nothingToDo, plan } from "./lib/clusters.mjs";
+import { accepted, FakeNode, refusal } from "./lib/fake-node.mjs";
+import { weftctlAt } from "./lib/weftctl.mjs";
+
+const isRewriting = process.argv[2] === "--rewrite";
+if (isRewriting) process.argv.splice(2, 1);
+
+const calls = {
+    "POST /admin/rebalance/pause": accepted, "POST /admin/rebalance/resume": accepted, "POST /admin/rebalance/cancel": accepted,
+    "POST /admin/nodes/77778888ffff0001/drain": accepted, "DELETE /admin/nodes/77778888ffff0001/drain": accepted,
+    "POST /admin/nodes/0a1b2c3d4e5f6071/drain": refusal(409, "DrainImpossible", "Two nodes are needed for writes, and no other is left."),
+    "POST /admin/ranges/3/move": accepted, "POST /admin/ranges/4/move": refusal(409, "MoveImpossible", "node-2 has a copy of range 4."),
+    "POST /admin/tokens": { userId: "8:acs:r_u", token: "aaa.bbb.ccc", expiresOn: "2026-11-23T18:00:00Z" },
+    "DELETE /admin/tokens/8:acs:r_u%2F%20x": accepted,
+};
+const node = (cluster, planned = plan) => ({ "GET /admin/cluster": cluster(), "GET /admin/plan": planned(), ...calls });
+
+// [file, what the node answers, command lines, variables]
+const cases = [
+    ["status", node(balanced), [["status"], ["status", "--json"]], {}],
+    ["status-joining", node(joining), [["status"]], {}],
+    ["status-ailing", node(ailing), [["status"]], {}],
+    ["status-hostile", node(hostile), [["status"], ["nodes", "--names"]], { COLUMNS: "80" }],
+    ["nodes", node(joining), [["nodes"], ["nodes", "--names"]], {}],
+    ["nodes-narrow", node(joining), [["nodes"], ["nodes", "--wide"]], { COLUMNS: "80" }],
+    ["nodes-140", node(joining), [["nodes"]], { COLUMNS: "140" }],
+    ["ranges", node(joining), [["ranges"], ["ranges", "--node", "node-4"], ["ranges", "--node", "c0f", "--json"]], {}],
+    ["ranges-narrow", node(ailing), [["ranges"]], { COLUMNS: "60" }],
+    ["plan", node(joining), [["plan"], ["plan", "--json"]], {}],
+    ["plan-nothing", node(balanced, nothingToDo), [["plan"]], {}],
+    ["rebalance", node(joining), [["rebalance"], ["rebalance", "--cancel"]], {}],
+    ["rebalance-balanced", node(balanced), [["rebalance"], ["rebalance", "--watch"], ["rebalance", "--json", "--watch"]], {}],
+    ["rebalance-paused", node(ailing), [["rebalance"], ["rebalance", "--watch"]], {}],
+    ["drain", node(balanced), [["drain", "node-3"], ["drain", "77", "--cancel"], ["drain", "node-1"], ["drain", "node-1", "--json"], ["drain", "0a1b"], ["drain", "nobody"]], {}],
+    ["move", node(joining), [["move", "3", "--from", "node-1", "--to", "c0ffee"], ["move", "3", "--primary", "node-2"], ["move", "4", "--from", "node-1", "--to", "node-2"], ["move", "8", "--primary", "node-2"], ["move", "x", "--primary", "node-2"], ["move", "3", "--from", "node-1"]], {}],
+    ["pause", node(balanced), [["pause"], ["resume"], ["resume", "--json"]], {}],
+    ["tokens", node(balanced), [["tokens", "create"], ["tokens", "create", "--json", "--user", "8:acs:r_u", "--scope", "chat", "--scope", "voip", "--expires-in", "60"], ["tokens", "revoke", "8:acs:r_u/ x"], ["tokens", "revoke"], ["tokens", "create", "--expires-in", "5"]], {}],
+    ["top", node(joining), [["top"]], {}],
+    ["top-ascii", node(joining), [["top"]], { LC_ALL: "C", COLUMNS: "80" }],
+    ["help", node(balanced), [["--help"], ["status", "--help"], ["nodes", "-h"], ["ranges", "--help"], ["plan", "--help"], ["rebalance", "--help"], ["drain", "--help"], ["move", "--help"], ["pause", "--help"], ["resume", "--help"], ["tokens", "--help"], ["top", "--help"]], {}],
+    ["usage", node(balanced), [[], ["stats"], ["status", "--watch"], ["drain"], ["status", "--no-such"], ["nodes", "--node", ""], ["top", "--interval", "0"]], {}],
+];
+
+/** The command lines, what they print and ask the node for, and how they end. */
+async function transcript(answers, lines, env) {
+    const fake = await FakeNode.start(answers);
+    let text = "";
+    try {
+        for (const words of lines) {
+            fake.requests = [];
+            const { status, out, err } = await weftctlAt([fake], words, env);
+            text += `$ weftctl ${words.map((word) => (/^[\w:-]+$/.test(word) ? word : `'${word}'`)).join(" ")}\n${out}`;
+            text += err.replace(/^(?=.)/gm, "! ");
+            text += fake.requests.filter((request) => !request.startsWith("GET ")).map((request) => `# ${request}\n`).join("");
+            text += `# exit status ${status}\n\n`;
+        }
+    } finally {
+        await fake.stop();
+    }
+    return text.replaceAll(fake.endpoint, "http://NODE");
+}
+
+for (const [name, answers, lines, env] of cases) {
+    test(`${name} prints what is expected`, async () => {
+        const file = fileURLToPath(new URL(`transcripts/${name}.txt`, import.meta.url));
+        const text = await transcript(answers, lines, env);
+        if (isRewriting) writeFileSync(file, text);
+        assert.ok(existsSync(file), `${file} is missing: tests/ctl/run --rewrite writes it`);
+        assert.equal(text, readFileSync(file, "utf8"));
+    });
+}
+
+await run("transcripts");
