@@ -9,6 +9,7 @@
 #include "node/peer/identity.h"
 #include "node/peer/peer_links.h"
 #include "proto/check.h"
+#include "proto/limits.h"
 #include "proto/node_record.h"
 #include "proto/status.h"
 
@@ -137,7 +138,7 @@ static void on_range_news(struct cluster *self, const struct coordinator_item *i
     struct range_record record;
     struct event event = {.kind = EVENT_RECORD, .record = &record, .version = item->version};
     if (!bytes_is_present(item->value) || range_record_decode(item->value, &record) != STATUS_OK ||
-        record.range >= self->options.folder->settings.range_count) {
+        record.range >= LIMIT_RANGES_MAX) {
         log_error("the record of a range at the coordinator is gone or malformed");
         return;
     }

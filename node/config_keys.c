@@ -146,7 +146,7 @@ const struct config_key config_keys[] = {
     {KEY(range_count, STORAGE, CONFIG_NUMBER, "64",
          "Number of hash ranges that threads and users are divided into. Fixed when the cluster is created; later "
          "values are ignored."),
-     .min = 1, .max = 4096, .unit = "ranges"},
+     .min = 1, .max = LIMIT_RANGES_MAX, .unit = "ranges"},
 
     {KEY(etcd_endpoints, CLUSTER, CONFIG_TEXT, "",
          "Members of the etcd cluster (3.4 or newer) in which the nodes of a cluster agree who holds what, separated "

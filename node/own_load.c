@@ -1,17 +1,16 @@
 /* What this node tells of its load: its clients, its store, its ranges. */
-#include "node/core/cluster_map.h"
 #include "node/log.h"
 #include "node/server_parts.h"
 #include "proto/check.h"
+#include "proto/limits.h"
 #include "storage/store_lmdb.h"
 
 #define SIZES_REST_MS 4000
 
 static uint32_t range_of(void *context, const struct id_hash *subject) {
     struct server *server = context;
-    struct cluster_map map;
-    cluster_map_init(&map, server->folder.settings.range_count);
-    return cluster_map_range_of(&map, subject);
+    return server->routes == NULL ? bounds_part_of(id_hash_position(subject), server->folder.settings.range_count)
+                                  : routing_range_of(server, subject);
 }
 
 static void clients_measure(const struct server *server, struct load_record *record) {
@@ -34,9 +33,8 @@ static void commits_measure(struct server *server, struct load_record *record) {
 }
 
 static void ranges_measure(struct server *server, struct arena *arena, struct load_record *record) {
-    uint32_t count = server->folder.settings.range_count;
-    record->ranges = ARENA_NEW_ARRAY(arena, struct load_range, count);
-    for (uint32_t i = 0; i < count; i++) {
+    record->ranges = ARENA_NEW_ARRAY(arena, struct load_range, LIMIT_RANGES_MAX);
+    for (uint32_t i = 0; i < LIMIT_RANGES_MAX; i++) {
         struct load_range range = {.range = i, .stored_bytes = range_sizes_of(server->sizes, i)};
         if (range.stored_bytes > 0)
             record->ranges[record->ranges_count++] = range;
@@ -59,7 +57,7 @@ int own_load_open(struct server *server) {
     struct range_sizes_options sizes = {.store = server->folder.store,
                                         .range_of = range_of,
                                         .context = server,
-                                        .ranges_max = server->folder.settings.range_count,
+                                        .ranges_max = LIMIT_RANGES_MAX,
                                         .rest_ms = SIZES_REST_MS};
     struct balancing_options balancing = {.view = server->view,
                                           .coordinator =

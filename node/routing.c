@@ -8,11 +8,16 @@
 #include "node/gateway/serve.h"
 #include "node/server_parts.h"
 #include "proto/check.h"
+#include "proto/limits.h"
 
 /* ---- who leads what ---- */
 
 void routing_update(struct server *server) {
-    for (uint32_t i = 0; i < server->folder.settings.range_count; i++) {
+    const struct cluster_map *map = node_core_map(server->core);
+    /* Who sees that a range serves again after a split must see by which map. */
+    if (map->version != route_map_version(server->routes))
+        route_map_write(server->routes, map);
+    for (uint32_t i = 0; i < node_core_range_count(server->core); i++) {
         struct node_core_lead lead = node_core_lead(server->core, i);
         atomic_store_explicit(&server->leads[i].in_sync, lead.in_sync, memory_order_relaxed);
         atomic_store_explicit(&server->leads[i].primary, lead.primary, memory_order_relaxed);
@@ -20,44 +25,66 @@ void routing_update(struct server *server) {
     }
 }
 
-static struct lead *lead_of(struct server *server, const struct id_hash *subject) {
-    struct cluster_map map;
-    cluster_map_init(&map, server->folder.settings.range_count);
-    return &server->leads[cluster_map_range_of(&map, subject)];
+static struct node_core_lead lead_load(const struct lead *lead) {
+    int64_t lease_until_ms = atomic_load_explicit(&lead->lease_until_ms, memory_order_acquire);
+    return (struct node_core_lead){.lease_until_ms = lease_until_ms,
+                                   .primary = atomic_load_explicit(&lead->primary, memory_order_acquire),
+                                   .in_sync = atomic_load_explicit(&lead->in_sync, memory_order_acquire)};
+}
+
+/* The lease must be that of the range which has the subject by the map of the same moment. */
+static struct node_core_lead lead_of(struct server *server, const struct id_hash *subject) {
+    struct node_core_lead lead;
+    uint64_t turn;
+    do {
+        uint32_t range = route_map_find(server->routes, id_hash_position(subject), &turn);
+        lead = range == CLUSTER_MAP_NOBODY ? (struct node_core_lead){0} : lead_load(&server->leads[range]);
+    } while (!route_map_is_unchanged(server->routes, turn));
+    return lead;
+}
+
+uint32_t routing_range_of(void *context, const struct id_hash *subject) {
+    struct server *server = context;
+    uint64_t turn;
+    return route_map_find(server->routes, id_hash_position(subject), &turn);
 }
 
 unsigned routing_copies(void *context, const struct id_hash *subject) {
-    size_t in_sync = atomic_load_explicit(&lead_of(context, subject)->in_sync, memory_order_relaxed);
-    return in_sync == 0 ? 0 : (unsigned)in_sync - 1;
+    struct node_core_lead lead = lead_of(context, subject);
+    return lead.in_sync == 0 ? 0 : (unsigned)lead.in_sync - 1;
 }
 
 enum gateway_place routing_place(void *context, const struct id_hash *subject) {
     struct server *server = context;
-    struct lead *lead = lead_of(server, subject);
-    if (core_loop_monotonic_ms() < atomic_load_explicit(&lead->lease_until_ms, memory_order_acquire))
+    struct node_core_lead lead = lead_of(server, subject);
+    if (core_loop_monotonic_ms() < lead.lease_until_ms)
         return GATEWAY_HERE;
-    uint64_t primary = atomic_load_explicit(&lead->primary, memory_order_relaxed);
-    return primary != 0 && primary != server->node_id ? GATEWAY_ELSEWHERE : GATEWAY_NOWHERE;
+    return lead.primary != 0 && lead.primary != server->node_id ? GATEWAY_ELSEWHERE : GATEWAY_NOWHERE;
+}
+
+struct readiness {
+    struct server *server;
+    int64_t mono_ms;
+};
+
+static bool range_is_ready(void *context, uint32_t range) {
+    const struct readiness *readiness = context;
+    const struct server *server = readiness->server;
+    struct node_core_lead lead = lead_load(&server->leads[range]);
+    bool is_ours = lead.primary == server->node_id;
+    bool is_served = readiness->mono_ms < lead.lease_until_ms && lead.in_sync >= server->min_in_sync;
+    return lead.primary != 0 && (!is_ours || is_served);
 }
 
 /* Every range has a primary, and those that we lead take writes. */
 bool routing_is_ready(void *context) {
-    struct server *server = context;
-    int64_t mono_ms = core_loop_monotonic_ms();
-    for (uint32_t i = 0; i < server->folder.settings.range_count; i++) {
-        struct lead *lead = &server->leads[i];
-        uint64_t primary = atomic_load_explicit(&lead->primary, memory_order_relaxed);
-        bool is_ours = primary == server->node_id;
-        bool is_served = mono_ms < atomic_load_explicit(&lead->lease_until_ms, memory_order_acquire) &&
-                         atomic_load_explicit(&lead->in_sync, memory_order_relaxed) >= server->min_in_sync;
-        if (primary == 0 || (is_ours && !is_served))
-            return false;
-    }
-    return true;
+    struct readiness readiness = {.server = context, .mono_ms = core_loop_monotonic_ms()};
+    return route_map_all(readiness.server->routes, range_is_ready, &readiness);
 }
 
 int routing_open(struct server *server) {
-    server->leads = calloc(server->folder.settings.range_count, sizeof(*server->leads));
+    server->leads = calloc(LIMIT_RANGES_MAX, sizeof(*server->leads));
+    server->routes = route_map_new();
     check(server->leads != NULL);
     return STATUS_OK;
 }

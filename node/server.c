@@ -106,6 +106,7 @@ static int core_options(struct server *server, struct node_core_options *options
     int64_t factor = config->replication_factor == 0 ? CONFIG_REPLICATION_FACTOR_MAX : config->replication_factor;
     int64_t min_in_sync = config->min_in_sync != 0 ? config->min_in_sync : is_alone ? 1 : CONFIG_MIN_IN_SYNC;
     *options = (struct node_core_options){.range_count = server->folder.settings.range_count,
+                                          .ranges_max = LIMIT_RANGES_MAX,
                                           .self = 1,
                                           .is_alone = is_alone,
                                           .replication_factor = (size_t)factor,
@@ -222,6 +223,7 @@ void server_close(struct server *server) {
     routing_close(server);
     cluster_view_free(server->view);
     free(server->leads);
+    free(server->routes);
     free(server);
 }
 

@@ -12,6 +12,7 @@
 #include "node/latencies.h"
 #include "node/mailbox.h"
 #include "node/range_sizes.h"
+#include "node/route_map.h"
 #include "node/server.h"
 
 /*             SIGTERM, SIGINT            moved, handed over, or DRAIN_MS over,      the core has nothing left
@@ -46,7 +47,8 @@ struct server {
     uint64_t node_id;
     struct gateway_ask *asks; /* on their way to other nodes; the loop's */
     size_t min_in_sync;
-    struct lead *leads; /* NULL: alone */
+    struct lead *leads; /* by range; NULL: alone */
+    struct route_map *routes;
     bool is_cluster_closing, is_cluster_closed;
     struct gateway gateway;
     struct worker *workers;
@@ -84,6 +86,7 @@ int routing_open(struct server *server);
 void routing_close(struct server *server);                                     /* what was asked and never answered */
 void routing_update(struct server *server);                                    /* after each step */
 enum gateway_place routing_place(void *server, const struct id_hash *subject); /* gateway->place */
+uint32_t routing_range_of(void *server, const struct id_hash *subject);        /* gateway->range_of */
 bool routing_is_ready(void *server);                                           /* gateway->is_ready */
 unsigned routing_copies(void *server, const struct id_hash *subject);          /* gateway->copies */
 int routing_ask(void *server, struct gateway_ask *ask);                        /* gateway->ask */

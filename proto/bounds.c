@@ -15,6 +15,10 @@ struct bounds bounds_of_part(uint32_t part, uint32_t parts) {
                            .last = is_last ? UINT64_MAX : first_of_part(part + 1, parts) - 1};
 }
 
+uint32_t bounds_part_of(uint64_t position, uint32_t parts) {
+    return (uint32_t)((unsigned __int128)position * parts >> 64);
+}
+
 struct bounds bounds_of_all(void) {
     return bounds_of_part(0, 1);
 }

@@ -10,6 +10,8 @@ struct bounds {
 
 /* Part `part` of `parts` equal ones: those that a cluster is created with. */
 struct bounds bounds_of_part(uint32_t part, uint32_t parts);
+/* Which part has the position. */
+uint32_t bounds_part_of(uint64_t position, uint32_t parts);
 /* All of the ring. */
 struct bounds bounds_of_all(void);
 

@@ -14,6 +14,7 @@
 #define LIMIT_PAGE_SIZE_DEFAULT 100                 /* contract 7 */
 #define LIMIT_PAGE_SIZE_MAX 200                     /* contract 7 */
 #define LIMIT_PAGE_BYTES_MAX (1024 * 1024)          /* of messages; escaped they fit one reply between nodes, 8 MB */
+#define LIMIT_RANGES_MAX 4096                       /* of a cluster; each costs every node some KB and a heartbeat */
 #define LIMIT_TOKEN_MINUTES_MIN 60                  /* contract 2.3 */
 #define LIMIT_TOKEN_MINUTES_MAX 1440                /* contract 2.3 */
 #define LIMIT_RETENTION_DAYS_MIN 30                 /* contract 8.6 */

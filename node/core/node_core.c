@@ -16,8 +16,11 @@ struct node_core *node_core_new(const struct node_core_options *options) {
     struct node_core *core = calloc(1, sizeof(*core));
     check(core != NULL);
     core->options = *options;
-    cluster_map_init(&core->map, options->range_count);
-    core->ranges = calloc(options->range_count, sizeof(*core->ranges));
+    if (core->options.ranges_max == 0)
+        core->options.ranges_max = options->range_count;
+    core->parts = options->range_count;
+    cluster_map_init(&core->map);
+    core->ranges = calloc(core->options.ranges_max, sizeof(*core->ranges));
     check(core->ranges != NULL);
     core->waiting.end = &core->waiting.first;
     core->coalescer = coalescer_new();
@@ -57,6 +60,7 @@ void node_core_free(struct node_core *core) {
     follow_ups_close(core);
     coalescer_free(core->coalescer);
     arena_close(&core->step_arena);
+    cluster_map_close(&core->map);
     free(core->live);
     free(core->ranges);
     free(core);
@@ -65,7 +69,8 @@ void node_core_free(struct node_core *core) {
 /* ---- what the parts need ---- */
 
 struct range *core_range_of(struct node_core *core, const struct id_hash *subject) {
-    return &core->ranges[cluster_map_range_of(&core->map, subject)];
+    uint32_t range = cluster_map_range_of(&core->map, subject);
+    return range == CLUSTER_MAP_NOBODY ? &core->nowhere : &core->ranges[range];
 }
 
 struct replication_step core_replication_step(struct node_core *core, const struct step *step) {
@@ -128,7 +133,7 @@ static void outbox_ask(const struct step *step, const struct range *range) {
     action->bounds = range->replication.record.bounds;
 }
 
-static void role_changed(struct node_core *core, const struct step *step, struct range *range) {
+void core_role_changed(struct node_core *core, const struct step *step, struct range *range) {
     core_touch(core, range);
     core->has_map_changed = true;
     if (range->replication.role == REPLICATION_PRIMARY)
@@ -171,7 +176,7 @@ static void entries_of_log_take(struct range *range, uint64_t first, uint64_t la
         range_take(range, entry_of_log(range, index));
 }
 
-static void range_start(struct node_core *core, const struct step *step, uint32_t id, const struct start_range *found) {
+void core_range_start(struct node_core *core, const struct step *step, uint32_t id, const struct start_range *found) {
     struct range *range = &core->ranges[id];
     window_init(&range->replication.window, found->base_index, found->base_epoch);
     for (size_t i = 0; i < found->entries_count; i++)
@@ -187,39 +192,24 @@ static void lead_alone(struct node_core *core, const struct step *step, struct r
     struct replication_step replication_step = core_replication_step(core, step);
     uint32_t id = range->replication.range;
     struct range_record record = {.range = id,
-                                  .bounds = bounds_of_part(id, core->options.range_count),
+                                  .bounds = bounds_of_part(id, core->parts),
                                   .epoch = epoch == 0 ? 1 : epoch,
                                   .primary = core->options.self,
                                   .in_sync = {core->options.self},
                                   .in_sync_count = 1};
     replication_on_record(&range->replication, &replication_step, &record, 1);
     replication_commit(&range->replication);
+    cluster_map_set(&core->map, id, &record.bounds);
 }
 
 static void on_start(struct node_core *core, const struct step *step, const struct event *event) {
     for (uint32_t i = 0; i < core->options.range_count; i++) {
-        range_start(core, step, i, &event->ranges[i]);
+        core_range_start(core, step, i, &event->ranges[i]);
         if (core->options.is_alone)
             lead_alone(core, step, &core->ranges[i], event->ranges[i].marks.epoch);
     }
     for (size_t i = 0; i < event->outbox_count; i++)
         follow_ups_start(core, &event->outbox[i].subject, event->outbox[i].number, &event->outbox[i].row);
-}
-
-static void on_record(struct node_core *core, const struct step *step, const struct event *event) {
-    struct replication_step replication_step = core_replication_step(core, step);
-    struct range_record record = *event->record;
-    struct range *range = &core->ranges[record.range];
-    if (!bounds_are_said(&record.bounds))
-        record.bounds = bounds_of_part(record.range, core->options.range_count);
-    bool has_changed =
-        event->kind == EVENT_RECORD
-            ? replication_on_record(&range->replication, &replication_step, &record, event->version)
-            : replication_on_swapped(&range->replication, &replication_step, event->rc, &record, event->version);
-    core_touch(core, range);
-    core->has_map_changed = true;
-    if (has_changed)
-        role_changed(core, step, range);
 }
 
 static void on_placement(struct node_core *core, const struct event *event) {
@@ -296,7 +286,7 @@ static void on_packet(struct node_core *core, const struct step *step, const str
         break;
     case PACKET_APPENDED:
         if (replication_on_appended(&range->replication, &replication_step, event->from, packet))
-            role_changed(core, step, range);
+            core_role_changed(core, step, range);
         break;
     case PACKET_SNAPSHOT:
         on_snapshot(core, step, range, event);
@@ -351,7 +341,7 @@ static void ranges_settle(struct node_core *core, const struct step *step) {
         bool was_primary = replication->role == REPLICATION_PRIMARY;
         replication_commit(replication);
         if (!was_primary && replication->role == REPLICATION_PRIMARY)
-            role_changed(core, step, range);
+            core_role_changed(core, step, range);
         range->is_busy = false;
         replication_trim(replication, range->applied, core->options.is_alone ? 0 : REPLICATION_WINDOW_BYTES_MAX);
         replication_send(replication, &replication_step);
@@ -378,7 +368,7 @@ static void event_take(struct node_core *core, const struct step *step, const st
         break;
     case EVENT_RECORD:
     case EVENT_SWAPPED:
-        on_record(core, step, event);
+        records_on_event(core, step, event);
         break;
     case EVENT_PLACEMENT:
         on_placement(core, event);
@@ -449,6 +439,14 @@ void node_core_done(struct node_core *core) {
     if (core->interest != NULL)
         interest_done(core->interest);
     arena_reset(&core->step_arena);
+}
+
+const struct cluster_map *node_core_map(const struct node_core *core) {
+    return &core->map;
+}
+
+uint32_t node_core_range_count(const struct node_core *core) {
+    return core->options.range_count;
 }
 
 struct node_core_lead node_core_lead(const struct node_core *core, uint32_t range) {

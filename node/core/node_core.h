@@ -8,7 +8,8 @@
 struct node_core;
 
 struct node_core_options {
-    uint32_t range_count;
+    uint32_t range_count;      /* as the cluster was created; more by splits */
+    uint32_t ranges_max;       /* how many there may be in the end; 0: no more */
     uint64_t start;            /* another one for each life of this node */
     uint64_t self;             /* this node's id, not 0 */
     bool is_alone;             /* no coordinator but its own: it leads every range */
@@ -73,6 +74,10 @@ struct node_core_range_status {
     size_t replicas_count;
 };
 struct node_core_range_status node_core_range_status(const struct node_core *core, uint32_t range);
+
+/* Which range has which positions, as far as this node knows; valid until the next step. */
+const struct cluster_map *node_core_map(const struct node_core *core);
+uint32_t node_core_range_count(const struct node_core *core);
 
 /* After EVENT_LEAVE: nothing is held up any more when this node stops. */
 bool node_core_may_leave(const struct node_core *core, int64_t mono_ms);

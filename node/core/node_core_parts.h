@@ -24,9 +24,11 @@ struct listened;
 struct node_core {
     struct node_core_options options;
     struct cluster_map map;
-    struct range *ranges;
-    struct range *busy; /* to be looked at when the step ends */
-    uint64_t *live;     /* nodes */
+    uint32_t parts;       /* that the ring was cut into when the cluster was created */
+    struct range *ranges; /* options.range_count of them, which grows; they never move */
+    struct range nowhere; /* stands for the range of a position that no known range has */
+    struct range *busy;   /* to be looked at when the step ends */
+    uint64_t *live;       /* nodes */
     size_t live_count;
     bool has_map_changed; /* in this step */
     bool is_leaving;
@@ -66,6 +68,10 @@ struct step {
 
 /* ---- node_core.c ---- */
 
+/* What the disk holds of a range. */
+void core_range_start(struct node_core *core, const struct step *step, uint32_t id, const struct start_range *found);
+void core_role_changed(struct node_core *core, const struct step *step, struct range *range);
+/* Never NULL: `nowhere` when nobody is known to have it. */
 struct range *core_range_of(struct node_core *core, const struct id_hash *subject);
 struct replication_step core_replication_step(struct node_core *core, const struct step *step);
 /* The range is looked at when the step ends: what it sends, what it commits, what the next batch does for it. */
@@ -79,6 +85,11 @@ void core_answer_refusal(const struct step *step, const struct entry *entry, int
 void core_entry_done(struct node_core *core, struct entry *entry);
 /* Whoever waits for these entries, linked by `next`, hears that they came to nothing. */
 void core_entries_refuse(struct node_core *core, const struct step *step, struct entry *entries, int rc);
+
+/* ---- records.c ---- */
+
+/* EVENT_RECORD, EVENT_SWAPPED. */
+void records_on_event(struct node_core *core, const struct step *step, const struct event *event);
 
 /* ---- pipeline.c ---- */
 

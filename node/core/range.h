@@ -20,8 +20,18 @@ struct range_taking {
     bool is_lent;
 };
 
+/* What the coordinator said of a range. */
+struct range_news {
+    struct range_record record;
+    uint64_t version;
+    int rc; /* of a swap */
+    bool is_swap;
+};
+
 struct range {
     struct replication replication;
+    struct range_news
+        early; /* a record that cannot hold yet: others are known to have its positions; version 0: none */
     struct range_taking taking;
     uint64_t applied;
     uint64_t apply_given;

@@ -44,7 +44,7 @@ static void cluster_get(struct worker *self, struct http_call *call) {
                                     .replication_factor = admin->moves.settings.factor,
                                     .min_in_sync = admin->moves.settings.min_in_sync,
                                     .moves_max = admin->moves.settings.moves_max,
-                                    .range_count = worker->gateway->settings->range_count};
+                                    .parts = worker->gateway->settings->range_count};
     http_call_reply(
         call, 200,
         admin_cluster_encode(&sight.facts, &cluster, &sight.input, sight.shares, moves_count == 0, &call->arena));

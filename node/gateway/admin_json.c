@@ -97,19 +97,19 @@ static json_t *node_new(const struct cluster_facts *facts, const struct cluster_
 
 /* ---- ranges ---- */
 
-/* Where the range begins on the ring; of the one behind the last: 0. */
-static uint64_t first_position(uint32_t range, uint32_t range_count) {
-    unsigned __int128 product = ((unsigned __int128)range << 64) + (range_count - 1);
-    return (uint64_t)(product / range_count);
+static struct bounds bounds_of(const struct range_record *record, uint32_t parts) {
+    bool is_said = bounds_are_said(&record->bounds) || record->range >= parts;
+    return is_said ? record->bounds : bounds_of_part(record->range, parts);
 }
 
-static json_t *range_new(const struct cluster_facts *facts, const struct cluster_range *range, uint32_t range_count) {
+static json_t *range_new(const struct cluster_facts *facts, const struct cluster_range *range, uint32_t parts) {
     const struct range_record *record = &range->record;
+    const struct bounds bounds = bounds_of(record, parts);
     json_t *object = json_object_new();
     number_set(object, "range", record->range);
     number_set(object, "epoch", record->epoch);
-    json_member_set(object, "first", position_new(first_position(record->range, range_count)));
-    json_member_set(object, "last", position_new(first_position(record->range + 1, range_count) - 1));
+    json_member_set(object, "first", position_new(bounds.first));
+    json_member_set(object, "last", position_new(bounds.last));
     json_member_set(object, "primary", id_new(record->primary));
     json_member_set(object, "inSync", ids_new(record->in_sync, record->in_sync_count));
     json_member_set(object, "learners", ids_new(record->learners, record->learners_count));
@@ -165,7 +165,7 @@ struct bytes admin_cluster_encode(const struct cluster_facts *facts, const struc
     json_t *nodes = json_array_new();
     json_t *ranges = json_array_new();
     json_text_set(tree, "cluster", bytes_of_text(cluster->cluster_name));
-    number_set(tree, "rangeCount", cluster->range_count);
+    number_set(tree, "rangeCount", facts->ranges_count);
     number_set(tree, "replicationFactor", cluster->replication_factor);
     number_set(tree, "minInSync", cluster->min_in_sync);
     json_member_set(tree, "balancer", balancer_new(facts, cluster, is_balanced));
@@ -175,7 +175,7 @@ struct bytes admin_cluster_encode(const struct cluster_facts *facts, const struc
     json_member_set(tree, "nodes", nodes);
     for (size_t i = 0; i < facts->ranges_count; i++)
         if (facts->ranges[i].record.epoch > 0)
-            json_item_add(ranges, range_new(facts, &facts->ranges[i], cluster->range_count));
+            json_item_add(ranges, range_new(facts, &facts->ranges[i], cluster->parts));
     json_member_set(tree, "ranges", ranges);
     json_member_set(tree, "moves", moves_new(facts, arena));
     return json_text_take(arena, tree);

@@ -10,7 +10,7 @@ struct admin_cluster {
     size_t replication_factor;
     size_t min_in_sync;
     size_t moves_max;
-    uint32_t range_count;
+    uint32_t parts; /* that the ring was cut into when the cluster was created */
 };
 
 /* `shares` as balancer_shares gave them for `input`; `is_balanced` as balancer_next said. In the arena. */

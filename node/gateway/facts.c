@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "node/core/cluster_map.h"
 #include "proto/check.h"
 #include "storage/thread_store.h"
 #include "storage/user_store.h"
@@ -22,9 +21,8 @@ struct facts_ask {
 /* ---- asking ---- */
 
 static uint32_t range_of(const struct facts *facts, size_t index) {
-    struct cluster_map map;
-    cluster_map_init(&map, facts->worker->gateway->settings->range_count);
-    return cluster_map_range_of(&map, &facts->subjects[index]);
+    const struct gateway *gateway = facts->worker->gateway;
+    return gateway->range_of(gateway->core, &facts->subjects[index]);
 }
 
 /* Takes what lies in the range of the first subject that nobody was asked about yet. */

@@ -50,6 +50,8 @@ struct gateway {
     int (*notice)(void *core, const struct change *change);
     /* Called for every request, so it must not lock. NULL: everything is here. */
     enum gateway_place (*place)(void *core, const struct id_hash *subject);
+    /* The range of a subject, to ask for several in one question. Only where `place` is. */
+    uint32_t (*range_of)(void *core, const struct id_hash *subject);
     /* This node can serve: its ranges have primaries. NULL: always. */
     bool (*is_ready)(void *core);
     /* Takes the question to the node that leads the range of its subject, which serves it by gateway_serve. Asks again

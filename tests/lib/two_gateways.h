@@ -8,7 +8,6 @@
 #include <sys/time.h>
 #include <time.h>
 
-#include "node/core/cluster_map.h"
 #include "node/gateway/authentication.h"
 #include "node/gateway/chat_api.h"
 #include "node/gateway/chat_calls.h"
@@ -20,6 +19,7 @@
 #include "node/gateway/serve.h"
 #include "node/gateway/session.h"
 #include "node/gateway/trouter_api.h"
+#include "proto/bounds.h"
 #include "tests/lib/store_fixture.h"
 
 #define GATEWAYS 2
@@ -83,9 +83,7 @@ struct two_gateways {
 };
 
 static inline uint32_t two_range_of(const struct id_hash *subject) {
-    struct cluster_map map;
-    cluster_map_init(&map, RANGES);
-    return cluster_map_range_of(&map, subject);
+    return bounds_part_of(id_hash_position(subject), RANGES);
 }
 
 static inline unsigned two_leader_of(struct two_gateways *all, const struct id_hash *subject) {
@@ -100,6 +98,11 @@ static inline bool two_count_down(atomic_int *count) {
         if (atomic_compare_exchange_weak(count, &left, left - 1))
             return true;
     return false;
+}
+
+static inline uint32_t two_hook_range_of(void *core, const struct id_hash *subject) {
+    (void)core;
+    return two_range_of(subject);
 }
 
 static inline enum gateway_place two_place(void *core, const struct id_hash *subject) {
@@ -419,6 +422,7 @@ static inline void two_node_open(struct two_gateways *all, unsigned index) {
                                      .propose = two_propose,
                                      .notice = two_notice,
                                      .place = two_place,
+                                     .range_of = two_hook_range_of,
                                      .ask = two_ask,
                                      .listen = all->is_listening ? two_listen : NULL,
                                      .unlisten = all->is_listening ? two_unlisten : NULL,

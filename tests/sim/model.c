@@ -6,9 +6,7 @@
 #include "proto/status.h"
 
 static uint32_t range_of(const struct world *world, const struct id_hash *hash) {
-    struct cluster_map map;
-    cluster_map_init(&map, world->range_count);
-    return cluster_map_range_of(&map, hash);
+    return bounds_part_of(id_hash_position(hash), world->range_count);
 }
 
 void model_init(struct model *model, struct world *world) {

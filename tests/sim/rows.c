@@ -11,8 +11,7 @@ struct scan {
     struct store_transaction *transaction;
     struct store_cursor *cursor;
     enum store_table table;
-    uint32_t range;
-    struct cluster_map map;
+    struct bounds bounds;
     struct arena arena;
     struct bytes key, plain;
     bool is_begun;
@@ -20,9 +19,9 @@ struct scan {
 
 static void scan_open(struct scan *scan, struct world *world, struct machine *machine, enum store_table table,
                       uint32_t range) {
-    *scan = (struct scan){.world = world, .machine = machine, .table = table, .range = range};
+    *scan = (struct scan){.world = world, .machine = machine, .table = table};
     arena_init(&scan->arena);
-    cluster_map_init(&scan->map, world->range_count);
+    scan->bounds = world->coordinator.records[range].bounds;
     check(store_begin_read(machine->store, &scan->transaction) == STATUS_OK);
     check(store_cursor_open(scan->transaction, table, &scan->cursor) == STATUS_OK);
 }
@@ -44,7 +43,7 @@ static bool scan_next(struct scan *scan, uint64_t *key_hash, uint64_t *value_has
         if (rc != STATUS_OK)
             return false;
         subject = key_subject(scan->key);
-    } while (cluster_map_range_of(&scan->map, &subject) != scan->range);
+    } while (!bounds_have(&scan->bounds, id_hash_position(&subject)));
     struct bytes plain = value;
     struct seal_key key;
     bool is_state = scan->table == STORE_STATE;

@@ -8,7 +8,6 @@
 #include <cmocka.h>
 
 #include "node/core/batch_write.h"
-#include "node/core/cluster_map.h"
 #include "proto/limits.h"
 #include "storage/fsck.h"
 #include "storage/snapshot.h"
@@ -138,9 +137,7 @@ static int append_or_apply(struct node *node, enum step step, uint64_t index, co
 /* ---- commands ---- */
 
 static uint32_t range_of(const struct id_hash *subject) {
-    struct cluster_map map;
-    cluster_map_init(&map, RANGES);
-    return cluster_map_range_of(&map, subject);
+    return bounds_part_of(id_hash_position(subject), RANGES);
 }
 
 /* The `number`th thread of those that lie in a range. */

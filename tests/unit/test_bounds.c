@@ -24,15 +24,14 @@ static void parts_follow_each_other_from_end_to_end(void **state) {
     }
 }
 
-/* A position belongs to the part that whole-number division says. */
 static void a_part_has_what_division_gives_it(void **state) {
     static const uint32_t counts[] = {1, 2, 3, 7, 64, 1000, 4096};
     (void)state;
     for (size_t i = 0; i < COUNT(counts); i++) {
         for (uint32_t part = 0; part < counts[i]; part++) {
             struct bounds bounds = bounds_of_part(part, counts[i]);
-            assert_int_equal((uint32_t)((unsigned __int128)bounds.first * counts[i] >> 64), part);
-            assert_int_equal((uint32_t)((unsigned __int128)bounds.last * counts[i] >> 64), part);
+            assert_int_equal(bounds_part_of(bounds.first, counts[i]), part);
+            assert_int_equal(bounds_part_of(bounds.last, counts[i]), part);
         }
     }
 }

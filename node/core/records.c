@@ -1,0 +1,68 @@
+/* What the coordinator says of ranges: the records make the map, and tell each range who holds it. */
+#include "node/core/node_core_parts.h"
+#include "proto/status.h"
+
+/* A range that has come by a split is not known before its record comes. */
+static bool ranges_grow(struct node_core *core, const struct step *step, uint32_t range) {
+    if (range >= core->options.ranges_max)
+        return false;
+    while (core->options.range_count <= range)
+        core_range_start(core, step, core->options.range_count++, &(struct start_range){0});
+    return true;
+}
+
+/* The map follows once it is said who leads: what the range had until now ends by the map that it had then. */
+static void record_accept(struct node_core *core, const struct step *step, struct range *range,
+                          const struct range_news *news) {
+    struct replication *replication = &range->replication;
+    struct replication_step replication_step = core_replication_step(core, step);
+    bool has_changed =
+        news->is_swap ? replication_on_swapped(replication, &replication_step, news->rc, &news->record, news->version)
+                      : replication_on_record(replication, &replication_step, &news->record, news->version);
+    core_touch(core, range);
+    core->has_map_changed = true;
+    if (has_changed)
+        core_role_changed(core, step, range);
+    if (replication->record.epoch != 0)
+        cluster_map_set(&core->map, replication->range, &replication->record.bounds);
+}
+
+/* News of two ranges of one split may come in either order: the new range waits until the other is known to have let
+ * go. Whoever obeys the new record has then ended its part in the lease of the old one. */
+static void record_take(struct node_core *core, const struct step *step, const struct range_news *news) {
+    struct range *range = &core->ranges[news->record.range];
+    bool is_known = !news->is_swap || news->rc == STATUS_OK || news->rc == STATUS_CONFLICT;
+    bool is_newer = is_known && news->version > range->replication.version;
+    if (!is_newer || cluster_map_may_set(&core->map, news->record.range, &news->record.bounds)) {
+        record_accept(core, step, range, news);
+        return;
+    }
+    if (range->early.version < news->version)
+        range->early = *news;
+}
+
+/* Each that holds may make room for others. */
+static void early_take(struct node_core *core, const struct step *step) {
+    for (uint32_t i = 0; i < core->options.range_count; i++) {
+        struct range_news early = core->ranges[i].early;
+        if (early.version <= core->ranges[i].replication.version ||
+            !cluster_map_may_set(&core->map, i, &early.record.bounds))
+            continue;
+        record_accept(core, step, &core->ranges[i], &early);
+    }
+}
+
+void records_on_event(struct node_core *core, const struct step *step, const struct event *event) {
+    struct range_news news = {
+        .record = *event->record, .version = event->version, .rc = event->rc, .is_swap = event->kind == EVENT_SWAPPED};
+    if (!bounds_are_said(&news.record.bounds) && news.record.range < core->parts)
+        news.record.bounds = bounds_of_part(news.record.range, core->parts);
+    if (!bounds_are_said(&news.record.bounds) || !ranges_grow(core, step, news.record.range))
+        return;
+    uint64_t map_version = core->map.version;
+    record_take(core, step, &news);
+    while (core->map.version != map_version) {
+        map_version = core->map.version;
+        early_take(core, step);
+    }
+}
