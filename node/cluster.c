@@ -291,6 +291,10 @@ static int links_open(struct cluster *self) {
                                          .on_state = on_state,
                                          .context = self};
     int rc = peer_links_open(&options, &self->links, &reason);
+    if (rc == STATUS_CONFLICT && config_may_move(self->options.config, "peer_listen")) {
+        snprintf(address, sizeof(address), "%s:0", listen->host);
+        rc = peer_links_open(&options, &self->links, &reason);
+    }
     if (rc != STATUS_OK)
         log_error("peer_listen %s: %s", address, reason);
     return rc;
@@ -398,6 +402,10 @@ void cluster_close(struct cluster *self, void (*on_closed)(void *context), void 
 void cluster_free(struct cluster *self) {
     identity_close(&self->identity);
     free(self);
+}
+
+uint16_t cluster_peer_port(const struct cluster *self) {
+    return peer_links_port(self->links);
 }
 
 const char *cluster_public_url(const struct cluster *self, uint64_t node) {

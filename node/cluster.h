@@ -47,5 +47,8 @@ void cluster_close(struct cluster *cluster, void (*on_closed)(void *context), vo
 /* After that. */
 void cluster_free(struct cluster *cluster);
 
+/* Where the other nodes reach this one, really bound. */
+uint16_t cluster_peer_port(const struct cluster *cluster);
+
 /* Where clients reach the node, as its record says; NULL: not known. Borrowed until the loop turns. */
 const char *cluster_public_url(const struct cluster *cluster, uint64_t node);

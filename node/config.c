@@ -1,6 +1,7 @@
 #include "node/config.h"
 
 #include "node/config_keys.h"
+#include "node/config_learn.h"
 #include "proto/check.h"
 
 #include <ctype.h>
@@ -9,7 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define KEYS_MAX 64
+#define KEYS_MAX CONFIG_KEYS_MAX
 #define VARIABLE_PREFIX "WEFT_"
 #define FILE_VARIABLE "WEFT_CONFIG"
 #define WIDTH 110
@@ -69,6 +70,11 @@ static void set(struct load *load, const char *where, const struct config_key *k
         complain(load, where, "%.*s", BYTES_ARG(buffer_bytes(&complaint)));
     }
     buffer_close(&complaint);
+}
+
+static void set_given(struct load *load, const char *where, const struct config_key *key, const char *value) {
+    load->config->is_given[index_of(key)] = true;
+    set(load, where, key, value);
 }
 
 /* ---- arguments ---- */
@@ -146,7 +152,7 @@ static void set_from_flags(struct load *load) {
         if (load->flags[i] != NULL) {
             char where[CONFIG_TEXT_MAX];
             snprintf(where, sizeof where, "flag --%s", config_keys[i].name);
-            set(load, where, &config_keys[i], load->flags[i]);
+            set_given(load, where, &config_keys[i], load->flags[i]);
         }
     }
 }
@@ -180,7 +186,7 @@ static void set_from_variable(struct load *load, const char *variable) {
     snprintf(where, sizeof where, "environment %.*s", (int)size, variable);
     const struct config_key *key = config_key_find(name);
     if (key != NULL) {
-        set(load, where, key, equals + 1);
+        set_given(load, where, key, equals + 1);
     } else if (config_key_nearest(name) != NULL) {
         complain_of_unknown(load, where, "key", name);
     }
@@ -245,6 +251,8 @@ static int set_from_line(void *context, const char *section, const char *name, c
     } else {
         file->line_of_key[index_of(key)] = file->line;
         set(file->load, where, key, value);
+        /* The sample file has every key; who leaves one as it is has decided nothing. */
+        file->load->config->is_given[index_of(key)] = strcmp(value, key->default_value) != 0;
     }
     return 1;
 }
@@ -264,6 +272,18 @@ static void set_from_file(struct load *load) {
         complain(load, where_in(&file, where), "the line is neither a comment nor key = value");
     }
     fclose(file.file);
+}
+
+/* ---- who decided ---- */
+
+bool config_is_given(const struct config *config, const char *name) {
+    const struct config_key *key = config_key_find(name);
+    check(key != NULL);
+    return config->is_given[index_of(key)];
+}
+
+bool config_may_move(const struct config *config, const char *name) {
+    return config->has_joined && !config_is_given(config, name);
 }
 
 /* ---- what belongs together ---- */
@@ -332,13 +352,15 @@ static void check_replicas(struct load *load) {
 
 static void check_cluster(struct load *load) {
     const struct config *config = load->config;
+    bool is_joining = config->join[0] != '\0';
     if (config->cluster_secret_file[0] == '\0') {
-        complain(load, "cluster_secret_file", "is needed with etcd_endpoints");
+        complain(load, "cluster_secret_file", "is needed with %s", is_joining ? "join" : "etcd_endpoints");
     }
-    if (!config->peer_listen.is_on) {
+    if (!config->peer_listen.is_on && !is_joining) {
         complain(load, "peer_listen", "is needed with etcd_endpoints");
     }
-    if (config->peer_listen.is_on && is_any_address(&config->peer_listen) && config->peer_address[0] == '\0') {
+    bool is_anywhere = config->peer_listen.is_on && is_any_address(&config->peer_listen);
+    if (is_anywhere && config->peer_address[0] == '\0' && !is_joining) {
         complain(load, "peer_address", "is needed when peer_listen is %s", config->peer_listen.host);
     }
     if (has_port_of(&config->peer_listen, &config->listen)) {
@@ -347,8 +369,11 @@ static void check_cluster(struct load *load) {
     if (has_port_of(&config->peer_listen, &config->plain_listen)) {
         complain(load, "peer_listen", "has the same port as plain_listen, %u", (unsigned)config->plain_listen.port);
     }
-    check_etcd(load);
-    check_replicas(load);
+    /* Half of it may come from the cluster. */
+    if (config->etcd_endpoints[0] != '\0') {
+        check_etcd(load);
+        check_replicas(load);
+    }
 }
 
 static void check_together(struct load *load) {
@@ -370,11 +395,17 @@ static void check_together(struct load *load) {
         complain(load, "storage_max_mb", "%lld MB is below storage_map_initial_mb, %lld MB",
                  (long long)config->storage_max_mb, (long long)config->storage_map_initial_mb);
     }
-    if (config->etcd_endpoints[0] == '\0') {
+    if (config->etcd_endpoints[0] == '\0' && config->join[0] == '\0') {
         check_alone(load);
     } else {
         check_cluster(load);
     }
+}
+
+void config_check(const struct config *config, struct buffer *problems) {
+    struct config copy = *config;
+    struct load load = {.config = &copy, .problems = problems};
+    check_together(&load);
 }
 
 static bool needs_no_configuration(enum config_verb verb) {
@@ -395,6 +426,7 @@ int config_load(struct config *config, enum config_verb *verb, char *const *argu
         }
         set_from_environment(&load, environment);
         set_from_flags(&load);
+        config_learn_kept(config, problems);
         check_together(&load);
     }
     return problems->size == problems_before ? STATUS_OK : STATUS_VALIDATION_ERROR;

@@ -12,6 +12,8 @@
 #define CONFIG_REPLICATION_FACTOR_MAX 3 /* without a replication_factor of the operator's */
 #define CONFIG_MIN_IN_SYNC 2            /* of a cluster, without a min_in_sync of the operator's */
 
+#define CONFIG_KEYS_MAX 64
+
 struct config_address {
     bool is_on;
     char host[64]; /* an IPv4 or IPv6 address, without brackets */
@@ -44,6 +46,7 @@ struct config {
     int64_t storage_max_mb; /* 0: no limit but the disk's */
     int64_t range_count;
 
+    char join[CONFIG_TEXT_MAX];           /* host:port of any node; "": nobody is asked */
     char etcd_endpoints[CONFIG_TEXT_MAX]; /* URLs, space separated; "": alone */
     char etcd_user[CONFIG_TEXT_MAX];
     char etcd_password[CONFIG_TEXT_MAX];
@@ -82,6 +85,10 @@ struct config {
     int64_t rate_limit_multiplier;
 
     enum config_log_level log_level;
+
+    /* Not keys: where the values come from. */
+    bool has_joined;                /* from a cluster too, see config_learn.h */
+    bool is_given[CONFIG_KEYS_MAX]; /* of each key: by the operator; as it is by default in a file is not given */
 };
 
 enum config_verb {
@@ -101,6 +108,14 @@ void config_defaults(struct config *config);
  * file and line, variable or flag. Relative paths stay relative to the working directory. */
 int config_load(struct config *config, enum config_verb *verb, char *const *arguments, char *const *environment,
                 struct buffer *problems);
+
+/* What contradicts itself or is missing, as config_load says it. */
+void config_check(const struct config *config, struct buffer *problems);
+
+/* Whether the operator has decided about this key. */
+bool config_is_given(const struct config *config, const char *key);
+/* Whether an address that a joined node has chosen may have another port because this one is taken. */
+bool config_may_move(const struct config *config, const char *key);
 
 /* The configuration as a documented file that config_load reads back; printed from the defaults it is
  * cluster-config/node.conf. Secrets are left out and said to be. */

@@ -111,7 +111,9 @@ const struct config_key config_keys[] = {
          "Hand what goes to many clients without TLS to the kernel in one call, where the kernel allows it.")},
 
     {KEY(listen, LISTEN, CONFIG_ADDRESS, "127.0.0.1:8443",
-         "Address and port for clients, always with TLS. 0.0.0.0 or [::] listens on every address of the machine.")},
+         "Address and port for clients, always with TLS. 0.0.0.0 or [::] listens on every address of the machine. Left "
+         "as it is by a node that joins a cluster: the address from which it reaches the others, and port 8443 or a "
+         "free one.")},
     {KEY(plain_listen, LISTEN, CONFIG_ADDRESS, "off",
          "Address and port for HTTP without TLS, or off. Only loopback addresses are accepted: for measuring, and for "
          "a proxy on the same machine that does TLS.")},
@@ -148,6 +150,12 @@ const struct config_key config_keys[] = {
          "values are ignored."),
      .min = 1, .max = LIMIT_RANGES_MAX, .unit = "ranges"},
 
+    {KEY(join, CLUSTER, CONFIG_TEXT, "",
+         "Any node of the cluster that this one is to join: host and port where clients reach it. It is asked for all "
+         "that a node needs beside cluster_secret_file; what it says is kept in `data`, so that later starts need "
+         "neither this nor that node. What is configured here counts more; what is left as it is by default does not. "
+         "Empty: nobody is asked."),
+     .has_form = has_form_of_host_and_port, .form = "a host and a port, as node-1.example.org:8443"},
     {KEY(etcd_endpoints, CLUSTER, CONFIG_TEXT, "",
          "Members of the etcd cluster (3.4 or newer) in which the nodes of a cluster agree who holds what, separated "
          "by "
@@ -175,8 +183,10 @@ const struct config_key config_keys[] = {
          "owner only (mode 0600). It admits nodes to the cluster and protects the master key in etcd. "
          "`openssl rand -hex 32` makes a good one."),
      .form = "a path"},
-    {KEY(peer_listen, CLUSTER, CONFIG_ADDRESS, "off",
-         "Address and port for the other nodes of the cluster, or off for a node alone.")},
+    {KEY(
+        peer_listen, CLUSTER, CONFIG_ADDRESS, "off",
+        "Address and port for the other nodes of the cluster, or off for a node alone. Left off by a node that joins a "
+        "cluster: the address from which it reaches the others, and port 8600 or a free one.")},
     {KEY(peer_address, CLUSTER, CONFIG_TEXT, "",
          "Host and port where the other nodes reach this one. Empty: as in `peer_listen`."),
      .has_form = has_form_of_host_and_port, .form = "a host and a port, as node-1.example.org:8444"},

@@ -27,8 +27,7 @@ static bool file_exists(const struct config *config, const char *name) {
     return stat(path, &status) == 0;
 }
 
-/* As mkdir -p, owner only. */
-static int folder_make(const char *folder) {
+int data_folder_make(const char *folder) {
     char path[CONFIG_TEXT_MAX];
     snprintf(path, sizeof(path), "%s", folder);
     for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
@@ -174,7 +173,7 @@ static int folder_open(const struct config *config, struct data_folder *folder, 
 int data_folder_open(const struct config *config, struct data_folder *folder, const char **reason) {
     *folder = (struct data_folder){0};
     arena_init(&folder->arena);
-    if (folder_make(config->data) != STATUS_OK) {
+    if (data_folder_make(config->data) != STATUS_OK) {
         *reason = strerror(errno);
         return STATUS_STORAGE_FAILED;
     }

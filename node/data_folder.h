@@ -23,6 +23,7 @@ struct data_folder {
  * knows nothing of begins with this node: its key and settings become those of the cluster. Waits for etcd up to
  * DATA_FOLDER_ETCD_TRIES times COORDINATOR_CALL_MS_MAX, as machines that start together start in any order. */
 #define DATA_FOLDER_ETCD_TRIES 10
+int data_folder_make(const char *folder); /* as mkdir -p, owner only; STATUS_STORAGE_FAILED */
 int data_folder_open(const struct config *config, struct data_folder *folder, const char **reason);
 void data_folder_close(struct data_folder *folder);
 

@@ -10,11 +10,13 @@
 #include "node/gateway/endpoint_registry.h"
 #include "node/gateway/forward.h"
 #include "node/gateway/identity_api.h"
+#include "node/gateway/join_api.h"
 #include "node/gateway/rate_limit.h"
 #include "node/gateway/realtime_session.h"
 #include "node/gateway/session.h"
 #include "node/gateway/tls.h"
 #include "node/gateway/trouter_api.h"
+#include "node/join_host.h"
 #include "node/log.h"
 #include "node/ops/metrics.h"
 #include "node/ops/pages.h"
@@ -26,7 +28,7 @@
 
 static void on_call(struct worker *worker, struct http_call *call) {
     const struct http_route_table tables[] = {chat_routes, identity_routes, trouter_routes, realtime_routes,
-                                              page_routes, metrics_routes,  admin_routes};
+                                              page_routes, metrics_routes,  admin_routes,   join_routes};
     const struct http_route *route = router_find(tables, sizeof(tables) / sizeof(tables[0]), call);
     if (route != NULL)
         forward_call(worker, route, call);
@@ -101,6 +103,10 @@ static int workers_open(struct server *server) {
             .on_start = on_worker_start,
             .on_stop = on_worker_stop};
         int rc = worker_init(&server->workers[i], &options, error, sizeof(error));
+        if (rc != STATUS_OK && i == 0 && config_may_move(config, "listen")) {
+            addresses[0].port = 0;
+            rc = worker_init(&server->workers[i], &options, error, sizeof(error));
+        }
         if (rc != STATUS_OK) {
             log_error("%s", error);
             return rc;
@@ -157,6 +163,12 @@ static int tls_open(struct server *server) {
     return rc;
 }
 
+static int tell_joining(void *context, struct bytes address, struct bytes message, struct buffer *answer,
+                        const char **reason) {
+    struct server *server = context;
+    return join_host_answer(server->join_host, address, message, core_loop_monotonic_ms(), answer, reason);
+}
+
 static void gateway_fill(struct server *server) {
     struct gateway *gateway = &server->gateway;
     const struct settings *settings = &server->folder.settings;
@@ -177,6 +189,7 @@ static void gateway_fill(struct server *server) {
     gateway->listen = server->leads == NULL ? NULL : routing_listen;
     gateway->unlisten = server->leads == NULL ? NULL : routing_unlisten;
     gateway->admin.view = server->view;
+    gateway->tell_joining = server->join_host == NULL ? NULL : tell_joining;
     gateway->started_ms = worker_wall_ms();
     gateway->limiter = rate_limiter_new(&server->config);
     gateway->endpoints = endpoint_registry_new();

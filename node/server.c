@@ -1,12 +1,18 @@
 #include "node/server.h"
 
 #include <signal.h>
+#include <sodium.h>
 #include <stdlib.h>
 
 #include "node/cluster.h"
+#include "node/cluster_keys.h"
 #include "node/core/outbox_read.h"
+#include "node/join_host.h"
+#include "node/joined_files.h"
+#include "node/joining.h"
 #include "node/log.h"
 #include "node/ops/metrics.h"
+#include "node/secret_line.h"
 #include "node/server_parts.h"
 #include "proto/check.h"
 #include "proto/limits.h"
@@ -98,6 +104,33 @@ static int join(struct server *server) {
     return server->folder.is_in_cluster ? cluster_open(&options, &server->cluster) : STATUS_OK;
 }
 
+/* From now on other nodes may ask this one how to take part. */
+static int join_host_open(struct server *server) {
+    struct bytes secret;
+    const char *reason = "";
+    struct arena arena;
+    if (!server->folder.is_in_cluster)
+        return STATUS_OK;
+    arena_init(&arena);
+    int rc =
+        secret_line_read(server->config.cluster_secret_file, CLUSTER_SECRET_CHARACTERS_MIN, &arena, &secret, &reason);
+    if (rc == STATUS_OK) {
+        reason = "there are no 64 MB of memory to derive its keys";
+        rc = join_host_new(&server->config, secret, &server->folder.master, &server->join_host);
+        sodium_memzero((uint8_t *)(uintptr_t)secret.data, secret.size);
+    }
+    if (rc != STATUS_OK)
+        log_error("cluster_secret_file %s: %s", server->config.cluster_secret_file, reason);
+    arena_close(&arena);
+    return rc;
+}
+
+static int addresses_keep(const struct server *server) {
+    if (server->cluster == NULL)
+        return STATUS_OK;
+    return joined_addresses_write(&server->config, server->workers[0].ports[0], cluster_peer_port(server->cluster));
+}
+
 /* How the core is to see this node. */
 static int core_options(struct server *server, struct node_core_options *options) {
     const struct config *config = &server->config;
@@ -153,7 +186,13 @@ int server_open(const struct config *config, struct server **out) {
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file-size limit is a full disk, not the end of the process */
     seal_init();
-    int rc = data_folder_open(config, &server->folder, &reason);
+    int rc = joining_prepare(&server->config);
+    if (rc != STATUS_OK) {
+        free(server);
+        return rc;
+    }
+    config = &server->config;
+    rc = data_folder_open(config, &server->folder, &reason);
     if (rc != STATUS_OK) {
         log_error("data folder %s: %s", config->data, reason);
         free(server);
@@ -172,6 +211,8 @@ int server_open(const struct config *config, struct server **out) {
     if (rc == STATUS_OK)
         rc = shutdown_open(server);
     if (rc == STATUS_OK)
+        rc = join_host_open(server);
+    if (rc == STATUS_OK)
         rc = gateway_setup(server);
     if (rc == STATUS_OK)
         rc = disk_open(server);
@@ -179,6 +220,8 @@ int server_open(const struct config *config, struct server **out) {
         rc = core_start(server);
     if (rc == STATUS_OK)
         rc = join(server);
+    if (rc == STATUS_OK)
+        rc = addresses_keep(server);
     if (rc == STATUS_OK)
         rc = own_load_open(server);
     if (rc == STATUS_OK) {
@@ -212,6 +255,7 @@ void server_close(struct server *server) {
     own_load_close(server);
     disk_stop(server->disk);
     gateway_close(server);
+    join_host_free(server->join_host);
     data_folder_close(&server->folder); /* with the coordinator, whose thread posts news */
     mailbox_dispose(&server->mailbox);
     pthread_mutex_destroy(&server->core_mutex);

@@ -40,7 +40,8 @@ struct server {
     atomic_size_t posted;       /* proposals and notices on their way to the loop */
     struct latencies commits;   /* since the last record of this node's load; guarded by core_mutex */
     struct disk *disk;
-    struct cluster *cluster; /* NULL: alone */
+    struct cluster *cluster;     /* NULL: alone */
+    struct join_host *join_host; /* NULL: alone */
     struct cluster_view *view;
     struct range_sizes *sizes;
     struct balancing *balancing;

@@ -1,5 +1,5 @@
 #pragma once
-/* POST over libcurl for etcd.c and its parts; nothing else sees curl. A connection serves one thread at a time and
+/* POST over libcurl for etcd.c and its parts, which do not see curl. A connection serves one thread at a time and
  * keeps its sockets open between requests; any thread may interrupt it. */
 #include "proto/buffer.h"
 

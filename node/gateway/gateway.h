@@ -67,6 +67,10 @@ struct gateway {
      * alone, whose sessions hear everything. */
     void (*listen)(void *core, const struct id_hash *subject, uint64_t next_offset);
     void (*unlisten)(void *core, const struct id_hash *subject);
+    /* Answers a node that asks to join the cluster (proto/join.h). `reason` says for people why not. NULL: a node
+     * alone. */
+    int (*tell_joining)(void *core, struct bytes address, struct bytes message, struct buffer *answer,
+                        const char **reason);
     int64_t started_ms;
     struct rate_limiter *limiter;        /* NULL: no limits */
     struct endpoint_registry *endpoints; /* of the official SDK; shared by the workers */

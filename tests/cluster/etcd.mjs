@@ -2,13 +2,12 @@
 // lost, passwords and certificates.
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { run, test } from "../sdk/lib/harness.mjs";
 import { freePort, until } from "../lib/node.mjs";
-import { Driver, Etcd, Passage, base64, isInstalled } from "./lib/etcd.mjs";
+import { Driver, Etcd, PASSWORD, Passage, base64, isInstalled, makeCertificates, switchAuthOn } from "./lib/etcd.mjs";
 import { World } from "./lib/world.mjs";
 
 const CALL_MS_MAX = 6000; // COORDINATOR_CALL_MS_MAX
@@ -308,41 +307,14 @@ test("of those who stand for election one is elected; when it is killed, stands 
     });
 }, options);
 
-/** {ca, cert, key} for 127.0.0.1, and a CA that signed nothing. */
-function makeCertificates(folder) {
-    const file = (name) => path.join(folder, name);
-    const openssl = (...words) => {
-        const { status, stderr } = spawnSync("openssl", words, { encoding: "utf8" });
-        assert.equal(status, 0, stderr);
-    };
-    for (const name of ["ca", "stranger"]) {
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", `/CN=${name}`, "-keyout", file(`${name}.key`), "-out", file(`${name}.pem`));
-    }
-    writeFileSync(file("extensions"), "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n");
-    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/O=weft", "-keyout", file("member.key"), "-out", file("member.csr"));
-    openssl("x509", "-req", "-in", file("member.csr"), "-CA", file("ca.pem"), "-CAkey", file("ca.key"), "-CAcreateserial", "-days", "2", "-extfile", file("extensions"), "-out", file("member.pem"));
-    return { ca: file("ca.pem"), cert: file("member.pem"), key: file("member.key"), stranger: file("stranger.pem") };
-}
-
-async function switchAuthOn(etcd) {
-    const post = (route, body) => etcd.post(etcd.members[0], `/v3/auth/${route}`, body);
-    await post("user/add", { name: "root", password: "root-secret" });
-    await post("user/grant", { user: "root", role: "root" });
-    await post("user/add", { name: "weft", password: 'a "secret" \\ é' });
-    await post("role/add", { name: "weft" });
-    await post("role/grant", { name: "weft", perm: { permType: "READWRITE", key: base64("test/"), range_end: base64("test0") } });
-    await post("user/grant", { user: "weft", role: "weft" });
-    await post("enable", {});
-}
-
 test("etcd with TLS, client certificates, users and permissions", async () => {
     const folder = mkdtempSync(path.join(tmpdir(), "weft-tls."));
     try {
         const tls = makeCertificates(folder);
         await withEtcd(1, async (etcd, drive) => {
-            await switchAuthOn(etcd);
+            await switchAuthOn(etcd, "test");
             const { endpoints } = etcd;
-            const [user, files] = [["weft", 'a "secret" \\ é'], [tls.ca, tls.cert, tls.key]];
+            const [user, files] = [["weft", PASSWORD], [tls.ca, tls.cert, tls.key]];
             const driver = drive(endpoints, "test", ...user, ...files);
             isOk(await driver.ask("swap", "a", 0, "1"));
             isOk(await driver.ask("watch", "", 0));

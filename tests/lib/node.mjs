@@ -90,8 +90,9 @@ export class WeftNode {
         return readFileSync(this.#file(name), "utf8").trim();
     }
 
+    /** The one it was told, or has chosen. */
     get port() {
-        return Number(this.#text("port"));
+        return Number(existsSync(this.#file("port")) ? this.#text("port") : /endpoint=https:\/\/[^;]*:(\d+)\//.exec(this.connectionString)[1]);
     }
     get pid() {
         return existsSync(this.#file("pid")) ? Number(this.#text("pid")) : 0;
@@ -115,13 +116,16 @@ export class WeftNode {
         return this.pid !== 0 && isAlive(this.pid);
     }
 
-    /** Starts the process; `config` is the text of node.conf (kept when not given), `flags` go on the command line. */
-    async start({ config, flags = [], env = {} } = {}) {
+    /**
+     * Starts the process; `config` is the text of node.conf (kept when not given), `flags` go on the command line. Unless it
+     * `isPlaced` it is not told where to listen.
+     */
+    async start({ config, flags = [], env = {}, isPlaced = true } = {}) {
         mkdirSync(this.dir, { recursive: true });
         if (config !== undefined || !existsSync(this.#file("node.conf"))) writeFileSync(this.#file("node.conf"), config ?? "");
-        if (!existsSync(this.#file("port"))) writeFileSync(this.#file("port"), `${await freePort()}\n`);
+        if (isPlaced && !existsSync(this.#file("port"))) writeFileSync(this.#file("port"), `${await freePort()}\n`);
         const log = openSync(this.#file("node.log"), "a");
-        const given = ["--config", this.#file("node.conf"), "--data", this.#file("data"), "--listen", `${this.host}:${this.port}`];
+        const given = ["--config", this.#file("node.conf"), "--data", this.#file("data"), ...(isPlaced ? ["--listen", `${this.host}:${this.port}`] : [])];
         // WEFT_* variables are configuration to a node; those of this process speak of something else.
         const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("WEFT_"));
         const lines = existsSync(this.#file("environment")) ? this.#text("environment").split("\n").filter((line) => line.includes("=")) : [];
@@ -138,7 +142,7 @@ export class WeftNode {
     }
 
     #isReady() {
-        if (!existsSync(this.caFile)) return false;
+        if (!existsSync(this.caFile) || !existsSync(this.#file("data/connection-string"))) return false;
         return new Promise((resolve) => {
             const request = https.get(
                 `${this.endpoint}/health/ready`,

@@ -10,6 +10,7 @@
 
 #include "node/config.h"
 #include "node/config_keys.h"
+#include "node/config_learn.h"
 
 #define ARGUMENTS_MAX 8
 #define CLUSTER                                                                                                        \
@@ -334,6 +335,10 @@ static void every_mistake_is_named_with_its_place(void **state) {
         {.file = CLUSTER,
          .argument = "--replication-factor=1",
          .problems = "min_in_sync: 2 (by default) is above replication_factor, 1\n"},
+        {.argument = "--join=node-1",
+         .problems = "flag --join: join = node-1 must be a host and a port, as "
+                     "node-1.example.org:8443\n"},
+        {.argument = "--join=node-1.example.org:8443", .problems = "cluster_secret_file: is needed with join\n"},
         {.argument = "--storage-max-mb=100",
          .problems = "storage_max_mb: 100 MB is below storage_map_initial_mb, 256 MB\n"},
     };
@@ -366,6 +371,95 @@ static void a_cluster_is_configured_by_members_of_etcd_a_secret_and_an_address_f
     assert_null(strstr(printed, "= secret"));
     assert_non_null(strstr(printed, "# etcd_password is set and not shown.\n"));
     free(printed);
+}
+
+static void a_node_that_joins_needs_an_address_and_the_secret_only(void **state) {
+    (void)state;
+    struct loading loading = {.arguments = {"--join=10.0.0.1:8443", "--cluster-secret-file=/secret"}};
+    load(&loading);
+    assert_string_equal(loading.problems, "");
+    assert_string_equal(loading.config.join, "10.0.0.1:8443");
+    assert_false(loading.config.has_joined);
+    loading = (struct loading){.arguments = {"--join=10.0.0.1:8443", "--cluster-secret-file=/secret",
+                                             "--peer-listen=0.0.0.0:1", "--etcd-user=weft"}};
+    load(&loading);
+    assert_string_equal(loading.problems, "");
+}
+
+static void given_is_what_is_not_left_as_it_is_by_default(void **state) {
+    (void)state;
+    struct loading loading = {.file = "listen = 127.0.0.1:8443\ncluster_name = other\nreplication_factor = 0\n",
+                              .arguments = {"--min-in-sync=0"},
+                              .environment = {"WEFT_ZONE=a", "WEFT_LOG_LEVEL=info"}};
+    load(&loading);
+    static const struct {
+        const char *key;
+        bool is_given;
+    } rows[] = {
+        {"listen", false},    {"cluster_name", true}, {"replication_factor", false}, {"min_in_sync", true},
+        {"node_name", false}, {"zone", true},         {"log_level", true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(config_is_given(&loading.config, rows[i].key), rows[i].is_given);
+    }
+}
+
+static void write_to(const char *folder, const char *name, const char *text) {
+    char path[CONFIG_TEXT_MAX];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0 && fclose(file) == 0);
+}
+
+#define JOINED                                                                                                         \
+    "# told\ncluster_name = far\netcd_endpoints = https://10.0.0.1:2379\netcd_user = weft\n"                           \
+    "etcd_password =  a ; \"b\" = # c \netcd_ca_file = ca.pem\netcd_cert_file = \netcd_key_file = \n"                  \
+    "replication_factor = 5\nmin_in_sync = 0\n"
+#define ADDRESSES "listen = 10.0.0.4:8443\npeer_listen = 10.0.0.4:8600\n"
+
+static void what_a_node_was_told_when_it_joined_counts_less_than_what_is_given(void **state) {
+    (void)state;
+    char folder[] = "/tmp/weft-test-config-XXXXXX";
+    char ca_file[CONFIG_TEXT_MAX];
+    assert_non_null(mkdtemp(folder));
+    write_to(folder, CONFIG_JOINED_FILE, JOINED);
+    write_to(folder, CONFIG_ADDRESSES_FILE, ADDRESSES);
+    struct loading loading = {.arguments = {"--data", folder, "--cluster-secret-file=/secret"}};
+    load(&loading);
+    assert_string_equal(loading.problems, "");
+    assert_true(loading.config.has_joined);
+    assert_string_equal(loading.config.cluster_name, "far");
+    assert_string_equal(loading.config.etcd_password, " a ; \"b\" = # c ");
+    snprintf(ca_file, sizeof ca_file, "%s/ca.pem", folder);
+    assert_string_equal(loading.config.etcd_ca_file, ca_file);
+    assert_string_equal(loading.config.etcd_cert_file, "");
+    assert_int_equal(loading.config.replication_factor, 5);
+    assert_string_equal(loading.config.listen.host, "10.0.0.4");
+    assert_int_equal(loading.config.peer_listen.port, 8600);
+    assert_true(config_may_move(&loading.config, "listen"));
+
+    loading = (struct loading){
+        .file = "etcd_endpoints = http://127.0.0.1:2379\netcd_ca_file = \n",
+        .arguments = {"--data", folder, "--cluster-secret-file=/secret", "--listen=[::1]:1", "--etcd-ca-file="}};
+    load(&loading);
+    assert_string_equal(loading.problems, "");
+    assert_string_equal(loading.config.etcd_endpoints, "http://127.0.0.1:2379");
+    assert_string_equal(loading.config.etcd_ca_file, "");
+    assert_string_equal(loading.config.listen.host, "::1");
+    assert_int_equal(loading.config.peer_listen.port, 8600);
+    assert_false(config_may_move(&loading.config, "listen"));
+    assert_true(config_may_move(&loading.config, "peer_listen"));
+
+    write_to(folder, CONFIG_JOINED_FILE, "etcd_endpoints = nowhere\nno_key = 1\nlisten\n");
+    loading = (struct loading){.arguments = {"--data", folder}};
+    load(&loading);
+    assert_int_equal(loading.rc, STATUS_VALIDATION_ERROR);
+    assert_non_null(strstr(loading.problems, CONFIG_JOINED_FILE ":1: etcd_endpoints = nowhere must be"));
+    assert_non_null(strstr(loading.problems, CONFIG_JOINED_FILE ":2: 'no_key' is no key"));
+    assert_non_null(strstr(loading.problems, CONFIG_JOINED_FILE ":3: 'listen' is no key"));
+    snprintf(ca_file, sizeof ca_file, "rm -r '%s'", folder);
+    assert_int_equal(system(ca_file), 0);
 }
 
 static void all_mistakes_are_told_at_once(void **state) {
@@ -453,6 +547,9 @@ int main(void) {
         cmocka_unit_test(help_works_beside_a_broken_configuration),
         cmocka_unit_test(every_mistake_is_named_with_its_place),
         cmocka_unit_test(a_cluster_is_configured_by_members_of_etcd_a_secret_and_an_address_for_peers),
+        cmocka_unit_test(a_node_that_joins_needs_an_address_and_the_secret_only),
+        cmocka_unit_test(given_is_what_is_not_left_as_it_is_by_default),
+        cmocka_unit_test(what_a_node_was_told_when_it_joined_counts_less_than_what_is_given),
         cmocka_unit_test(all_mistakes_are_told_at_once),
         cmocka_unit_test(what_is_printed_reads_back_the_same),
         cmocka_unit_test(secrets_are_not_printed),

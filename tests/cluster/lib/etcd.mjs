@@ -2,7 +2,7 @@
 // through the coordinator; and a way to it that can be cut.
 
 import { spawn, spawnSync } from "node:child_process";
-import { openSync, closeSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { openSync, closeSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import https from "node:https";
 import http from "node:http";
 import net from "node:net";
@@ -184,6 +184,36 @@ export class Etcd {
         rmSync(this.folder, { recursive: true, force: true });
         folders.delete(this.folder);
     }
+}
+
+export const PASSWORD = 'a "secret" \\ é';
+
+/** {ca, cert, key} for 127.0.0.1, and a CA that signed nothing. */
+export function makeCertificates(folder) {
+    const file = (name) => path.join(folder, name);
+    const openssl = (...words) => {
+        const { status, stderr } = spawnSync("openssl", words, { encoding: "utf8" });
+        if (status !== 0) throw new Error(stderr);
+    };
+    for (const name of ["ca", "stranger"]) {
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", `/CN=${name}`, "-keyout", file(`${name}.key`), "-out", file(`${name}.pem`));
+    }
+    writeFileSync(file("extensions"), "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n");
+    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/O=weft", "-keyout", file("member.key"), "-out", file("member.csr"));
+    openssl("x509", "-req", "-in", file("member.csr"), "-CA", file("ca.pem"), "-CAkey", file("ca.key"), "-CAcreateserial", "-days", "2", "-extfile", file("extensions"), "-out", file("member.pem"));
+    return { ca: file("ca.pem"), cert: file("member.pem"), key: file("member.key"), stranger: file("stranger.pem") };
+}
+
+/** From now on etcd asks who comes; the user weft may do anything with keys that begin with `prefix/`. */
+export async function switchAuthOn(etcd, prefix) {
+    const post = (route, body) => etcd.post(etcd.members[0], `/v3/auth/${route}`, body);
+    await post("user/add", { name: "root", password: "root-secret" });
+    await post("user/grant", { user: "root", role: "root" });
+    await post("user/add", { name: "weft", password: PASSWORD });
+    await post("role/add", { name: "weft" });
+    await post("role/grant", { name: "weft", perm: { permType: "READWRITE", key: base64(`${prefix}/`), range_end: base64(`${prefix}0`) } });
+    await post("user/grant", { user: "weft", role: "weft" });
+    await post("enable", {});
 }
 
 /** A program that holds one coordinator. */
