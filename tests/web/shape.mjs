@@ -5,13 +5,9 @@ import { run } from "../sdk/lib/harness.mjs";
 import { newMessage } from "../sdk/lib/world.mjs";
 import { openWindow, PHONE } from "./lib/browser.mjs";
 import { composer, line, people, place, row, signIn, texts, threadOf, until, webTest, withConnectionString, write } from "./lib/chat.mjs";
+import { faint, fitsWidth, nameless } from "./lib/looks.mjs";
 
 const phone = { viewport: PHONE, isTouch: true };
-
-const fitsWidth = async ({ page }) => {
-    const widths = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-    assert.ok(widths[0] <= widths[1], `as wide as the window: ${widths}`);
-};
 
 webTest("on a phone the first screen fits and works", async () => {
     const window = await openWindow({ address: withConnectionString, ...phone });
@@ -98,20 +94,6 @@ webTest("everything can be done by keyboard", async () => {
     await until("focus is back", () => actions.evaluate((node) => node === document.activeElement));
 });
 
-// What a screen reader would have to call "button" or "edit" and no more.
-const nameless = ({ page }) =>
-    page.evaluate(() =>
-        [...document.querySelectorAll("button, a[href], input, textarea, dialog, [role=menu], [role=log], nav, img")]
-            .filter((node) => node.checkVisibility() && node.getAttribute("role") !== "menu")
-            .filter((node) => {
-                const labels = [...(node.labels ?? [])].map((label) => label.textContent).join("");
-                const by = node.getAttribute("aria-labelledby");
-                const named = node.getAttribute("aria-label") || labels || (by && document.getElementById(by)?.textContent) || node.getAttribute("alt");
-                return !named && !node.hasAttribute("alt") && !node.textContent.trim();
-            })
-            .map((node) => node.outerHTML.slice(0, 120)),
-    );
-
 webTest("everything to act on has a name", async () => {
     const start = await openWindow({ address: withConnectionString });
     assert.deepEqual(await nameless(start), []);
@@ -137,36 +119,6 @@ webTest("what arrives is said to screen readers, what was there is not", async (
     const voice = window.page.locator("[aria-live][data-part=voice]");
     await until("it is said", async () => (await voice.innerText()) === "Bob: has arrived");
 });
-
-// The contrast of every text with what lies under it (WCAG 2, 1.4.3).
-const faint = ({ page }) =>
-    page.evaluate(() => {
-        const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-        const parse = (color) => {
-            canvas.clearRect(0, 0, 1, 1);
-            canvas.fillStyle = color;
-            canvas.fillRect(0, 0, 1, 1);
-            const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
-            return { r, g, b, a: a / 255 };
-        };
-        const under = (node) => {
-            for (let at = node; at; at = at.parentElement) {
-                const color = parse(getComputedStyle(at).backgroundColor);
-                if (color.a > 0.99) return color;
-            }
-            return parse("canvas");
-        };
-        const light = ({ r, g, b }) => [r, g, b].map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)).reduce((sum, v, at) => sum + v * [0.2126, 0.7152, 0.0722][at], 0);
-        const texts = [...document.querySelectorAll("#root *")].filter((node) => [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim()));
-        return texts
-            .filter((node) => node.checkVisibility() && !node.closest(":disabled, .unseen, [aria-hidden=true]"))
-            .map((node) => {
-                const [a, b] = [light(parse(getComputedStyle(node).color)), light(under(node))].sort((x, y) => y - x);
-                return { ratio: (a + 0.05) / (b + 0.05), node: `${node.className}: ${node.textContent.slice(0, 30)}` };
-            })
-            .filter(({ ratio }) => ratio < 4.5)
-            .map(({ ratio, node }) => `${ratio.toFixed(2)} ${node}`);
-    });
 
 for (const colorScheme of ["light", "dark"]) {
     webTest(`words can be read in the ${colorScheme}`, async () => {
