@@ -4,7 +4,8 @@
 #include "node/gateway/trouter_api.h"
 #include "node/ops/assets.h"
 
-/* The page talks to this node only, loads nothing from anywhere else and runs no inline script. */
+/* The pages load nothing from anywhere else and run no inline script; the console goes on with another node when this
+ * one is silent. */
 #define PAGE_POLICY                                                                                                    \
     "default-src 'self'; connect-src 'self' wss: https:; style-src 'self'; img-src 'self' data: https:; "              \
     "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
@@ -44,6 +45,22 @@ static void page_module_get(struct worker *worker, struct http_call *call) {
                 arena_printf(&call->arena, "%.*s/%.*s", BYTES_ARG(call->captures[0]), BYTES_ARG(call->captures[1])));
 }
 
+static void console_get(struct worker *worker, struct http_call *call) {
+    (void)worker;
+    asset_reply(call, "cluster/", BYTES_LITERAL("index.html"));
+}
+
+static void console_file_get(struct worker *worker, struct http_call *call) {
+    (void)worker;
+    asset_reply(call, "cluster/", call->captures[0]);
+}
+
+static void console_module_get(struct worker *worker, struct http_call *call) {
+    (void)worker;
+    asset_reply(call, "cluster/",
+                arena_printf(&call->arena, "%.*s/%.*s", BYTES_ARG(call->captures[0]), BYTES_ARG(call->captures[1])));
+}
+
 static void page_icon_get(struct worker *worker, struct http_call *call) {
     (void)worker;
     asset_reply(call, "chat/", BYTES_LITERAL("favicon.svg"));
@@ -68,6 +85,9 @@ static const struct http_route routes[] = {
     {"GET", "/", page_get, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
     {"GET", "/app/{}", page_file_get, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
     {"GET", "/app/{}/{}", page_module_get, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
+    {"GET", "/console", console_get, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
+    {"GET", "/console/{}", console_file_get, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
+    {"GET", "/console/{}/{}", console_module_get, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
     {"GET", "/favicon.ico", page_icon_get, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
     {"GET", "/health/live", live_get, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
     {"GET", "/health/ready", ready_get, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
