@@ -2,7 +2,7 @@
 
 # told FILE: what up told, without the news about building.
 told() {
-    grep -E '^(endpoint|connection string|CA file|page) ' "$1"
+    grep -E '^(endpoint|connection string|CA file|page|console) ' "$1"
 }
 
 # In a container without an init a process that ended stays a zombie.
