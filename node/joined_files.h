@@ -10,6 +10,6 @@ void joined_lines_write(const struct join_facts *facts, struct buffer *out);
 /* The lines and the files that they name; makes the folder. STATUS_STORAGE_FAILED. */
 int joined_files_write(const struct config *config, const struct join_facts *facts, struct bytes lines);
 
-/* The ports really bound, so that the node is found there after its next start. Nothing if it has not joined, or
- * everything is configured. STATUS_STORAGE_FAILED. */
+/* Where it listens, so that it is found there after its next start: first what it chose, then the ports really bound.
+ * Nothing if it has not joined, or everything is configured. STATUS_STORAGE_FAILED. */
 int joined_addresses_write(const struct config *config, uint16_t port, uint16_t peer_port);

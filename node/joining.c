@@ -19,6 +19,7 @@
 #define PAUSE_MS 500
 #define PEER_PORT 8600 /* as in the documentation; another one where it is taken */
 #define PATH_BYTES_MAX 512
+#define SAID_BYTES_MAX 256 /* of a refusal, in the log */
 
 struct joining {
     struct config *config;
@@ -35,8 +36,17 @@ static bool file_exists(const struct config *config, const char *name) {
 
 /* ---- asking ---- */
 
+/* What a stranger says must not look like lines of our log. */
+static const char *quote(const struct buffer *body, char text[SAID_BYTES_MAX]) {
+    size_t size = body->size < SAID_BYTES_MAX - 1 ? body->size : SAID_BYTES_MAX - 1;
+    for (size_t i = 0; i < size; i++)
+        text[i] = body->data[i] >= ' ' && body->data[i] < 0x7f ? (char)body->data[i] : '?';
+    text[size] = '\0';
+    return text;
+}
+
 static int refusal_status(const struct join_http_answer *answer, const char *address) {
-    int size = answer->body.size < 512 ? (int)answer->body.size : 512;
+    char said[SAID_BYTES_MAX];
     switch (answer->status) {
     case 200:
         return STATUS_OK;
@@ -50,7 +60,7 @@ static int refusal_status(const struct join_http_answer *answer, const char *add
         return STATUS_NOT_FOUND;
     default:
         /* A challenge that is used or too old, too many questions, a node that is just starting or ending. */
-        log_warning("join %s: it answers %ld: %.*s", address, answer->status, size, (const char *)answer->body.data);
+        log_warning("join %s: it answers %ld: %s", address, answer->status, quote(&answer->body, said));
         return answer->status == 409 || answer->status == 429 || answer->status >= 500 ? STATUS_SERVICE_UNAVAILABLE
                                                                                        : STATUS_BAD_REQUEST;
     }
@@ -181,30 +191,13 @@ static bool are_of_loopback(const char *endpoints) {
     return true;
 }
 
-/* ---- keeping ---- */
+/* ---- taking over what was told ---- */
 
 static int problems_log(const char *what, const struct buffer *problems) {
     if (problems->size == 0)
         return STATUS_OK;
     log_error("%s: %.*s", what, (int)problems->size - 1, (const char *)problems->data);
     return STATUS_CONFLICT;
-}
-
-static int facts_keep(struct joining *self) {
-    struct buffer lines;
-    struct buffer problems;
-    buffer_init(&lines);
-    buffer_init(&problems);
-    joined_lines_write(&self->facts, &lines);
-    /* What does not fit is found before it is kept. */
-    config_learn(self->config, CONFIG_JOINED_FILE, buffer_bytes(&lines), &problems);
-    int rc = problems_log("what the cluster tells this node cannot be used", &problems);
-    if (rc == STATUS_OK)
-        rc = joined_files_write(self->config, &self->facts, buffer_bytes(&lines));
-    sodium_memzero(lines.data, lines.size);
-    buffer_close(&lines);
-    buffer_close(&problems);
-    return rc;
 }
 
 /* ---- addresses ---- */
@@ -232,26 +225,43 @@ static void addresses_choose(struct config *config, const struct reached *reache
                  is_ipv6 ? "]" : "", (unsigned)config->peer_listen.port);
 }
 
-static int addresses_complete(struct joining *self) {
-    struct reached reached;
-    struct config *config = self->config;
-    const char *peer = arena_text(&self->arena, self->facts.peer_address);
-    int rc = reach(peer, &reached);
-    if (rc != STATUS_OK)
-        rc = reach(config->join, &reached);
-    if (rc != STATUS_OK) {
-        log_error("join %s: there is no way from here to the other nodes, at %s", config->join, peer);
-        return rc;
-    }
-    bool is_elsewhere = !reached.is_this_machine;
-    if (is_elsewhere && are_of_loopback(config->etcd_endpoints)) {
+static bool is_loopback(const char *host) {
+    return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
+}
+
+/* Loopback addresses, of other nodes and of etcd, mean something on the machine of the node that was asked only. */
+static int machine_check(const struct joining *self, const struct reached *peer, const struct reached *asked) {
+    const struct config *config = self->config;
+    bool is_here = is_loopback(peer->from) ? asked->is_this_machine : peer->is_this_machine;
+    bool is_etcd_local = are_of_loopback(config->etcd_endpoints);
+    if (is_here || (!is_loopback(peer->from) && !is_etcd_local))
+        return STATUS_OK;
+    if (is_etcd_local)
         log_error("join %s: the node there reaches etcd on its own machine only, at %s; set etcd_endpoints to where it "
                   "is from here",
                   config->join, config->etcd_endpoints);
-        return STATUS_CONFLICT;
-    }
-    addresses_choose(config, &reached);
-    return STATUS_OK;
+    else
+        log_error(
+            "join %s: the node there is reached by others on its own machine only, at %.*s; change its peer_listen "
+            "or peer_address",
+            config->join, BYTES_ARG(self->facts.peer_address));
+    return STATUS_CONFLICT;
+}
+
+static int addresses_complete(struct joining *self) {
+    struct reached asked;
+    struct reached peer;
+    struct config *config = self->config;
+    int rc = reach(config->join, &asked);
+    if (rc == STATUS_OK && reach(arena_text(&self->arena, self->facts.peer_address), &peer) != STATUS_OK)
+        peer = asked;
+    if (rc != STATUS_OK)
+        log_error("join %s: by which address of this machine it is reached cannot be found out", config->join);
+    else
+        rc = machine_check(self, &peer, &asked);
+    if (rc == STATUS_OK)
+        addresses_choose(config, &peer);
+    return rc;
 }
 
 /* ---- all of it ---- */
@@ -272,25 +282,41 @@ static int keys_load(struct joining *self) {
     return rc;
 }
 
-static int told_take(struct joining *self) {
-    struct config *config = self->config;
-    struct buffer problems;
+/* All that can be wrong with it is found before anything is kept. */
+static int told_fit(struct joining *self, struct bytes lines, struct buffer *problems) {
     int rc = folder_check(self);
     if (rc == STATUS_OK)
         rc = name_check(self);
-    if (rc == STATUS_OK)
-        rc = facts_keep(self);
+    if (rc != STATUS_OK)
+        return rc;
+    config_learn(self->config, CONFIG_JOINED_FILE, lines, problems);
+    rc = problems_log("what the cluster tells this node cannot be used", problems);
     if (rc == STATUS_OK)
         rc = addresses_complete(self);
     if (rc != STATUS_OK)
         return rc;
+    config_check(self->config, problems);
+    return problems_log("with what the cluster tells this node the configuration has mistakes", problems);
+}
+
+static int told_take(struct joining *self) {
+    struct config *config = self->config;
+    struct buffer lines;
+    struct buffer problems;
+    buffer_init(&lines);
     buffer_init(&problems);
-    config_check(config, &problems);
-    rc = problems_log("with what the cluster tells this node the configuration has mistakes", &problems);
-    buffer_close(&problems);
+    joined_lines_write(&self->facts, &lines);
+    int rc = told_fit(self, buffer_bytes(&lines), &problems);
+    if (rc == STATUS_OK)
+        rc = joined_files_write(config, &self->facts, buffer_bytes(&lines));
+    if (rc == STATUS_OK)
+        rc = joined_addresses_write(config, config->listen.port, config->peer_listen.port);
     if (rc == STATUS_OK)
         log_info("joining cluster %s as %.*s at %s says", config->cluster_name, BYTES_ARG(self->facts.node_name),
                  config->join);
+    sodium_memzero(lines.data, lines.size);
+    buffer_close(&lines);
+    buffer_close(&problems);
     return rc;
 }
 
