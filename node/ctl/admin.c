@@ -104,13 +104,20 @@ static CURLcode exchange(struct admin *admin, const char *method, const char *ur
     return code;
 }
 
+/* Once, however many nodes it is about. */
+static void hint_authorities(struct admin *admin) {
+    static const char hint[] = "a node that made its own certificate has its CA file at tls/ca.pem in its data folder";
+    const char *ca_file = admin->access->ca_file;
+    if (strstr(admin->complaint, hint) == NULL)
+        complain(admin, "(%s%s; %s: --ca)",
+                 ca_file != NULL ? "it was checked against " : "it was checked against the system's authorities",
+                 ca_file != NULL ? ca_file : "", hint);
+}
+
 static void complain_of_silence(struct admin *admin, const char *endpoint, CURLcode code) {
     complain(admin, "%s: %s", endpoint, curl_easy_strerror(code));
-    if (code == CURLE_PEER_FAILED_VERIFICATION && admin->access->ca_file == NULL)
-        complain(admin,
-                 "(a node that made its own certificate has its CA file at tls/ca.pem in its data folder: --ca)");
-    else if (code == CURLE_PEER_FAILED_VERIFICATION)
-        complain(admin, "(it was checked against %s)", admin->access->ca_file);
+    if (code == CURLE_PEER_FAILED_VERIFICATION)
+        hint_authorities(admin);
 }
 
 /* The call was certainly not carried out, so that another node may be asked to. */
@@ -119,7 +126,8 @@ static bool was_not_sent(CURLcode code) {
            code == CURLE_PEER_FAILED_VERIFICATION;
 }
 
-static int judge_refusal(struct admin *admin, const char *endpoint, long status, const json_t *answer) {
+static int judge_refusal(struct admin *admin, const char *endpoint, const char *path, long status,
+                         const json_t *answer) {
     const json_t *error = field_object(answer, "error");
     const char *message = field_text(error, "message"), *code = field_text(error, "code");
     if (status == 401 || status == 403) {
@@ -128,13 +136,15 @@ static int judge_refusal(struct admin *admin, const char *endpoint, long status,
         complain(admin, "A node keeps the token in admin-token in its data folder: --token-file, or WEFT_ADMIN_TOKEN.");
         return EXIT_NOT_ADMITTED;
     }
-    if (message[0] == 0 && status == 404)
-        complain(admin, "%s has no such admin interface (404). Is it a node of another version, or no node of Weft?",
-                 endpoint);
+    const char *before = code[0] != 0 ? " (" : "", *after = code[0] != 0 ? ")" : "";
+    if (status == 404)
+        complain(admin, "%s%s: %s%s%s%s", endpoint, path,
+                 message[0] != 0 ? message : "there is no such thing. Is it a node of Weft, and of the same version?",
+                 before, code, after);
     else if (message[0] == 0)
         complain(admin, "%s refuses with status %ld and does not say why; its log does", endpoint, status);
     else
-        complain(admin, "%s%s%s%s", message, code[0] != 0 ? " (" : "", code, code[0] != 0 ? ")" : "");
+        complain(admin, "%s%s%s%s", message, before, code, after);
     return EXIT_REFUSED;
 }
 
@@ -145,7 +155,8 @@ static int judge_unavailable(struct admin *admin, const char *endpoint, const js
     return EXIT_UNREACHABLE;
 }
 
-static int judge_answer(struct admin *admin, const char *endpoint, const struct body *body, json_t **answer) {
+static int judge_answer(struct admin *admin, const char *endpoint, const char *path, const struct body *body,
+                        json_t **answer) {
     long status = 0;
     json_error_t error;
     curl_easy_getinfo(admin->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -156,7 +167,7 @@ static int judge_answer(struct admin *admin, const char *endpoint, const struct 
     if (status == 503) {
         rc = judge_unavailable(admin, endpoint, root);
     } else if (status < 200 || status > 299) {
-        rc = judge_refusal(admin, endpoint, status, root);
+        rc = judge_refusal(admin, endpoint, path, status, root);
     } else if (!json_is_object(root)) {
         complain(admin, "%s answers something else than a JSON object. Is it a node of Weft?", endpoint);
         rc = EXIT_REFUSED;
@@ -178,7 +189,7 @@ static int call_one(struct admin *admin, size_t index, const char *method, const
     int rc = EXIT_UNREACHABLE;
     *may_go_on = code != CURLE_OK && (strcmp(method, "GET") == 0 || was_not_sent(code));
     if (code == CURLE_OK) {
-        rc = judge_answer(admin, endpoint, &body, answer);
+        rc = judge_answer(admin, endpoint, path, &body, answer);
         admin->current = rc != EXIT_UNREACHABLE ? index : admin->current;
         *may_go_on = rc == EXIT_UNREACHABLE;
     } else {

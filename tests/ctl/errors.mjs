@@ -137,7 +137,7 @@ test("who speaks no HTTP, or TLS where there is none, is not reachable", () =>
 
 test("a node without an admin interface is named", () =>
     withNodes([{}], async (node) => {
-        ends(await weftctlAt([node], ["status"]), 1, /no such admin interface \(404\)/);
+        ends(await weftctlAt([node], ["status"]), 1, /\/admin\/cluster: there is no such thing\. Is it a node of Weft/);
     }));
 
 test("answers that are none are refused, whatever they are", async () => {
