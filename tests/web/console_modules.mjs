@@ -57,7 +57,7 @@ webTest("numbers are written for people, and what is unknown is a dash", async (
     assert.deepEqual(written, [
         ["0 B", "999 B", "1.00 kB", "1.00 MB", "12.3 MB", "1.00 PB", "–"],
         ["1,234", "100 k", "1.50 M", "0.1", "0", "1,235", "–"],
-        ["0 ms", "0.80 ms", "10.0 ms", "250 ms", "12.0 s"],
+        ["–", "0.80 ms", "10.0 ms", "250 ms", "12.0 s"],
         ["1 s", "1 min 00 s", "1 min 01 s", "1 h 02 min", "–"],
         ["1 copy", "2 copies", "a, b and c", "a", ""],
     ]);

@@ -31,9 +31,9 @@ export function rate(perSecond) {
     return perSecond > 0 && perSecond < 9.95 ? perSecond.toFixed(1) : count(perSecond);
 }
 
+// Nothing takes no time at all: 0 is what is told when nothing was measured.
 export function milliseconds(value) {
-    if (!Number.isFinite(value)) return '–';
-    if (value === 0) return '0 ms';
+    if (!Number.isFinite(value) || value === 0) return '–';
     if (value >= 9995) return `${significant(value / 1000)} s`;
     return value < 99.95 ? `${value.toFixed(value < 9.995 ? 2 : 1)} ms` : `${Math.round(value).toLocaleString('en')} ms`;
 }

@@ -7,7 +7,7 @@ import { bytes, count, milliseconds, plural, rate } from '../model/format.js';
 
 const TILES = [
     ['Nodes', ({ totals, nodes }) => (totals.alive === nodes.length ? count(nodes.length) : `${totals.alive} of ${nodes.length}`)],
-    ['Clients', ({ totals }) => count(totals.connections)],
+    ['Connections', ({ totals }) => count(totals.connections)],
     ['Deliveries/s', ({ totals }) => rate(totals.deliveriesPerSecond)],
     ['Writes/s', ({ totals }) => rate(totals.writesPerSecond)],
     ['Commit p99', ({ totals }) => milliseconds(totals.commitMsP99)],

@@ -6,7 +6,7 @@ import { highest } from '../model/history.js';
 import { colorOf } from '../model/palette.js';
 import { Sparkline, windowOf } from './sparkline_view.js';
 
-const COLUMNS = ['Node', 'Load', 'Clients', 'Deliveries/s', 'Commit p99', 'Slow', ''];
+const COLUMNS = ['Node', 'Load', 'Connections', 'Deliveries/s', 'Commit p99', 'Slow', ''];
 const COMPACT_ABOVE = 6;
 // Below these a line of noise would look like a mountain.
 const DELIVERIES_TOP_MIN = 10;
@@ -60,7 +60,7 @@ export class NodeListView {
             note: element('span', { class: 'node-note' }),
             bar: element('span', { class: 'load-fill' }),
             share: element('span', { class: 'load-label' }),
-            clients: element('td', { class: 'number', 'data-label': 'Clients' }),
+            clients: element('td', { class: 'number', 'data-label': 'Connections' }),
             deliveries: new Sparkline(['deliveriesPerSecond']),
             commit: new Sparkline(['commitMsP99', 'commitMsP50']),
             slow: element('td', { class: 'number', 'data-label': 'Slow' }),
