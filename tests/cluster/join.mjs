@@ -1,7 +1,7 @@
 // A node joins three others that have etcd with TLS, a user and a password: it is told an address and the secret only.
 
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import https from "node:https";
 import { tmpdir } from "node:os";
@@ -58,7 +58,8 @@ const retried = (what, act) => until(what, () => act().catch(() => null), 60000)
 
 async function serves(world, others, users, thread) {
     const content = `through ${world.node.port} ${randomBytes(4).toString("hex")}`;
-    await retried("a message is sent through it", () => world.newMessage(users[0], thread, content));
+    const requestId = randomUUID(); // sent again it is the same message
+    await retried("a message is sent through it", () => world.newMessage(users[0], thread, content, requestId));
     const wrote = await retried("it is read through it", () => world.allMessages(users[1], thread));
     assert.equal(wrote[0].content.message, content);
     for (const other of others) assert.deepEqual(await retried("others tell the same", () => other.allMessages(users[1], thread)), wrote);
