@@ -263,6 +263,28 @@ webTest("ranges are gone through by keys, as one stop", async () => {
     await details.getByRole("heading").waitFor({ state: "detached" });
 });
 
+webTest("a move to a silent node waits, and says for whom", async () => {
+    const cluster = new StandInCluster({ nodes: 4 });
+    cluster.copy(8, "node-4", 0.25);
+    const window = await open(cluster);
+    await window.page.locator(".ring-move .move-flow").waitFor();
+    cluster.node("node-4").isAlive = false;
+    await window.page.getByText("waits for node-4").waitFor();
+    await window.page.locator(".ring-move .move-flow").waitFor({ state: "hidden" });
+});
+
+// Few nodes, of which every number is as long as it gets.
+function giants() {
+    const cluster = new StandInCluster({ nodes: 6, ranges: 256 });
+    for (const node of cluster.nodes) {
+        node.zone = "a-zone-with-a-long-name";
+        Object.assign(node.load, { connections: 9876543, deliveriesPerSecond: 99949, writesPerSecond: 99949, commitMsP99: 99.9, slowClients: 99949, storedBytes: 9.99e14 });
+    }
+    for (const range of cluster.ranges) range.learners = [cluster.nodes[range.range % 6].id];
+    cluster.node("node-2").isDraining = true;
+    return cluster;
+}
+
 function crowd() {
     const cluster = new StandInCluster({ nodes: 12, ranges: 256 });
     for (const [at, share] of [0.1, 0.4, 0.6, 0.9].entries()) cluster.copy(30 + 60 * at, `node-${((5 + at * 3) % 12) + 1}`, share);
@@ -282,7 +304,9 @@ const overflowing = ({ page }) =>
             .map((node) => `${node.tagName} ${node.className}: ${node.textContent.slice(0, 40)}`),
     );
 
-for (const [shape, options] of Object.entries({ desk: {}, phone: { viewport: PHONE, isTouch: true } })) {
+const SHAPES = { desk: {}, phone: { viewport: PHONE, isTouch: true } };
+
+for (const [shape, options] of Object.entries(SHAPES)) {
     webTest(`256 ranges of 12 nodes fit on a ${shape}`, async () => {
         const window = await open(crowd(), options);
         await until("all ranges are there", async () => (await segments(window).count()) === 256);
@@ -293,6 +317,13 @@ for (const [shape, options] of Object.entries({ desk: {}, phone: { viewport: PHO
         await nodeRow(window, "node-12").getByRole("button", { name: "Drain node-12" }).click();
         await window.page.getByRole("dialog").waitFor();
         await fitsWidth(window);
+    });
+
+    webTest(`the longest numbers fit on a ${shape}`, async () => {
+        const window = await open(giants(), options);
+        await nodeRow(window, "node-6").waitFor();
+        await fitsWidth(window);
+        assert.deepEqual(await overflowing(window), []);
     });
 }
 

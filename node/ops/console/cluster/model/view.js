@@ -120,6 +120,11 @@ export function progressOf(move) {
     return Math.min(1, Math.max(0, move.bytesDone / move.bytesTotal));
 }
 
+// The end of a move that is silent, so that nothing goes on until it is back: the node, or undefined.
+export function waitsFor(view, move) {
+    return [move.to, move.from].map((id) => view.nodeById.get(id)).find((node) => node && !node.isAlive);
+}
+
 // Seconds, or NaN while there is no rate.
 export function timeLeft(move) {
     if (move.bytesTotal <= 0 || move.bytesPerSecond <= 0) return NaN;

@@ -3,7 +3,7 @@
 import { element, reconcile, words } from '/app/views/dom.js';
 import { bytes, bytesPerSecond, duration } from '../model/format.js';
 import { colorOf } from '../model/palette.js';
-import { progressOf, timeLeft } from '../model/view.js';
+import { progressOf, timeLeft, waitsFor } from '../model/view.js';
 import { nodeName } from './node_mark.js';
 
 const KINDS = { copy: 'Copy', primary: 'Hand-over', drop: 'Drop' };
@@ -23,7 +23,7 @@ export class MoveListView {
         this.#none.hidden = view.moves.length > 0;
         this.#none.textContent = stillness(view);
         reconcile(this.#list, view.moves.map((move) => ({ key: move.key, signature: move.key, build: () => this.#build(move, view) })));
-        view.moves.forEach((move, at) => draw(this.#list.children[at], move));
+        view.moves.forEach((move, at) => draw(this.#list.children[at], move, waitsFor(view, move)));
     }
 
     #build(move, view) {
@@ -51,17 +51,17 @@ export class MoveListView {
     }
 }
 
-function draw(node, move) {
+function draw(node, move, waited) {
     const { fill, bar, note } = node.weftParts;
     const share = progressOf(move);
     fill.style.transform = `scaleX(${share})`;
     bar.classList.toggle('is-unknown', move.bytesTotal <= 0);
     if (move.bytesTotal > 0) bar.setAttribute('aria-valuenow', Math.round(share * 100));
-    note.textContent = wordsOf(move);
+    note.textContent = wordsOf(move, waited);
 }
 
-function wordsOf(move) {
-    const parts = [move.state];
+function wordsOf(move, waited) {
+    const parts = [waited ? `waits for ${waited.name}` : move.state];
     if (move.bytesTotal > 0) {
         parts.push(`${bytes(move.bytesDone)} of ${bytes(move.bytesTotal)}`);
         if (move.bytesPerSecond > 0) parts.push(bytesPerSecond(move.bytesPerSecond), `${duration(timeLeft(move))} left`);

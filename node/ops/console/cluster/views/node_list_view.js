@@ -135,5 +135,5 @@ function stateOf(node) {
 
 function noteOf({ ranges, load, zone }) {
     const learning = ranges.learning > 0 ? ` · +${ranges.learning}` : '';
-    return `${ranges.primary} led · ${ranges.inSync} copies${learning} · ${bytes(load.storedBytes)}${zone && ` · ${zone}`}`;
+    return `${ranges.primary} led · ${ranges.inSync} held${learning} · ${bytes(load.storedBytes)}${zone && ` · ${zone}`}`;
 }

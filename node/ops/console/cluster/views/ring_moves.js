@@ -2,7 +2,7 @@
 
 import { colorOf } from '../model/palette.js';
 import { curvePath, moveCurve, pointAt, pointOnCurve, turnsOf } from '../model/ring.js';
-import { progressOf } from '../model/view.js';
+import { progressOf, waitsFor } from '../model/view.js';
 import { setAttributes, svg } from './svg.js';
 
 const WAY_RADIUS = 366;
@@ -58,6 +58,7 @@ export class MovesLayer {
         const at = pointOnCurve(curve, share);
         group.setAttribute('data-kind', move.kind);
         group.setAttribute('data-range', move.range);
+        group.classList.toggle('is-waiting', waitsFor(view, move) !== undefined);
         for (const path of [way, done, flow]) setAttributes(path, { d: curvePath(curve) });
         setAttributes(gradient, { x1: curve.from.x, y1: curve.from.y, x2: curve.to.x + 0.01, y2: curve.to.y });
         gradient.children[0].style.stopColor = colorOf(this.#slots.of(move.from || move.to));
