@@ -19,6 +19,8 @@ int plan_get(struct admin *admin, struct plan *plan) {
     plan->moves = moves_take(field_array(plan->root, "moves"), &plan->moves_count);
     plan->bytes = field_number(plan->root, "bytes");
     plan->seconds = field_number(plan->root, "seconds");
+    plan->is_blocked = field_is(plan->root, "isBlocked");
+    plan->is_cut = json_is_false(json_object_get(plan->root, "isComplete"));
     return EXIT_DONE;
 }
 
@@ -62,19 +64,28 @@ static void shares_print(const struct terminal *terminal, const struct overview 
     table_close(&table);
 }
 
-static void plan_print(const struct terminal *terminal, const struct overview *overview, const struct plan *plan) {
+static void moves_summary_print(const struct plan *plan) {
     char bytes[HUMAN_BYTES_MAX], seconds[HUMAN_BYTES_MAX];
+    printf("%zu move%s%s, %s to copy", plan->moves_count, plan->moves_count == 1 ? "" : "s",
+           plan->is_cut ? " and more" : "", human_bytes(plan->bytes, bytes));
+    if (plan->seconds > 0)
+        printf(", about %s", human_seconds(plan->seconds, seconds));
+    fputs("\n\n", stdout);
+}
+
+static void plan_print(const struct terminal *terminal, const struct overview *overview, const struct plan *plan) {
     if (plan->moves_count == 0) {
         puts("nothing to move");
     } else {
-        printf("%zu move%s, %s to copy, about %s\n\n", plan->moves_count, plan->moves_count == 1 ? "" : "s",
-               human_bytes(plan->bytes, bytes), human_seconds(plan->seconds, seconds));
+        moves_summary_print(plan);
         moves_planned_print(terminal, overview, plan->moves, plan->moves_count, stdout);
     }
     putchar('\n');
     shares_print(terminal, overview, plan);
     if (overview->is_paused && plan->moves_count > 0)
         puts("\nBalancing is paused: nothing of this begins before weftctl resume.");
+    if (plan->is_blocked)
+        puts("\nA node that is to be emptied keeps some ranges: no other node is there to take them.");
 }
 
 int plan_run(struct ctl *ctl) {

@@ -6,7 +6,9 @@ struct plan {
     json_t *root;
     struct move *moves;
     size_t moves_count;
-    double bytes, seconds; /* to copy, and about how long it takes */
+    double bytes, seconds; /* to copy, and about how long it takes; 0 seconds: not known */
+    bool is_blocked;       /* a node that is to be emptied cannot be */
+    bool is_cut;           /* there are more moves than were told */
 };
 
 /* Exit status as of admin_call; after EXIT_DONE the plan is to be closed. */

@@ -17,8 +17,11 @@ static void cluster_print(const struct overview *overview, const struct health *
            health->nodes_alive);
     if (health->nodes_draining > 0)
         printf(", %zu draining", health->nodes_draining);
-    printf("\nranges    %zu, %.0f cop%s of each, writes need %.0f\n", overview->ranges_count,
-           overview->replication_factor, overview->replication_factor == 1 ? "y" : "ies", overview->min_in_sync);
+    printf("\nranges    %zu, %.0f cop%s of each", overview->ranges_count, health->copies_wanted,
+           health->copies_wanted == 1 ? "y" : "ies");
+    if (health->copies_wanted < overview->replication_factor)
+        printf(" (%.0f with more nodes)", overview->replication_factor);
+    printf(", writes need %.0f\n", overview->min_in_sync);
 }
 
 static void load_print(const struct overview *overview) {

@@ -34,6 +34,7 @@ const cases = [
     ["ranges", node(joining), [["ranges"], ["ranges", "--node", "node-4"], ["ranges", "--node", "c0f", "--json"]], {}],
     ["ranges-narrow", node(ailing), [["ranges"]], { COLUMNS: "60" }],
     ["plan", node(joining), [["plan"], ["plan", "--json"]], {}],
+    ["plan-blocked", node(ailing, () => ({ ...plan(), seconds: 0, isComplete: false, isBlocked: true })), [["plan"]], {}],
     ["plan-nothing", node(balanced, nothingToDo), [["plan"]], {}],
     ["rebalance", node(joining), [["rebalance"], ["rebalance", "--cancel"]], {}],
     ["rebalance-balanced", node(balanced), [["rebalance"], ["rebalance", "--watch"], ["rebalance", "--json", "--watch"]], {}],
