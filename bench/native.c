@@ -25,7 +25,7 @@ void native_open(struct session *session) {
 void native_on_upgraded(struct session *session) {
     struct buffer *scratch = &session->host->scratch;
     scratch->size = 0;
-    realtime_connect_request_encode(format_of(session), bytes_of_text(session->user->token), scratch);
+    realtime_connect_request_encode(format_of(session), bytes_of_text(session->user->token), NULL, 0, scratch);
     session_queue(session, opcode_of(session), buffer_bytes(scratch));
 }
 

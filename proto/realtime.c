@@ -250,9 +250,28 @@ void realtime_token_expiring_encode(enum realtime_format format, int64_t expires
 
 /* Requests */
 
-void realtime_connect_request_encode(enum realtime_format format, struct bytes token, struct buffer *out) {
+static json_t *positions_json(const struct realtime_position *positions, size_t count) {
+    json_t *object = json_object_new();
+    for (size_t i = 0; i < count; i++)
+        check(json_object_setn_new(object, (const char *)positions[i].thread_id.data, positions[i].thread_id.size,
+                                   json_integer((json_int_t)positions[i].offset)) == 0);
+    return object;
+}
+
+void realtime_connect_request_encode(enum realtime_format format, struct bytes token,
+                                     const struct realtime_position *positions, size_t positions_count,
+                                     struct buffer *out) {
     json_t *frame = frame_new("connect");
     json_text_set(frame, "token", token);
+    if (positions_count > 0)
+        json_member_set(frame, "resume", positions_json(positions, positions_count));
+    frame_take(format, frame, out);
+}
+
+void realtime_resume_request_encode(enum realtime_format format, const struct realtime_position *positions,
+                                    size_t positions_count, struct buffer *out) {
+    json_t *frame = frame_new("resume");
+    json_member_set(frame, "threads", positions_json(positions, positions_count));
     frame_take(format, frame, out);
 }
 

@@ -67,6 +67,11 @@ void realtime_token_accepted_encode(enum realtime_format format, int64_t expires
 void realtime_token_expiring_encode(enum realtime_format format, int64_t expires_ms, struct buffer *out);
 
 /* For the bench tool and tests: requests as a client sends them. */
-void realtime_connect_request_encode(enum realtime_format format, struct bytes token, struct buffer *out);
+/* `positions_count` 0: without `resume`. */
+void realtime_connect_request_encode(enum realtime_format format, struct bytes token,
+                                     const struct realtime_position *positions, size_t positions_count,
+                                     struct buffer *out);
+void realtime_resume_request_encode(enum realtime_format format, const struct realtime_position *positions,
+                                    size_t positions_count, struct buffer *out);
 void realtime_send_request_encode(enum realtime_format format, struct bytes id, struct bytes thread_id,
                                   struct bytes content, struct buffer *out);
