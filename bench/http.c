@@ -5,7 +5,7 @@
 
 #include "proto/check.h"
 
-#define CALL_TIMEOUT_S 30L
+#define CALL_TIMEOUT_MS 30000L
 #define ANSWER_BYTES_MAX (4U * 1024 * 1024)
 
 struct transfer {
@@ -167,7 +167,7 @@ void http_send(struct http *http, const struct http_call *call) {
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT, CALL_TIMEOUT_S);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, call->timeout_ms > 0 ? call->timeout_ms : CALL_TIMEOUT_MS);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "weft-bench");
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);

@@ -31,6 +31,7 @@ struct http_call {
     const char *target;         /* path and query, sent as they are */
     const char *const *headers; /* "Name: value", NULL at the end; may be NULL */
     struct bytes body;          /* POST only */
+    long timeout_ms;            /* 0: 30 seconds */
     http_on_done *on_done;
     void *context;
 };

@@ -39,7 +39,13 @@ static void on_answer(struct session *session, const struct session_answer *answ
         name_counts_add(&idle->result->errors, answer->code);
 }
 
-static const struct session_events idle_events = {on_ready, on_failed, on_closed, on_delivery, on_answer};
+static const struct session_events idle_events = {
+    .on_ready = on_ready,
+    .on_failed = on_failed,
+    .on_closed = on_closed,
+    .on_delivery = on_delivery,
+    .on_answer = on_answer,
+};
 
 int idle_run(struct options *options, struct result *result, char *reason, size_t reason_size) {
     struct idle idle = {.result = result};

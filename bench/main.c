@@ -6,6 +6,7 @@
 
 #include "bench/baseline_run.h"
 #include "bench/fanout.h"
+#include "bench/moving.h"
 #include "proto/status.h"
 
 #define EXIT_CLEAN 0
@@ -43,8 +44,10 @@ static int run(struct options *options) {
         rc = baseline_run(&result, 0, reason, sizeof reason);
     if (rc == STATUS_OK && options->idle_connections > 0)
         rc = idle_run(options, &result, reason, sizeof reason);
-    else if (rc == STATUS_OK)
+    else if (rc == STATUS_OK && options->mode == MODE_FANOUT)
         rc = fanout_run(options, &result, reason, sizeof reason);
+    else if (rc == STATUS_OK)
+        rc = moving_run(options, &result, reason, sizeof reason);
     if (rc == STATUS_OK && has_baseline)
         rc = baseline_run(&result, 1, reason, sizeof reason);
     if (rc != STATUS_OK)
@@ -55,25 +58,34 @@ static int run(struct options *options) {
 }
 
 static int usage(void) {
-    fprintf(stderr, "usage: weft-bench fanout [option...]; weft-bench --help says which\n");
+    fprintf(stderr, "usage: weft-bench fanout|rebalance|churn [option...]; weft-bench COMMAND --help says which\n");
     return EXIT_WRONG_ARGUMENTS;
+}
+
+/* False: there is no such run. */
+static bool mode_take(const char *name, enum mode *mode) {
+    for (*mode = MODE_FANOUT; *mode <= MODE_CHURN; (*mode)++)
+        if (strcmp(name, mode_name(*mode)) == 0)
+            return true;
+    return false;
 }
 
 int main(int argc, char **argv) {
     static struct options options;
     struct arena arena;
-    bool wants_help = argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0);
-    if (!wants_help && (argc < 2 || strcmp(argv[1], "fanout") != 0))
-        return usage();
-    if (wants_help) {
-        options_help_print();
+    enum mode mode;
+    if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {
+        for (mode = MODE_FANOUT; mode <= MODE_CHURN; mode++)
+            options_help_print(mode);
         return EXIT_CLEAN;
     }
+    if (argc < 2 || !mode_take(argv[1], &mode))
+        return usage();
     signal(SIGPIPE, SIG_IGN);
     argv[1] = argv[0]; /* for getopt's complaints */
     arena_init(&arena);
     int status = EXIT_WRONG_ARGUMENTS;
-    switch (options_parse(&arena, argc - 1, argv + 1, &options)) {
+    switch (options_parse(&arena, mode, argc - 1, argv + 1, &options)) {
     case OPTIONS_RUN:
         status = run(&options);
         break;

@@ -24,8 +24,10 @@ void native_open(struct session *session) {
 
 void native_on_upgraded(struct session *session) {
     struct buffer *scratch = &session->host->scratch;
+    struct realtime_position position = {session->thread_id, session->reader.last_position};
     scratch->size = 0;
-    realtime_connect_request_encode(format_of(session), bytes_of_text(session->user->token), NULL, 0, scratch);
+    realtime_connect_request_encode(format_of(session), bytes_of_text(session->user->token), &position,
+                                    session->is_resuming ? 1 : 0, scratch);
     session_queue(session, opcode_of(session), buffer_bytes(scratch));
 }
 
@@ -35,6 +37,14 @@ void native_send(struct session *session, struct bytes id, struct bytes thread_i
     realtime_send_request_encode(format_of(session), id, thread_id, content, scratch);
     session_queue(session, opcode_of(session), buffer_bytes(scratch));
     session_flush(session);
+}
+
+void native_resume(struct session *session) {
+    struct buffer *scratch = &session->host->scratch;
+    struct realtime_position position = {session->thread_id, session->reader.last_position};
+    scratch->size = 0;
+    realtime_resume_request_encode(format_of(session), &position, 1, scratch);
+    session_queue(session, opcode_of(session), buffer_bytes(scratch));
 }
 
 /* An unsigned integer of MessagePack at the start of `at`; 0 for anything else. */
@@ -82,6 +92,22 @@ static void answer_take(struct session *session, const json_t *frame, bool is_ac
     session->host->events->on_answer(session, &answer, now_ns);
 }
 
+static uint64_t member_number(const json_t *frame, const char *name) {
+    json_int_t value = json_integer_value(json_object_get(frame, name));
+    return value < 0 ? 0 : (uint64_t)value;
+}
+
+/* What a client that stays for long has to obey. */
+static void guidance_take(struct session *session, const json_t *frame, struct bytes type) {
+    const struct session_events *events = session->host->events;
+    if (bytes_equal_text(type, "goaway") && events->on_goaway != NULL)
+        events->on_goaway(session, (int64_t)member_number(frame, "afterMs"));
+    else if (bytes_equal_text(type, "complete") && events->on_resumed != NULL)
+        events->on_resumed(session, member_number(frame, "offset"), false);
+    else if (bytes_equal_text(type, "gap") && events->on_resumed != NULL)
+        events->on_resumed(session, member_number(frame, "to"), true);
+}
+
 static void greeting_take(struct session *session, const json_t *frame, struct bytes type) {
     if (bytes_equal_text(type, "connected")) {
         session_became_ready(session);
@@ -106,6 +132,8 @@ static void frame_take(struct session *session, struct bytes message, int64_t no
         greeting_take(session, frame, type);
     else if (bytes_equal_text(type, "ack") || bytes_equal_text(type, "error"))
         answer_take(session, frame, bytes_equal_text(type, "ack"), now_ns);
+    else
+        guidance_take(session, frame, type);
     json_decref(frame);
 }
 

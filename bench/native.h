@@ -10,3 +10,5 @@ void native_on_message(struct session *session, struct bytes message, int64_t no
 
 /* Queues and flushes one `send`. */
 void native_send(struct session *session, struct bytes id, struct bytes thread_id, struct bytes content);
+/* Queues one `resume` from the reader's last position. */
+void native_resume(struct session *session);

@@ -54,6 +54,10 @@ double plot_y(const struct plot *plot, double value) {
     return plot->top + plot->height * (1 - share(&plot->y, value));
 }
 
+void plot_open(struct buffer *out, double height, const char *title) {
+    buffer_printf(out, "<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\">\n", PLOT_WIDTH, height, title);
+}
+
 void plot_escape(struct buffer *out, const char *text) {
     for (; *text != 0; text++) {
         switch (*text) {
@@ -142,6 +146,24 @@ static void x_log_tick(const struct plot *plot, double value) {
 void plot_x_axis_log(const struct plot *plot, const char *unit) {
     each_log_step(&plot->x, x_log_tick, plot);
     plot_text(plot, plot->left + plot->width + 20, plot->top + plot->height + 18, "tick", unit);
+}
+
+void plot_x_axis_seconds(const struct plot *plot) {
+    static const double candidates[] = {1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400};
+    size_t i = 0;
+    while (plot->x.to / candidates[i] > 12 && i + 1 < sizeof candidates / sizeof candidates[0])
+        i++;
+    for (double value = 0; value <= plot->x.to; value += candidates[i]) {
+        char text[32];
+        snprintf(text, sizeof text, "%.0f s", value);
+        plot_x_tick(plot, value, text);
+    }
+}
+
+void plot_band(const struct plot *plot, double from, double to, const char *style) {
+    double left = plot_x(plot, from);
+    buffer_printf(plot->out, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" class=\"%s\"/>\n", left,
+                  plot->top, plot_x(plot, to) - left, plot->height, style);
 }
 
 static void points_append(const struct plot *plot, const struct plot_point *points, size_t count) {

@@ -6,6 +6,8 @@
 
 #include "proto/buffer.h"
 
+#define PLOT_WIDTH 960.0 /* of a whole drawing, in SVG units */
+
 struct plot_scale {
     double from;
     double to;
@@ -23,6 +25,9 @@ struct plot_point {
     double x, y;
 };
 
+/* Begins a drawing; "</svg>" ends it. */
+void plot_open(struct buffer *out, double height, const char *title);
+
 /* A logarithmic scale from and to a 1, 2 or 5 times a power of ten around [low, high]; both above 0. */
 struct plot_scale plot_scale_log(double low, double high);
 /* A linear scale from 0 to a round number at or above `high`. */
@@ -37,6 +42,11 @@ void plot_y_axis(const struct plot *plot, const char *unit);
 void plot_x_tick(const struct plot *plot, double value, const char *text);
 /* The same at the 1, 2, 5 steps of a logarithmic scale, with the unit behind the last. */
 void plot_x_axis_log(const struct plot *plot, const char *unit);
+
+/* Round numbers of seconds along a linear scale from 0. */
+void plot_x_axis_seconds(const struct plot *plot);
+/* Over the whole height, from one value of x to another. */
+void plot_band(const struct plot *plot, double from, double to, const char *style);
 
 /* `style` is a class. A point outside the scale is drawn at its edge. */
 void plot_line(const struct plot *plot, const char *style, const struct plot_point *points, size_t count);

@@ -5,12 +5,12 @@
 #include <time.h>
 
 #include "bench/batch.h"
+#include "bench/chat_target.h"
 #include "proto/access_key.h"
 #include "proto/check.h"
 #include "proto/status.h"
 
 #define IDENTITY_TARGET "/identities?api-version=2023-10-01"
-#define THREADS_TARGET "/chat/threads?api-version=2025-03-15"
 
 /* What the batches' callbacks share. */
 struct creation {
@@ -71,10 +71,12 @@ static bool user_take(void *context, size_t index, struct bytes body) {
 /* Threads */
 
 static struct bytes thread_body(const struct creation *creation, size_t index, struct arena *arena) {
-    uint32_t count = creation->options->participants;
+    uint32_t count = options_participants(creation->options, (uint32_t)index);
+    const struct session_user *users =
+        &creation->population->users[options_first_user(creation->options, (uint32_t)index)];
     json_t *participants = json_array();
     for (uint32_t i = 0; i < count; i++) {
-        const char *id = creation->population->users[index * count + i].id;
+        const char *id = users[i].id;
         json_array_append_new(participants, json_pack("{s{sss{ss}}}", "communicationIdentifier", "rawId", id,
                                                       "communicationUser", "id", id));
     }
@@ -89,13 +91,14 @@ static struct bytes thread_body(const struct creation *creation, size_t index, s
 
 static void thread_prepare(void *context, size_t index, struct arena *arena, struct http_call *call) {
     const struct creation *creation = context;
-    const struct session_user *creator = &creation->population->users[index * creation->options->participants];
+    const struct session_user *creator =
+        &creation->population->users[options_first_user(creation->options, (uint32_t)index)];
     const char **headers = ARENA_NEW_ARRAY(arena, const char *, 3);
     headers[0] = (const char *)arena_printf(arena, "Authorization: Bearer %s", creator->token).data;
     headers[1] = "Content-Type: application/json";
     call->method = "POST";
     call->address = &creation->options->nodes[index % creation->options->nodes_count];
-    call->target = THREADS_TARGET;
+    call->target = CHAT_TARGET_THREADS;
     call->headers = headers;
     call->body = thread_body(creation, index, arena);
 }
@@ -111,25 +114,30 @@ static bool thread_take(void *context, size_t index, struct bytes body) {
     return is_whole;
 }
 
-static void sessions_set(struct population *population, const struct options *options) {
-    for (size_t i = 0; i < population->sessions_count; i++) {
-        size_t user = i / options->connections_per_user;
-        population->sessions[i] = (struct session){
-            .user = &population->users[user],
-            .node = &options->nodes[i % options->nodes_count],
-            .thread = (uint32_t)(user / options->participants),
-            .participant = (uint32_t)(user % options->participants),
+static void sessions_of_idle(struct population *population, const struct options *options) {
+    for (size_t i = 0; i < population->sessions_count; i++)
+        population->sessions[i] = (struct session){.user = &population->users[i / options->connections_per_user],
+                                                   .node = &options->nodes[i % options->nodes_count]};
+}
+
+static void sessions_of_thread(struct population *population, const struct options *options, uint32_t thread) {
+    size_t first = (size_t)options_first_user(options, thread) * options->connections_per_user;
+    for (uint32_t i = 0; i < options_readers(options, thread); i++)
+        population->sessions[first + i] = (struct session){
+            .user = &population->users[(first + i) / options->connections_per_user],
+            .node = &options->nodes[(first + i) % options->nodes_count],
+            .thread = thread,
+            .participant = i / options->connections_per_user,
+            .thread_id = bytes_of_text(population->thread_ids[thread]),
         };
-    }
 }
 
 int population_create(struct population *population, const struct options *options, struct http *http, char *reason,
                       size_t reason_size) {
     struct creation creation = {population, options};
-    uint32_t per_user = options->connections_per_user;
     *population = (struct population){.sessions_count = options_connections(options)};
-    population->threads_count = options->idle_connections > 0 ? 0 : options->threads;
-    population->users_count = (population->sessions_count + per_user - 1) / per_user;
+    population->threads_count = options->idle_connections > 0 ? 0 : options_threads(options);
+    population->users_count = options_users(options);
     population->users = zeroed(population->users_count, sizeof *population->users);
     population->thread_ids = zeroed(population->threads_count, sizeof *population->thread_ids);
     population->sessions = zeroed(population->sessions_count, sizeof *population->sessions);
@@ -143,8 +151,13 @@ int population_create(struct population *population, const struct options *optio
     struct batch threads = {"creating threads", population->threads_count, 201, thread_prepare, thread_take, &creation};
     rc = batch_run(&threads, http, reason, reason_size);
     population->threads_s = seconds_since(start_ns);
-    sessions_set(population, options);
-    return rc;
+    if (rc != STATUS_OK)
+        return rc;
+    if (population->threads_count == 0)
+        sessions_of_idle(population, options);
+    for (uint32_t i = 0; i < population->threads_count; i++)
+        sessions_of_thread(population, options, i);
+    return STATUS_OK;
 }
 
 void population_close(struct population *population) {

@@ -7,29 +7,21 @@
 #include "bench/plot.h"
 #include "proto/check.h"
 
-#define PLOT_WIDTH 960.0
-#define LABEL_BYTES 64
-
 struct series {
     const struct histogram *histogram;
     const char *style; /* class with the colour */
-    char label[LABEL_BYTES];
+    char label[RESULT_NAME_BYTES];
 };
-
-static void svg_open(struct buffer *out, double height, const char *title) {
-    buffer_printf(out, "<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\">\n", PLOT_WIDTH, height, title);
-}
 
 static double milliseconds(uint64_t duration_ns) {
     return (double)duration_ns / 1e6;
 }
 
 static size_t series_make(const struct result *result, struct series series[3]) {
-    uint32_t readers = result->options->participants * result->options->connections_per_user;
     series[0] = (struct series){&result->delivery, "first", "one delivery"};
     series[1] = (struct series){&result->last, "second", ""};
     series[2] = (struct series){&result->acknowledgement, "third", "acknowledgement"};
-    snprintf(series[1].label, LABEL_BYTES, "last of %u", readers);
+    result_last_name(result->options, series[1].label);
     return 3;
 }
 
@@ -107,7 +99,7 @@ void plot_percentiles(struct buffer *out, const struct result *result) {
         nines = fmax(nines, nines_of_count(series[i].histogram->count));
     struct plot plot = {out, 64, 36, PLOT_WIDTH - 64 - 40, 300, {0, nines, false}, latency_scale(series, count, 0)};
     legend(out, series, count);
-    svg_open(out, 372, "Latency by percentile");
+    plot_open(out, 372, "Latency by percentile");
     plot_y_axis(&plot, "ms");
     for (size_t i = 0; i < sizeof nines_ticks / sizeof nines_ticks[0] && nines_ticks[i].nines <= nines + 0.01; i++)
         plot_x_tick(&plot, nines_ticks[i].nines, nines_ticks[i].text);
@@ -156,7 +148,7 @@ void plot_spread(struct buffer *out, const struct result *result) {
             high = fmax(high, bin_share(&plot, series[i].histogram, bin));
     plot.y = plot_scale_from_zero(high);
     legend(out, series, 2);
-    svg_open(out, 236, "Spread of latencies");
+    plot_open(out, 236, "Spread of latencies");
     plot_y_axis(&plot, "%");
     plot_x_axis_log(&plot, "ms");
     spread_area(&plot, &series[0]);
@@ -169,21 +161,8 @@ void plot_spread(struct buffer *out, const struct result *result) {
 static void warmup_shade(const struct plot *plot, const struct options *options) {
     if (options->warmup_s == 0)
         return;
-    buffer_printf(plot->out, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" class=\"shade\"/>\n",
-                  plot->left, plot->top, plot_x(plot, options->warmup_s) - plot->left, plot->height);
+    plot_band(plot, 0, options->warmup_s, "shade");
     plot_text(plot, plot->left + 4, plot->top + 14, "tick", "warm-up");
-}
-
-static void seconds_ticks(const struct plot *plot) {
-    static const double candidates[] = {1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400};
-    size_t i = 0;
-    while (plot->x.to / candidates[i] > 12 && i + 1 < sizeof candidates / sizeof candidates[0])
-        i++;
-    for (double value = 0; value <= plot->x.to; value += candidates[i]) {
-        char text[32];
-        snprintf(text, sizeof text, "%.0f s", value);
-        plot_x_tick(plot, value, text);
-    }
 }
 
 static void deliveries_panel(struct plot *plot, const struct result *result, struct plot_point *points) {
@@ -217,7 +196,7 @@ static void latency_panel(struct plot *plot, const struct result *result, struct
     plot->y = plot_scale_log(at_least_visible(isinf(low) ? 1 : low), at_least_visible(high));
     plot_y_axis(plot, "ms");
     warmup_shade(plot, result->options);
-    seconds_ticks(plot);
+    plot_x_axis_seconds(plot);
     for (int is_tail = 0; is_tail < 2; is_tail++) {
         size_t count = 0;
         for (size_t i = 0; i < result->seconds_count; i++)
@@ -245,7 +224,7 @@ void plot_seconds(struct buffer *out, const struct result *result) {
     struct plot_scale time = {0, (double)result->seconds_count, false};
     struct plot above = {out, 72, 36, PLOT_WIDTH - 72 - 60, 130, time, {0, 1, false}};
     struct plot below = {out, 72, 216, PLOT_WIDTH - 72 - 60, 150, time, {0, 1, false}};
-    svg_open(out, 400, "Deliveries per second and latency over time");
+    plot_open(out, 400, "Deliveries per second and latency over time");
     deliveries_panel(&above, result, points);
     latency_panel(&below, result, points);
     buffer_append_text(out, "</svg>\n");
@@ -295,7 +274,7 @@ void plot_costs(struct buffer *out, const struct result *result) {
     for (size_t i = 0; i < count; i++)
         high = fmax(high, bars[i].us);
     double scale = high > 0 ? (PLOT_WIDTH - BAR_LEFT - 250) / high : 0;
-    svg_open(out, (double)count * (BAR_HEIGHT + BAR_GAP), "CPU time per delivery");
+    plot_open(out, (double)count * (BAR_HEIGHT + BAR_GAP), "CPU time per delivery");
     for (size_t i = 0; i < count; i++)
         bar_draw(out, &bars[i], BAR_GAP / 2 + (double)i * (BAR_HEIGHT + BAR_GAP), scale);
     buffer_append_text(out, "</svg>\n");

@@ -1,4 +1,4 @@
-#include "bench/result.h"
+#include "bench/moved.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,15 +27,19 @@ void name_counts_add(struct name_counts *counts, struct bytes name) {
 
 void result_init(struct result *result, const struct options *options) {
     *result = (struct result){.options = options, .started_s = (int64_t)time(NULL)};
+    if (options->mode != MODE_FANOUT)
+        result->moved = moved_new();
 }
 
 void result_close(struct result *result) {
     free(result->seconds);
+    moved_free(result->moved);
 }
 
 bool result_is_clean(const struct result *result) {
     return result->lost == 0 && result->duplicates == 0 && result->disorders == 0 && result->strange == 0 &&
-           result->failed == 0 && result->closed == 0 && result->errors.count == 0;
+           result->failed == 0 && result->closed == 0 && result->errors.count == 0 &&
+           (result->moved == NULL || moved_is_clean(result->moved));
 }
 
 static double growth_per_connection(const struct process_usage *from, const struct process_usage *to, size_t count) {
@@ -63,6 +67,13 @@ double result_ratio(const struct result *result, const struct baseline_result *b
     if (!result->has_server || !baseline->is_there || baseline->us_per_delivery <= 0)
         return 0;
     return result->server_us_per_delivery / baseline->us_per_delivery;
+}
+
+void result_last_name(const struct options *options, char name[RESULT_NAME_BYTES]) {
+    if (options->small_threads > 0)
+        snprintf(name, RESULT_NAME_BYTES, "last of all");
+    else
+        snprintf(name, RESULT_NAME_BYTES, "last of %u", options_readers(options, 0));
 }
 
 bool result_generator_was_busy(const struct result *result) {

@@ -1,6 +1,6 @@
 #pragma once
-/* What a run found out. Filled by fanout.c, idle.c and baseline_run.c; shown by result_text.c, result_json.c and
- * report.c. */
+/* What a run found out. Filled by load.c, idle.c, moving.c and baseline_run.c; shown by result_text.c, result_json.c
+ * and report.c. */
 #include "bench/earlier.h"
 #include "bench/histogram.h"
 #include "bench/options.h"
@@ -27,7 +27,8 @@ struct second {
     uint64_t p50_ns; /* of the deliveries that came in this second */
     uint64_t p99_ns;
     uint64_t max_ns;
-    double server_cores; /* CPU seconds per second; negative: not measured */
+    uint64_t acknowledgement_max_ns; /* of the answers that came in this second */
+    double server_cores;             /* CPU seconds per second; negative: not measured */
 };
 
 #define BASELINE_ROUNDS 2
@@ -39,6 +40,8 @@ struct baseline_result {
     uint64_t deliveries;
     uint64_t expected;
 };
+
+struct moved;
 
 struct result {
     const struct options *options;
@@ -68,7 +71,6 @@ struct result {
     /* the measured window */
     double window_s;
     uint64_t window_deliveries;
-    uint64_t window_sent;
     double latest_send_ms; /* how late the generator itself was at worst */
     struct histogram delivery;
     struct histogram last; /* of all readers of a message */
@@ -88,6 +90,7 @@ struct result {
     struct baseline_result baseline_send;
     struct baseline_result baseline_coalesce;
     struct earlier earlier; /* nodes 0: none was named */
+    struct moved *moved;    /* what more a rebalance or churn found out; NULL: this is none */
 };
 
 void result_init(struct result *result, const struct options *options);
@@ -104,8 +107,13 @@ double result_ratio(const struct result *result, const struct baseline_result *b
 /* The generator was so busy that latencies are its own as much as the server's. */
 bool result_generator_was_busy(const struct result *result);
 
-/* Shown to people on standard output. */
+/* "last of 250": the last of all readers of a message. `name` has RESULT_NAME_BYTES. */
+void result_last_name(const struct options *options, char name[RESULT_NAME_BYTES]);
+
+/* Shown to people on standard output; the parts of it are for others who print. */
 void result_text_print(const struct result *result);
+void result_percentiles_print(const char *name, const struct histogram *histogram);
+void result_counts_print(const char *title, const struct name_counts *counts);
 /* STATUS_SERVICE_UNAVAILABLE: the file cannot be written; errno says why. "-" is standard output. */
 int result_json_write(const struct result *result, const char *file);
 int report_write(const struct result *result, const char *file);

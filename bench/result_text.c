@@ -1,9 +1,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "bench/result.h"
+#include "bench/moved.h"
 
-static void percentiles_print(const char *name, const struct histogram *histogram) {
+void result_percentiles_print(const char *name, const struct histogram *histogram) {
     double values[EARLIER_QUANTILES];
     result_quantiles_ms(histogram, values);
     printf("  %-22s", name);
@@ -12,7 +12,7 @@ static void percentiles_print(const char *name, const struct histogram *histogra
     printf("\n");
 }
 
-static void counts_print(const char *title, const struct name_counts *counts) {
+void result_counts_print(const char *title, const struct name_counts *counts) {
     for (size_t i = 0; i < counts->count; i++)
         printf("  %-22s %s: %" PRIu64 "\n", i == 0 ? title : "", counts->items[i].name, counts->items[i].count);
 }
@@ -41,8 +41,11 @@ static void setup_print(const struct result *result) {
     const struct options *options = result->options;
     printf("\nsetup\n  %-22s %zu in %.1f s\n", "users", result->users, result->users_s);
     if (options->idle_connections == 0)
-        printf("  %-22s %u with %u participants each, in %.2f s\n", "threads", options->threads, options->participants,
-               result->threads_s);
+        printf("  %-22s %u with %u participants each", "threads", options->threads, options->participants);
+    if (options->small_threads > 0)
+        printf(", %u with %d", options->small_threads, OPTIONS_SMALL_PARTICIPANTS);
+    if (options->idle_connections == 0)
+        printf(", in %.2f s\n", result->threads_s);
     printf("  %-22s %zu in %.1f s, %s%s\n", "connections", result->connections, result->connections_s,
            wire_name(options->wire), options->nodes[0].is_tls ? ", TLS" : ", plain");
 }
@@ -57,18 +60,18 @@ static void fanout_print(const struct result *result) {
         printf("  %-22s %" PRIu64 " of messages without acknowledgement\n", "", result->unawaited);
     printf("  %-22s %" PRIu64 " lost, %" PRIu64 " duplicates, %" PRIu64 " out of order, %" PRIu64 " strange\n", "",
            result->lost, result->duplicates, result->disorders, result->strange);
-    counts_print("durability", &result->durabilities);
-    counts_print("errors", &result->errors);
+    result_counts_print("durability", &result->durabilities);
+    result_counts_print("errors", &result->errors);
     printf("\nmeasured %.1f s\n", result->window_s);
     printf("  %-22s %.0f of %.0f per second\n", "deliveries",
            result->window_s > 0 ? (double)result->window_deliveries / result->window_s : 0,
            options_deliveries_per_second(options));
     printf("  %-22s%10s%10s%10s%10s%10s\n", "latency, ms", "p50", "p90", "p99", "p99.9", "max");
-    percentiles_print("a delivery", &result->delivery);
-    char name[32];
-    snprintf(name, sizeof name, "last of %u", options->participants * options->connections_per_user);
-    percentiles_print(name, &result->last);
-    percentiles_print("acknowledgement", &result->acknowledgement);
+    result_percentiles_print("a delivery", &result->delivery);
+    char name[RESULT_NAME_BYTES];
+    result_last_name(options, name);
+    result_percentiles_print(name, &result->last);
+    result_percentiles_print("acknowledgement", &result->acknowledgement);
     printf("  %-22s %.2f ms late at worst\n", "generator's sends", result->latest_send_ms);
 }
 
@@ -123,9 +126,11 @@ void result_text_print(const struct result *result) {
     if (result->options->idle_connections == 0)
         fanout_print(result);
     else
-        counts_print("errors", &result->errors);
+        result_counts_print("errors", &result->errors);
     costs_print(result);
+    if (result->moved != NULL)
+        moved_text_print(result);
     beside_print(result);
-    printf("\n%s\n", result_is_clean(result) ? "clean: nothing lost, doubled, out of order or refused"
-                                             : "NOT CLEAN: see the book above");
+    printf("\n%s\n",
+           result_is_clean(result) ? "clean: nothing lost, doubled, out of order or refused" : "NOT CLEAN: see above");
 }

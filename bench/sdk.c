@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "bench/chat_target.h"
 #include "proto/check.h"
 #include "proto/ids.h"
 #include "proto/limits.h"
 
-#define API_VERSION "2025-03-15"
 /* encodeURI of {"cv":"2024.14.01.55","ua":"acs-chat-web","hr":"","v":"1.0.0"} */
 #define CLIENT_DESCRIPTION                                                                                             \
     "%7B%22cv%22:%222024.14.01.55%22,%22ua%22:%22acs-chat-web%22,%22hr%22:%22%22,%22v%22:%221.0.0%22%7D"
@@ -305,17 +305,6 @@ static void on_sent(void *context, const struct http_answer *answer) {
     free(sent);
 }
 
-/* Ids have ":" and "@", which the SDKs escape in paths. */
-static void escaped_append(struct buffer *out, struct bytes text) {
-    for (size_t i = 0; i < text.size; i++) {
-        uint8_t c = text.data[i];
-        if (c == ':' || c == '@')
-            buffer_printf(out, "%%%02X", c);
-        else
-            buffer_append(out, &c, 1);
-    }
-}
-
 void sdk_send(struct session *session, struct bytes id, struct bytes thread_id, struct bytes content) {
     struct sdk_send_call *sent = calloc(1, sizeof *sent);
     check(sent != NULL && id.size < sizeof sent->id);
@@ -328,9 +317,7 @@ void sdk_send(struct session *session, struct bytes id, struct bytes thread_id, 
     buffer_init(&authorization);
     buffer_init(&body);
     buffer_init(&request);
-    buffer_append_text(&target, "/chat/threads/");
-    escaped_append(&target, thread_id);
-    buffer_append(&target, "/messages?api-version=" API_VERSION, sizeof "/messages?api-version=" API_VERSION);
+    chat_target_messages(thread_id, &target);
     buffer_printf(&authorization, "Authorization: Bearer %s", session->user->token);
     buffer_append(&authorization, "", 1);
     buffer_printf(&body, "{\"content\":\"%.*s\",\"type\":\"text\"}", BYTES_ARG(content));

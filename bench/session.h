@@ -31,6 +31,10 @@ struct session_events {
     void (*on_delivery)(struct session *session, bool is_whole, const struct payload *payload, uint64_t position,
                         int64_t now_ns);
     void (*on_answer)(struct session *session, const struct session_answer *answer, int64_t now_ns);
+    /* Weft's own wire only; NULL: nobody wants to know. */
+    void (*on_goaway)(struct session *session, int64_t after_ms);
+    /* Everything up to `offset` of the session's thread was told. `is_gap`: the server says that it was not. */
+    void (*on_resumed)(struct session *session, uint64_t offset, bool is_gap);
 };
 
 /* What all sessions share. */
@@ -70,6 +74,8 @@ struct session {
     const struct address *node;
     uint32_t thread; /* whose participant the user is */
     uint32_t participant;
+    bool is_resuming; /* open: ask for what came behind the reader's last position */
+    struct bytes thread_id;
     enum session_state state;
     struct stream stream;
     struct buffer unread; /* the start of a frame whose end has not come yet */

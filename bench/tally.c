@@ -29,10 +29,11 @@ void tally_reader_close(struct tally_reader *reader) {
     *reader = (struct tally_reader){0};
 }
 
-void tally_sent(struct tally *tally, uint32_t number, int64_t intended_ns) {
+void tally_sent(struct tally *tally, uint32_t number, int64_t intended_ns, int64_t now_ns) {
     check(number < tally->messages_count && tally->messages[number].state == TALLY_UNSENT);
     tally->messages[number].state = TALLY_SENT;
     tally->messages[number].intended_ns = intended_ns;
+    tally->messages[number].started_ns = now_ns;
     tally->sent++;
 }
 
@@ -42,11 +43,12 @@ static struct tally_message *unanswered_message(struct tally *tally, uint32_t nu
     return &tally->messages[number];
 }
 
-bool tally_acknowledged(struct tally *tally, uint32_t number) {
+bool tally_acknowledged(struct tally *tally, uint32_t number, int64_t now_ns) {
     struct tally_message *message = unanswered_message(tally, number);
     if (message == NULL)
         return false;
     message->state = TALLY_ACKNOWLEDGED;
+    message->acknowledged_ns = now_ns;
     tally->acknowledged++;
     tally->arrivals_awaited += tally->readers_count - message->arrivals;
     return true;
@@ -92,6 +94,24 @@ enum tally_verdict tally_arrived(struct tally *tally, struct tally_reader *reade
     if (message->state == TALLY_ACKNOWLEDGED)
         tally->arrivals_awaited--;
     return message->arrivals == tally->readers_count ? TALLY_COMPLETE : TALLY_COUNTED;
+}
+
+bool tally_has_seen(const struct tally *tally, const struct tally_reader *reader, uint32_t number) {
+    return number < tally->messages_count && (reader->seen[number / 64] >> (number % 64) & 1) != 0;
+}
+
+static bool is_answered(const struct tally_message *message) {
+    return message->state == TALLY_ACKNOWLEDGED || message->state == TALLY_FAILED;
+}
+
+uint32_t tally_next_unanswered(struct tally *tally, uint32_t from) {
+    while (tally->answered < tally->messages_count && is_answered(&tally->messages[tally->answered]))
+        tally->answered++;
+    uint32_t number = from > tally->answered ? from : tally->answered;
+    while (number < tally->messages_count && is_answered(&tally->messages[number]))
+        number++;
+    bool is_there = number < tally->messages_count && tally->messages[number].state == TALLY_SENT;
+    return is_there ? number : tally->messages_count;
 }
 
 uint64_t tally_missing(const struct tally *tally) {

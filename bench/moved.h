@@ -1,0 +1,64 @@
+#pragma once
+/* What a run with changes of the cluster found out beyond a plain one: what was done to the cluster, what moved, how
+ * clients came through it, and how long writes stood still. Filled by moving.c and its parts; shown by moved_text.c,
+ * moved_json.c and report_moved.c. */
+#include <jansson.h>
+
+#include "bench/movements.h"
+#include "bench/result.h"
+#include "bench/stalls.h"
+#include "proto/buffer.h"
+
+/* A command that was run. */
+struct happening {
+    const char *command;
+    double at_s; /* from the first message */
+    double until_s;
+    bool has_ended; /* by itself or, when the run was over, by force */
+    int exit_status;
+    struct buffer output;
+};
+
+struct moved {
+    struct happening *happenings;
+    size_t happenings_count, happenings_capacity;
+    size_t never_begun; /* commands whose time had not come when the run was over */
+    struct movements movements;
+    /* clients */
+    uint64_t reconnects;
+    uint64_t goaways;    /* told to go */
+    uint64_t repeats;    /* sends repeated on another connection */
+    uint64_t jumps;      /* live events that came too early and were asked for */
+    uint64_t gaps;       /* explicit ones */
+    uint64_t told_again; /* deliveries that a client has to ignore */
+    struct histogram away;
+    struct name_counts breaks;
+    struct name_counts refused_connections;
+    /* stored before it began */
+    uint64_t fill_messages;
+    double fill_bytes;
+    double fill_s;
+    /* bytes between nodes, in each second of the run and in all */
+    bool has_peer_bytes;
+    double *peer_bytes_seconds;
+    size_t peer_bytes_seconds_count;
+    double peer_bytes;
+    /* writes */
+    struct stalls stalls;
+    char watch_problem[200]; /* why the cluster could not be watched; "": it was */
+    bool is_balanced_at_end;
+};
+
+struct moved *moved_new(void);
+void moved_free(struct moved *moved);
+/* Bytes of ranges that were copied, as far as the moves told. */
+uint64_t moved_copied_bytes(const struct moved *moved);
+/* No client was told of a gap, and every command was run and ended with 0. */
+bool moved_is_clean(const struct moved *moved);
+
+json_t *moved_json(const struct result *result);
+/* Shown to people on standard output. */
+void moved_text_print(const struct result *result);
+/* A part of the page. */
+void moved_tiles(struct buffer *out, const struct result *result);
+void moved_sections(struct buffer *out, const struct result *result);

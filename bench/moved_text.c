@@ -1,0 +1,87 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bench/moved.h"
+
+#define LONGEST_SHOWN 3
+
+static void happenings_print(const struct moved *moved) {
+    printf("\nwhat was done to the cluster\n");
+    for (size_t i = 0; i < moved->happenings_count; i++) {
+        const struct happening *happening = &moved->happenings[i];
+        printf("  %6.1f s, for %.1f s: %s → %d\n", happening->at_s, happening->until_s - happening->at_s,
+               happening->command, happening->exit_status);
+        if (happening->exit_status != 0)
+            printf("%.*s\n", (int)happening->output.size, (const char *)happening->output.data);
+    }
+    if (moved->never_begun > 0)
+        printf("  %zu more did not come to their turn\n", moved->never_begun);
+}
+
+static void clients_print(const struct moved *moved) {
+    printf("\nclients\n");
+    printf("  %-22s %" PRIu64 " times, %" PRIu64 " of them told to go\n", "connected again", moved->reconnects,
+           moved->goaways);
+    printf("  %-22s %" PRIu64 "\n", "sends repeated", moved->repeats);
+    printf("  %-22s %" PRIu64 " told again, %" PRIu64 " jumps asked for, %" PRIu64 " gaps\n", "deliveries",
+           moved->told_again, moved->jumps, moved->gaps);
+    result_counts_print("broken", &moved->breaks);
+    result_counts_print("not connected", &moved->refused_connections);
+}
+
+static void moves_print(const struct moved *moved) {
+    const struct movements *movements = &moved->movements;
+    printf("\nmoves\n");
+    if (moved->watch_problem[0] != 0)
+        printf("  %-22s %s\n", "the cluster was not watched:", moved->watch_problem);
+    else
+        printf("  %-22s %zu, copied %.1f MB\n  %-22s %zu\n", "moves", movements->moves_count,
+               (double)moved_copied_bytes(moved) / 1e6, "hand-overs", movements->hand_overs_count);
+    if (moved->has_peer_bytes)
+        printf("  %-22s %.1f MB\n", "between nodes", moved->peer_bytes / 1e6);
+    for (size_t i = 0; i < movements->nodes_count; i++) {
+        const struct node_track *node = &movements->nodes[i];
+        printf("  %-22s ", movements_node_name(movements, i));
+        if (node->was_there_before)
+            printf("%.1f %% of the load, leads %" PRIu64, node->share_before * 100, node->primaries_before);
+        else
+            printf("not there");
+        if (node->is_there_after)
+            printf(" → %.1f %%, %" PRIu64 "\n", node->share_after * 100, node->primaries_after);
+        else
+            printf(" → not there\n");
+    }
+}
+
+static void longest_print(const struct stalls *stalls, const struct options *options) {
+    const struct stall *longest[LONGEST_SHOWN];
+    size_t count = stalls_longest(stalls->senders, stalls->senders_count, longest, LONGEST_SHOWN);
+    for (size_t i = 0; i < count; i++)
+        printf("  %-22s %.1f ms at %.1f s, thread %u (of %u), sender %u%s\n", i == 0 ? "longest" : "",
+               (double)longest[i]->duration_ns / 1e6, longest[i]->at_s, longest[i]->thread,
+               options_participants(options, longest[i]->thread), longest[i]->participant,
+               longest[i]->is_repeated ? ", which connected again meanwhile" : "");
+}
+
+static void stalls_print(const struct result *result) {
+    const struct stalls *stalls = &result->moved->stalls;
+    printf("\nlongest time from send to acknowledgement\n");
+    printf("  %-22s%10s%10s%10s%10s%10s\n", "ms", "p50", "p90", "p99", "p99.9", "max");
+    result_percentiles_print("of each hand-over", &stalls->of_hand_overs);
+    result_percentiles_print("of each thread", &stalls->of_threads);
+    result_percentiles_print("of each sender", &stalls->of_senders);
+    result_percentiles_print("away, connecting again", &result->moved->away);
+    longest_print(stalls, result->options);
+}
+
+void moved_text_print(const struct result *result) {
+    const struct moved *moved = result->moved;
+    if (moved->fill_messages > 0)
+        printf("\nstored before\n  %-22s %" PRIu64 ", %.0f MB in %.1f s\n", "messages", moved->fill_messages,
+               moved->fill_bytes / 1e6, moved->fill_s);
+    happenings_print(moved);
+    clients_print(moved);
+    moves_print(moved);
+    stalls_print(result);
+}
