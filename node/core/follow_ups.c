@@ -37,11 +37,14 @@ static bool pending_answer_let_go(struct follow_up *follow_up) {
     return pending != NULL && --pending->follow_ups_left == 0;
 }
 
-static void pending_answer_release(struct follow_up *follow_up, const struct step *step) {
+/* A replica may have been given up since the change was committed: then its copy does not count any more. */
+static void pending_answer_release(struct node_core *core, const struct step *step, struct follow_up *follow_up) {
     struct pending_answer *pending = follow_up->pending;
+    unsigned copies_now = replication_copies(&core_range_of(core, &follow_up->subject)->replication);
     if (!pending_answer_let_go(follow_up))
         return;
-    core_answer(step, pending->reply_to, pending->worker, &pending->result, pending->copies);
+    core_answer(step, pending->reply_to, pending->worker, &pending->result,
+                copies_now < pending->copies ? copies_now : pending->copies);
     free(pending);
 }
 
@@ -150,7 +153,7 @@ void follow_ups_on_applied(struct node_core *core, const struct step *step, stru
     case ENTRY_OF_FOLLOW_UP:
         follow_up->users_done[entry->command.number] = true;
         if (--follow_up->users_left == 0) {
-            pending_answer_release(follow_up, step);
+            pending_answer_release(core, step, follow_up);
             make_ready(core, follow_up);
         }
         break;
@@ -170,8 +173,8 @@ void follow_ups_on_applied(struct node_core *core, const struct step *step, stru
     }
 }
 
-void follow_ups_author_let_go(const struct step *step, struct entry *entry) {
-    pending_answer_release(entry->follow_up, step);
+void follow_ups_author_let_go(struct node_core *core, const struct step *step, struct entry *entry) {
+    pending_answer_release(core, step, entry->follow_up);
 }
 
 void follow_ups_on_refused(struct node_core *core, const struct step *step, struct entry *entry) {
@@ -180,7 +183,7 @@ void follow_ups_on_refused(struct node_core *core, const struct step *step, stru
     if (forgotten_let_go(core, follow_up))
         return;
     /* The change itself is committed, so its author waits no longer. */
-    pending_answer_release(follow_up, step);
+    pending_answer_release(core, step, follow_up);
     core->retries += follow_up->retry_ms == 0 ? 1 : 0;
     follow_up->retry_ms = step->now_ms + FOLLOW_UP_RETRY_MS;
 }
@@ -220,7 +223,7 @@ void follow_ups_forget(struct node_core *core, const struct step *step, const st
         next = follow_up->next;
         if (follow_up->is_forgotten || core_range_of(core, &follow_up->subject) != range)
             continue;
-        pending_answer_release(follow_up, step);
+        pending_answer_release(core, step, follow_up);
         core->retries -= follow_up->retry_ms != 0 ? 1 : 0;
         follow_up->retry_ms = 0;
         uncount(core, follow_up);

@@ -323,7 +323,7 @@ static void on_tick(struct node_core *core, const struct step *step) {
         struct range *range = &core->ranges[(first + i) % core->options.range_count];
         replication_tick(&range->replication, &replication_step, core->live, core->live_count,
                          core->options.replication_factor);
-        pipeline_authors_let_go(step, range);
+        pipeline_authors_let_go(core, step, range);
         moves_drop(core, step, range);
         core_touch(core, range);
     }

@@ -100,7 +100,7 @@ void pipeline_batch_free(struct batch *batch);
 void pipeline_range_lost(struct node_core *core, const struct step *step, struct range *range);
 /* On every tick: when this node has led without a lease for long, nobody knows when the log goes on, so that authors
  * are told that it does not lead. They ask again, wherever the range is led then. */
-void pipeline_authors_let_go(const struct step *step, struct range *range);
+void pipeline_authors_let_go(struct node_core *core, const struct step *step, struct range *range);
 
 /* ---- moves.c ---- */
 
@@ -144,7 +144,7 @@ bool follow_ups_next_is_purge(const struct node_core *core);
 void follow_ups_on_applied(struct node_core *core, const struct step *step, struct entry *entry);
 void follow_ups_on_refused(struct node_core *core, const struct step *step, struct entry *entry);
 /* What an entry of a follow-up tells may take long: the author of the change, which is committed, waits no longer. */
-void follow_ups_author_let_go(const struct step *step, struct entry *entry);
+void follow_ups_author_let_go(struct node_core *core, const struct step *step, struct entry *entry);
 /* The author of a change waits for its follow-ups, or is answered at once. */
 void follow_ups_of_client(struct node_core *core, const struct step *step, struct entry *entry, unsigned copies);
 void follow_ups_tick(struct node_core *core, const struct step *step);

@@ -375,14 +375,14 @@ void pipeline_on_batch_done(struct node_core *core, const struct step *step, str
 
 /* ---- a range that is led elsewhere ---- */
 
-void pipeline_authors_let_go(const struct step *step, struct range *range) {
+void pipeline_authors_let_go(struct node_core *core, const struct step *step, struct range *range) {
     const struct replication *replication = &range->replication;
     if (replication->role != REPLICATION_PRIMARY ||
         step->mono_ms - replication_lease_until(replication) < REPLICATION_LET_GO_MS)
         return;
     for (struct entry *entry = range->first; entry != NULL; entry = entry->next_in_range) {
         if (entry->origin == ENTRY_OF_FOLLOW_UP)
-            follow_ups_author_let_go(step, entry);
+            follow_ups_author_let_go(core, step, entry);
         if (entry->origin != ENTRY_OF_CLIENT)
             continue;
         core_answer_refusal(step, entry, STATUS_NOT_PRIMARY);

@@ -215,10 +215,16 @@ bool replication_on_refused(struct replication *self, const struct replication_s
     return has_changed;
 }
 
+/* While rows are on their way it is not known whether the window can wait for their end. */
+static bool needs_what_follows_its_rows(const struct replication *self, const struct replica *replica) {
+    bool is_bounded = replica->chunks_all != 0 && self->window.bytes <= REPLICATION_WINDOW_LEARNING_BYTES_MAX;
+    return replica->snapshot != 0 && (replica->chunks != 0 || is_bounded);
+}
+
 void replication_trim(struct replication *self, uint64_t applied, size_t bytes_max) {
     uint64_t unneeded = smaller(applied, self->durable);
     for (size_t i = 0; i < self->replicas_count; i++)
-        if (self->replicas[i].chunks != 0 && self->replicas[i].snapshot != 0)
+        if (needs_what_follows_its_rows(self, &self->replicas[i]))
             unneeded = smaller(unneeded, self->replicas[i].rows_index);
     window_trim(&self->window, bytes_max, unneeded);
 }

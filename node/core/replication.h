@@ -32,6 +32,7 @@
 #define REPLICATION_PACKET_BYTES_MAX (128 * 1024)     /* of entries in one packet, but for a single larger one */
 #define REPLICATION_LEARNER_GAP_MAX 100               /* entries a learner may lack to be taken in */
 #define REPLICATION_WINDOW_BYTES_MAX (4 * 1024 * 1024)
+#define REPLICATION_WINDOW_LEARNING_BYTES_MAX (32 * 1024 * 1024) /* while rows are on their way, as clients go on */
 
 /*          the record names us primary            the log is committed and applied
  *   REPLICA ──in the epoch we asked for──▶ TAKING_OVER ───────────────────────▶ PRIMARY
