@@ -105,9 +105,19 @@ static void marks_push(struct entry_marks *marks, const struct entry_mark *mark)
     marks->items[marks->count++] = *mark;
 }
 
+static void marks_exchange(struct entry_marks *a, struct entry_marks *b) {
+    struct entry_marks kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+static bool has_mark(const struct entry_marks *marks, uint64_t index, const struct entry_mark *mark) {
+    return index <= marks->count && marks->items[index - 1].epoch == mark->epoch &&
+           marks->items[index - 1].hash == mark->hash;
+}
+
 static bool has_entry(const struct disk_range *disk, uint64_t index, const struct entry_mark *mark) {
-    return !disk->is_void && index <= disk->log.count && disk->log.items[index - 1].epoch == mark->epoch &&
-           disk->log.items[index - 1].hash == mark->hash;
+    return !disk->is_void && has_mark(&disk->log, index, mark);
 }
 
 static void on_truncated(struct world *world, struct machine *machine, const struct log_truncation *truncation) {
@@ -125,7 +135,14 @@ static void on_taken(struct world *world, struct machine *machine, const struct 
     const struct entry_marks *history = &world->checker->ranges[taking->range].history;
     if (taking->rc != STATUS_OK)
         return;
+    if (range_record_has_in_sync(&world->coordinator.records[taking->range], machine->id))
+        world_fail(world, "node %llu throws away what it has of range %u, where it is in sync", number(machine->id),
+                   taking->range);
     if (!bytes_is_present(taking->chunk)) {
+        bool is_drop = range_of(machine, taking->range)->taking.is_drop;
+        world->statistics.drops += taking->is_done && is_drop;
+        if (is_drop && disk->log.count > 0)
+            marks_exchange(&disk->log, &disk->dropped);
         disk->is_void = true;
         disk->log.count = 0;
         disk->applied = 0;
@@ -239,9 +256,13 @@ void checker_on_answered(struct world *world, struct machine *machine, const str
     if (mark->epoch != place->epoch)
         world_fail(world, "node %llu acknowledges entry %llu of range %u, but another was committed there",
                    number(machine->id), number(place->index), place->range);
-    for (unsigned i = 0; i < world->machines_count; i++)
-        others +=
-            &world->machines[i] != machine && has_entry(&world->machines[i].disk[place->range], place->index, mark);
+    /* Who leads no more may not have heard yet of copies that were given up since. */
+    bool may_be_late = !checker_may_read(world, machine, place->range);
+    for (unsigned i = 0; i < world->machines_count; i++) {
+        const struct disk_range *disk = &world->machines[i].disk[place->range];
+        others += &world->machines[i] != machine && (has_entry(disk, place->index, mark) ||
+                                                     (may_be_late && has_mark(&disk->dropped, place->index, mark)));
+    }
     if (others < copies)
         world_fail(world, "node %llu says that entry %llu of range %u is on %u other disks; it is on %u",
                    number(machine->id), number(place->index), place->range, copies, others);
@@ -321,12 +342,33 @@ static bool is_unsettled(struct world *world, const char **reason, const char *w
     return false;
 }
 
+static bool is_named(const struct range_record *record, uint64_t node) {
+    return range_record_has_in_sync(record, node) || range_record_has_learner(record, node);
+}
+
+static bool keeps_what_it_should_not(const struct machine *machine, const struct range_record *record) {
+    return !is_named(record, machine->id) && !node_core_range_status(machine->core, record->range).is_empty;
+}
+
+static void demand_dropped(struct world *world, struct machine *machine, uint32_t range) {
+    const struct disk_range *disk = &machine->disk[range];
+    if (is_named(&world->coordinator.records[range], machine->id))
+        return;
+    if (disk->log.count > 0 && !disk->is_void)
+        world_fail(world, "node %llu still has the log of range %u", number(machine->id), range);
+    if (rows_count(world, machine, range) > 0)
+        world_fail(world, "node %llu still has rows of range %u", number(machine->id), range);
+}
+
 static bool range_is_settled(struct world *world, uint32_t id, const char **reason) {
     const struct range_record *record = &world->coordinator.records[id];
     struct machine *reader = checker_reader(world, id);
     if (reader == NULL)
         return is_unsettled(world, reason, "nobody leads it", id);
-    if (record->in_sync_count < world->factor)
+    const struct placement *wish = wishes_last(world, id);
+    if (wish->holders_count > 0 && !placement_is_reached(wish, record))
+        return is_unsettled(world, reason, "it is not where it is wished", id);
+    if (wish->holders_count == 0 && record->in_sync_count < world->factor)
         return is_unsettled(world, reason, "too few replicas are in sync", id);
     uint64_t last = window_last_index(&replication_of(reader, id)->window);
     for (size_t i = 0; i < record->in_sync_count; i++)
@@ -334,6 +376,9 @@ static bool range_is_settled(struct world *world, uint32_t id, const char **reas
             return is_unsettled(world, reason, "a replica has not applied everything", id);
     if (rows_of_outbox(world, reader, id) > 0)
         return is_unsettled(world, reason, "its outbox is not empty", id);
+    for (unsigned i = 0; i < world->machines_count; i++)
+        if (world->machines[i].is_up && keeps_what_it_should_not(&world->machines[i], record))
+            return is_unsettled(world, reason, "a copy that is not wished has not been dropped", id);
     return true;
 }
 
@@ -354,6 +399,9 @@ void checker_check_end(struct world *world) {
         if (world->machines[i].is_up)
             log_check(world, &world->machines[i]);
     for (uint32_t r = 0; r < world->range_count; r++) {
+        for (unsigned i = 0; i < world->machines_count; i++)
+            if (world->machines[i].is_up)
+                demand_dropped(world, &world->machines[i], r);
         const struct range_record *record = &world->coordinator.records[r];
         struct machine *first = world_machine(world, record->in_sync[0]);
         uint64_t digest = rows_digest(world, first, r);

@@ -12,13 +12,13 @@
 #define LOST_PER_MILLE 50
 #define LATE_US_MAX 4000000
 
-static int64_t delay_choose(struct world *world) {
+int64_t coordinator_delay(struct world *world) {
     if (!world->is_calm && chance_per_mille(&world->chance, world->coordinator.late_per_mille))
         return chance_between(&world->chance, 1, LATE_US_MAX);
     return chance_between(&world->chance, 300, 20000);
 }
 
-static bool is_reachable(const struct world *world, const struct machine *machine) {
+bool coordinator_reaches(const struct world *world, const struct machine *machine) {
     return world->coordinator.is_up && !machine->is_cut_off;
 }
 
@@ -59,18 +59,19 @@ static void nodes_tell(struct world *world, const struct machine *machine) {
             nodes[count++] = other->id;
     }
     world_plan(
-        world, delay_choose(world),
+        world, coordinator_delay(world),
         &(struct happening){
             .kind = HAPPEN_NODES, .machine = machine->number, .life = machine->life, .data = nodes, .size = count});
 }
 
 /* A machine renews its lease and reads everything anew, as after a watch that broke. */
 void coordinator_on_list(struct world *world, struct machine *machine) {
-    if (is_reachable(world, machine)) {
+    if (coordinator_reaches(world, machine)) {
         machine->alive_us = world->now_us;
         for (uint32_t i = 0; i < world->range_count; i++)
-            record_tell(world, machine, i, delay_choose(world));
+            record_tell(world, machine, i, coordinator_delay(world));
         nodes_tell(world, machine);
+        wishes_on_list(world, machine);
     }
     world_plan(world, chance_between(&world->chance, LIST_US_MIN, LIST_US_MAX),
                &(struct happening){.kind = HAPPEN_LIST, .machine = machine->number, .life = machine->life});
@@ -89,7 +90,7 @@ void coordinator_ask_swap(struct world *world, const struct machine *machine, co
     asked->record = action->record;
     asked->version = action->version;
     world_plan(
-        world, delay_choose(world),
+        world, coordinator_delay(world),
         &(struct happening){.kind = HAPPEN_SWAP, .machine = machine->number, .number = machine->life, .data = asked});
 }
 
@@ -109,20 +110,23 @@ static int record_swap(struct world *world, const struct machine *machine, const
     struct coordinator *coordinator = &world->coordinator;
     uint32_t range = asked->record.range;
     struct range_record *record = &coordinator->records[range];
+    struct range_record before = *record;
     struct buffer encoded;
     if (asked->version != coordinator->versions[range])
         return STATUS_CONFLICT;
     world->statistics.epochs += asked->record.epoch != record->epoch;
+    world->statistics.handed_over += asked->record.epoch != record->epoch && asked->record.is_handed_over;
     buffer_init(&encoded);
     range_record_encode(&asked->record, &encoded);
     if (range_record_decode(buffer_bytes(&encoded), record) != STATUS_OK)
         world_fail(world, "node %llu asks for a record that is not one", (unsigned long long)machine->id);
     buffer_close(&encoded);
+    wishes_check_record(world, &before, record);
     coordinator->versions[range] = ++coordinator->revision;
     record_say(world, record, machine);
     for (unsigned i = 0; i < world->machines_count; i++)
-        if (world->machines[i].is_up && is_reachable(world, &world->machines[i]) && !is_lost(world))
-            record_tell(world, &world->machines[i], range, delay_choose(world));
+        if (world->machines[i].is_up && coordinator_reaches(world, &world->machines[i]) && !is_lost(world))
+            record_tell(world, &world->machines[i], range, coordinator_delay(world));
     return STATUS_OK;
 }
 
@@ -130,7 +134,7 @@ void coordinator_on_swap(struct world *world, struct happening *happening) {
     struct machine *machine = &world->machines[happening->machine];
     struct told_record *asked = happening->data;
     /* With its last words a lost machine could take out all others. */
-    if (!machine->is_there || !is_reachable(world, machine) || is_lost(world))
+    if (!machine->is_there || !coordinator_reaches(world, machine) || is_lost(world))
         return;
     struct told_record *told = calloc(1, sizeof(*told));
     check(told != NULL);
@@ -139,7 +143,7 @@ void coordinator_on_swap(struct world *world, struct happening *happening) {
     told->version = world->coordinator.versions[asked->record.range];
     if (is_lost(world))
         told->rc = STATUS_SERVICE_UNAVAILABLE;
-    world_plan(world, delay_choose(world),
+    world_plan(world, coordinator_delay(world),
                &(struct happening){
                    .kind = HAPPEN_SWAPPED, .machine = machine->number, .life = happening->number, .data = told});
 }

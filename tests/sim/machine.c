@@ -203,6 +203,7 @@ void machine_start(struct world *world, struct machine *machine) {
                                         .self = machine->id,
                                         .replication_factor = world->factor,
                                         .min_in_sync = world->min_in_sync,
+                                        .snapshot_bytes_per_s = world->snapshot_bytes_per_s,
                                         .link_bytes_max = world->link_bytes_max,
                                         .queue_max = QUEUE_MAX};
     machine->life++;
@@ -239,6 +240,13 @@ static void write_now(struct world *world, struct machine *machine) {
         checker_on_written(world, machine, machine->batch);
 }
 
+static bool drops_something(const struct world *world, const struct machine *machine) {
+    for (uint32_t i = 0; i < world->range_count; i++)
+        if (node_core_range_status(machine->core, i).is_dropping)
+            return true;
+    return false;
+}
+
 /* What was on its way to the disk may have reached it, or not. */
 void machine_crash(struct world *world, struct machine *machine) {
     world->statistics.faults[FAULT_CRASH]++;
@@ -250,6 +258,7 @@ void machine_crash(struct world *world, struct machine *machine) {
             write_now(world, machine);
     }
     machine->batch = NULL;
+    world->statistics.faults[FAULT_CRASH_IN_DROP] += drops_something(world, machine);
     readings_close(machine);
     node_core_free(machine->core);
     batch_writer_close(machine->writer);
@@ -278,8 +287,10 @@ void machine_free(struct machine *machine) {
     if (machine->writer != NULL)
         batch_writer_close(machine->writer);
     action_list_close(&machine->actions);
-    for (uint32_t i = 0; i < RANGES_MAX; i++)
+    for (uint32_t i = 0; i < RANGES_MAX; i++) {
         free(machine->disk[i].log.items);
+        free(machine->disk[i].dropped.items);
+    }
     store_memory_free(machine->store);
 }
 
@@ -441,6 +452,12 @@ void machine_happen(struct world *world, struct happening *happening) {
     case HAPPEN_SWAPPED:
         on_told(world, machine, happening);
         break;
+    case HAPPEN_PLACEMENT: {
+        const struct told_placement *told = happening->data;
+        machine_step(world, machine,
+                     &(struct event){.kind = EVENT_PLACEMENT, .placement = &told->placement, .version = told->version});
+        break;
+    }
     case HAPPEN_NODES:
         machine_step(world, machine,
                      &(struct event){.kind = EVENT_NODES, .nodes = happening->data, .nodes_count = happening->size});

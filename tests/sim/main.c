@@ -104,6 +104,8 @@ static void statistics_add(struct world_statistics *sum, const struct world_stat
     sum->epochs += one->epochs;
     sum->taken_back += one->taken_back;
     sum->snapshots += one->snapshots;
+    sum->drops += one->drops;
+    sum->handed_over += one->handed_over;
     sum->reads += one->reads;
     sum->asked += one->asked;
     sum->told += one->told;
@@ -133,6 +135,8 @@ static void totals_print(const struct totals *totals) {
     line_print(sum->epochs, "epochs begun");
     line_print(sum->taken_back, "ends of logs taken back");
     line_print(sum->snapshots, "snapshots read");
+    line_print(sum->drops, "copies dropped");
+    line_print(sum->handed_over, "hand-overs");
     for (size_t i = 0; i < FAULT_KINDS; i++) {
         line_print(sum->faults[i], fault_name((enum fault_kind)i));
         faults += sum->faults[i];

@@ -9,6 +9,10 @@
 static const char *const fault_names[FAULT_KINDS] = {
     [FAULT_CRASH] = "crashes",
     [FAULT_LEAVE] = "nodes told to leave",
+    [FAULT_WISH] = "placements wished",
+    [FAULT_WISH_GONE] = "placements taken back",
+    [FAULT_LEARNING_ENDED] = "learners and backups not wished any more",
+    [FAULT_CRASH_IN_DROP] = "crashes in the middle of a drop",
     [FAULT_BATCH_FORGOTTEN] = "batches forgotten by a crash",
     [FAULT_BATCH_KEPT] = "batches kept by a crash and not told",
     [FAULT_DESTROYED] = "nodes lost with their disks",
@@ -289,4 +293,5 @@ void mischief_heal(struct world *world) {
         if (machine->is_there && !machine->is_up)
             machine_start(world, machine);
     }
+    wishes_settle(world);
 }

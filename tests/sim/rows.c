@@ -105,13 +105,21 @@ void rows_print_difference(struct world *world, struct machine *a, struct machin
     }
 }
 
-size_t rows_of_outbox(struct world *world, struct machine *machine, uint32_t range) {
+static size_t rows_of(struct world *world, struct machine *machine, enum store_table table, uint32_t range) {
     struct scan scan;
     uint64_t key, value;
     size_t count = 0;
-    scan_open(&scan, world, machine, STORE_OUTBOX, range);
+    scan_open(&scan, world, machine, table, range);
     while (scan_next(&scan, &key, &value))
         count++;
     scan_close(&scan);
     return count;
+}
+
+size_t rows_count(struct world *world, struct machine *machine, uint32_t range) {
+    return rows_of(world, machine, STORE_STATE, range) + rows_of(world, machine, STORE_OUTBOX, range);
+}
+
+size_t rows_of_outbox(struct world *world, struct machine *machine, uint32_t range) {
+    return rows_of(world, machine, STORE_OUTBOX, range);
 }

@@ -121,6 +121,7 @@ static void sizes_choose(struct world *world) {
     world->log_bytes_kept = (size_t)chance_between(chance, 10, 200) * 1000;
     world->tail_bytes_max = (size_t)chance_between(chance, 0, 20) * 1000;
     world->chunk_bytes = (size_t)chance_between(chance, 1, 32) * 1024;
+    world->snapshot_bytes_per_s = chance_below(chance, 2) == 0 ? 0 : (uint64_t)chance_between(chance, 50, 1000) * 1000;
     /* So little that it is soon full, or as much as nodes have. */
     world->link_bytes_max =
         chance_below(chance, 2) == 0 ? (size_t)chance_between(chance, 200, 8000) : LIMIT_LINK_UNSEEN_BYTES_MAX;
@@ -144,6 +145,7 @@ struct world *world_new(uint64_t seed, int64_t seconds, bool is_verbose) {
     for (unsigned i = 0; i < world->machines_at_first; i++)
         machine_make(world, i);
     coordinator_begin(world);
+    wishes_begin(world);
     for (unsigned i = 0; i < world->machines_at_first; i++)
         machine_start(world, &world->machines[i]);
     mischief_begin(world);
@@ -159,6 +161,7 @@ void world_free(struct world *world) {
     sessions_free(world);
     inquiries_free(world);
     checker_free(world);
+    wishes_free(world);
     free(world->queue);
     free(world);
 }
@@ -179,6 +182,9 @@ static void happen(struct world *world, struct happening *happening) {
         break;
     case HAPPEN_SWAP:
         coordinator_on_swap(world, happening);
+        break;
+    case HAPPEN_WISH:
+        wishes_on_turn(world);
         break;
     case HAPPEN_MISCHIEF:
         mischief_on_turn(world, happening);

@@ -21,6 +21,8 @@ enum happening_kind {
     HAPPEN_DISK_DONE,   /* and the core hears of it */
     HAPPEN_LIST,        /* a machine asks the coordinator for everything */
     HAPPEN_RECORD,      /* a record reaches a machine */
+    HAPPEN_PLACEMENT,   /* and a wish who should hold a range */
+    HAPPEN_WISH,        /* somebody wishes */
     HAPPEN_NODES,
     HAPPEN_SWAP,    /* a compare-and-swap reaches the coordinator */
     HAPPEN_SWAPPED, /* and its answer the machine */
@@ -69,6 +71,7 @@ struct entry_marks {
 
 struct disk_range {
     struct entry_marks log;
+    struct entry_marks dropped; /* what it had when it dropped it last */
     uint64_t applied;
     bool is_void;
 };
@@ -115,6 +118,10 @@ struct machine {
 enum fault_kind {
     FAULT_CRASH,
     FAULT_LEAVE,
+    FAULT_WISH,
+    FAULT_WISH_GONE,
+    FAULT_LEARNING_ENDED,
+    FAULT_CRASH_IN_DROP,
     FAULT_BATCH_FORGOTTEN,
     FAULT_BATCH_KEPT,
     FAULT_DESTROYED,
@@ -141,6 +148,8 @@ struct world_statistics {
     uint64_t epochs;
     uint64_t taken_back;
     uint64_t snapshots;
+    uint64_t drops;
+    uint64_t handed_over;
     uint64_t reads;
     uint64_t asked;
     uint64_t told;
@@ -148,9 +157,18 @@ struct world_statistics {
     uint64_t passed_over;
 };
 
+/* What has been wished of a range, in its order; the last is what counts. */
+struct wishes {
+    struct placement *items;
+    size_t count, capacity;
+    uint64_t version;
+};
+
 struct coordinator {
     struct range_record records[RANGES_MAX];
     uint64_t versions[RANGES_MAX];
+    struct wishes wishes[RANGES_MAX];
+    int64_t wish_us_max; /* between two wishes; 0: nobody wishes anything */
     uint64_t revision;
     bool is_up;
     unsigned late_per_mille;
@@ -193,6 +211,7 @@ struct world {
     size_t log_bytes_kept;
     size_t tail_bytes_max;
     size_t chunk_bytes;
+    uint64_t snapshot_bytes_per_s;
     size_t link_bytes_max;
 
     struct coordinator coordinator;
@@ -248,6 +267,25 @@ struct told_record {
     uint64_t version;
     int rc;
 };
+int64_t coordinator_delay(struct world *world);
+bool coordinator_reaches(const struct world *world, const struct machine *machine);
+
+/* ---- wishes.c ---- */
+
+struct told_placement {
+    struct placement placement;
+    uint64_t version;
+};
+void wishes_begin(struct world *world);
+void wishes_free(struct world *world);
+void wishes_on_turn(struct world *world);
+void wishes_on_list(struct world *world, struct machine *machine);
+/* Everything has healed: what is wished last can be had. */
+void wishes_settle(struct world *world);
+/* The last one; without holders: there is none. */
+const struct placement *wishes_last(const struct world *world, uint32_t range);
+/* Who is not in the record any more has gone because of a wish, and everybody it named is in sync. */
+void wishes_check_record(struct world *world, const struct range_record *before, const struct range_record *after);
 
 /* ---- clients.c ---- */
 
@@ -325,6 +363,7 @@ void log_check(struct world *world, struct machine *machine);
 uint64_t rows_digest(struct world *world, struct machine *machine, uint32_t range);
 /* Prints in what two replicas differ. */
 void rows_print_difference(struct world *world, struct machine *a, struct machine *b, uint32_t range);
+size_t rows_count(struct world *world, struct machine *machine, uint32_t range);
 size_t rows_of_outbox(struct world *world, struct machine *machine, uint32_t range);
 
 /* ---- mischief.c ---- */
