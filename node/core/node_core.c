@@ -212,11 +212,6 @@ static void on_start(struct node_core *core, const struct step *step, const stru
         follow_ups_start(core, &event->outbox[i].subject, event->outbox[i].number, &event->outbox[i].row);
 }
 
-static void on_placement(struct node_core *core, const struct event *event) {
-    if (event->placement->range < core->options.range_count)
-        replication_on_placement(&core->ranges[event->placement->range].replication, event->placement, event->version);
-}
-
 static void on_nodes(struct node_core *core, const struct event *event) {
     core->live = realloc(core->live, (event->nodes_count + 1) * sizeof(*core->live));
     check(core->live != NULL);
@@ -371,7 +366,7 @@ static void event_take(struct node_core *core, const struct step *step, const st
         records_on_event(core, step, event);
         break;
     case EVENT_PLACEMENT:
-        on_placement(core, event);
+        records_on_placement(core, step, event);
         break;
     case EVENT_NODES:
         on_nodes(core, event);

@@ -90,6 +90,8 @@ void core_entries_refuse(struct node_core *core, const struct step *step, struct
 
 /* EVENT_RECORD, EVENT_SWAPPED. */
 void records_on_event(struct node_core *core, const struct step *step, const struct event *event);
+/* EVENT_PLACEMENT; it may come before the record of a range that a split has made. */
+void records_on_placement(struct node_core *core, const struct step *step, const struct event *event);
 
 /* ---- pipeline.c ---- */
 

@@ -1,4 +1,4 @@
-/* What the coordinator says of ranges: the records make the map, and tell each range who holds it. */
+/* What the coordinator says of ranges: the records make the map, and tell each range who holds it; and who should. */
 #include "node/core/node_core_parts.h"
 #include "proto/status.h"
 
@@ -65,4 +65,10 @@ void records_on_event(struct node_core *core, const struct step *step, const str
         map_version = core->map.version;
         early_take(core, step);
     }
+}
+
+void records_on_placement(struct node_core *core, const struct step *step, const struct event *event) {
+    uint32_t range = event->placement->range;
+    if (ranges_grow(core, step, range))
+        replication_on_placement(&core->ranges[range].replication, event->placement, event->version);
 }
