@@ -1,6 +1,7 @@
 #include "node/cluster.h"
 
 #include <sodium.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -29,7 +30,8 @@ struct cluster {
     struct identity identity;
     struct peer_links *links;
     struct errands *errands;
-    struct known_node nodes[NODES_MAX]; /* rising ids */
+    _Atomic uint64_t snapshot_bytes_sent; /* the loop's; others read it */
+    struct known_node nodes[NODES_MAX];   /* rising ids */
     size_t nodes_count;
     bool is_closing;
     void (*on_closed)(void *context);
@@ -146,6 +148,30 @@ static void on_range_news(struct cluster *self, const struct coordinator_item *i
     self->options.on_event(self->options.context, &event);
 }
 
+/* "placements/00007" */
+static bool placement_range(const struct coordinator_item *item, uint32_t *range) {
+    char text[sizeof("placements/") + 8];
+    if (item->name.size >= sizeof(text))
+        return false;
+    snprintf(text, sizeof(text), "%.*s", BYTES_ARG(item->name));
+    return sscanf(text, "placements/%5u", range) == 1;
+}
+
+/* One that is gone wishes for nothing. */
+static void on_placement_news(struct cluster *self, const struct coordinator_item *item) {
+    struct placement placement = {0};
+    struct event event = {.kind = EVENT_PLACEMENT, .placement = &placement, .version = item->version};
+    bool is_there = bytes_is_present(item->value);
+    if (!placement_range(item, &event.range) || event.range >= LIMIT_RANGES_MAX ||
+        (is_there && placement_decode(item->value, &placement) != STATUS_OK) ||
+        (is_there && placement.range != event.range)) {
+        log_error("a placement at the coordinator is malformed");
+        return;
+    }
+    placement.range = event.range;
+    self->options.on_event(self->options.context, &event);
+}
+
 static bool has_prefix(struct bytes name, const char *prefix) {
     size_t size = strlen(prefix);
     return name.size > size && memcmp(name.data, prefix, size) == 0;
@@ -159,6 +185,8 @@ static void on_news_delivered(void *receiver, struct parcel *parcel) {
         ;
     else if (has_prefix(news->item.name, "ranges/"))
         on_range_news(self, &news->item);
+    else if (has_prefix(news->item.name, "placements/"))
+        on_placement_news(self, &news->item);
     else if (has_prefix(news->item.name, "nodes/"))
         on_node_news(self, news);
     else if (has_prefix(news->item.name, "alive/"))
@@ -318,7 +346,7 @@ static int watches_open(struct cluster *self) {
     static const struct {
         const char *prefix;
         coordinator_on_change *on_change;
-    } watches[] = {{"nodes/", on_change}, {"alive/", on_change}, {"ranges/", on_change}, {"placements/", on_sight},
+    } watches[] = {{"nodes/", on_change}, {"alive/", on_change}, {"ranges/", on_change}, {"placements/", on_change},
                    {"loads/", on_sight},  {"drains/", on_sight}, {"balanc", on_sight}};
     int rc = STATUS_OK;
     for (size_t i = 0; i < sizeof(watches) / sizeof(watches[0]) && rc == STATUS_OK; i++)
@@ -354,18 +382,28 @@ int cluster_open(const struct cluster_options *options, struct cluster **out) {
     return rc;
 }
 
+static void packet_send(struct cluster *self, const struct action *action) {
+    if (action->packet->kind == PACKET_SNAPSHOT)
+        atomic_fetch_add_explicit(&self->snapshot_bytes_sent, action->packet->rows.size, memory_order_relaxed);
+    peer_links_send(self->links, action->to, action->packet);
+}
+
 /* The core may still want something while the links close; it is as if the node had ended before. */
 void cluster_perform(struct cluster *self, const struct action *action) {
     if (self->is_closing)
         return;
     if (action->kind == ACTION_SEND)
-        peer_links_send(self->links, action->to, action->packet);
+        packet_send(self, action);
     else
         errands_run(self->errands, action);
 }
 
+uint64_t cluster_snapshot_bytes_sent(const struct cluster *self) {
+    return atomic_load_explicit(&self->snapshot_bytes_sent, memory_order_relaxed);
+}
+
 void cluster_statistics(const struct cluster *self, struct cluster_statistics *sum) {
-    *sum = (struct cluster_statistics){0};
+    *sum = (struct cluster_statistics){.snapshot_bytes_sent = cluster_snapshot_bytes_sent(self)};
     for (size_t i = 0; i < self->nodes_count && self->links != NULL; i++) {
         struct peer_link_statistics link;
         if (peer_links_statistics(self->links, self->nodes[i].id, &link) != STATUS_OK)

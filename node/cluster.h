@@ -32,12 +32,16 @@ int cluster_open(const struct cluster_options *options, struct cluster **cluster
 /* ACTION_SEND, ACTION_SWAP, ACTION_READ_OUTBOX, ACTION_READ_CHUNK, ACTION_REPEAT. */
 void cluster_perform(struct cluster *cluster, const struct action *action);
 
+/* Rows of ranges sent to nodes that learn them, so far; from any thread. */
+uint64_t cluster_snapshot_bytes_sent(const struct cluster *cluster);
+
 /* Of all links together; numbers only rise, but for `peers_up`. */
 struct cluster_statistics {
     uint64_t peers_up;
     uint64_t messages_sent, messages_received;
     uint64_t messages_missed; /* sent to us and lost on the way, or not here yet */
     uint64_t bytes_sent, bytes_received;
+    uint64_t snapshot_bytes_sent;
     uint64_t packets_dropped; /* by us: a queue was full, or the peer was down */
 };
 void cluster_statistics(const struct cluster *cluster, struct cluster_statistics *sum);

@@ -24,6 +24,7 @@ struct cluster_load {
 struct cluster_learner {
     struct load_learner at;
     double bytes_per_s;
+    int64_t since_ms; /* unix time: when it was first heard of */
 };
 
 struct cluster_node {

@@ -102,7 +102,7 @@ static void copy_add(struct listing *list, uint64_t to, size_t number, bool has_
     move->bytes_done = progress->at.bytes_done;
     move->bytes_total = progress->at.bytes_total;
     move->bytes_per_s = progress->bytes_per_s;
-    move->started_ms = progress->at.since_ms != 0 ? progress->at.since_ms : move->started_ms;
+    move->started_ms = move->started_ms == 0 ? progress->since_ms : move->started_ms;
 }
 
 static void copies_list(struct listing *list) {

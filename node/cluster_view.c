@@ -6,11 +6,11 @@
 #include <time.h>
 
 #include "proto/check.h"
+#include "proto/limits.h"
 #include "proto/status.h"
 
 #define NOW_S 4.0   /* a rate follows what happens in about that time */
 #define MEAN_S 30.0 /* moving costs more than half a minute of what is uneven */
-#define RANGES_MAX LOAD_RANGES_MAX
 
 struct cluster_view {
     pthread_mutex_t mutex; /* of everything below */
@@ -19,6 +19,16 @@ struct cluster_view {
 };
 
 /* ---- what there is ---- */
+
+static int64_t clock_ms(clockid_t clock) {
+    struct timespec now;
+    check(clock_gettime(clock, &now) == 0);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t cluster_view_clock_ms(void) {
+    return clock_ms(CLOCK_MONOTONIC);
+}
 
 static struct cluster_node *node_take(struct cluster_view *self, uint64_t id, int64_t mono_ms) {
     struct cluster_facts *facts = &self->facts;
@@ -48,7 +58,7 @@ static void node_drop_if_empty(struct cluster_view *self, uint64_t id) {
 
 static struct cluster_range *range_take(struct cluster_view *self, uint32_t range) {
     struct cluster_facts *facts = &self->facts;
-    if (range >= RANGES_MAX)
+    if (range >= LIMIT_RANGES_MAX)
         return NULL;
     if (range >= facts->ranges_count) {
         size_t count = (size_t)range + 1;
@@ -167,9 +177,10 @@ static void learners_take(struct cluster_node *node, const struct load_record *r
     for (size_t i = 0; i < record->learners_count; i++) {
         const struct load_learner *at = &record->learners[i];
         const struct cluster_learner *before = learner_find(node, at);
-        learners[i].at = *at;
+        learners[i] = (struct cluster_learner){.at = *at, .since_ms = clock_ms(CLOCK_REALTIME)};
         if (before == NULL || seconds <= 0)
             continue;
+        learners[i].since_ms = before->since_ms;
         learners[i].bytes_per_s = before->bytes_per_s;
         mean_add(&learners[i].bytes_per_s, per_s_of(before->at.bytes_done, at->bytes_done, seconds), seconds, NOW_S);
     }
@@ -212,16 +223,6 @@ static void on_load(struct cluster_view *self, uint64_t id, struct bytes value, 
 }
 
 /* ---- ranges ---- */
-
-static int64_t clock_ms(clockid_t clock) {
-    struct timespec now;
-    check(clock_gettime(clock, &now) == 0);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-int64_t cluster_view_clock_ms(void) {
-    return clock_ms(CLOCK_MONOTONIC);
-}
 
 static void since_note(struct cluster_range *range) {
     if (!cluster_range_is_under_way(range))

@@ -59,6 +59,10 @@ struct config {
     char peer_address[CONFIG_TEXT_MAX]; /* host:port */
     int64_t replication_factor;         /* 0: follows the number of nodes, up to CONFIG_REPLICATION_FACTOR_MAX */
     int64_t min_in_sync;                /* 0: CONFIG_MIN_IN_SYNC, or 1 alone */
+    bool balance;
+    int64_t replace_after_s;
+    int64_t moves_max;
+    int64_t move_rate_mb; /* per second; 0: no limit */
     int64_t peer_send_buffer_messages;
     int64_t peer_receive_buffer_messages;
 

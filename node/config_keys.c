@@ -198,6 +198,18 @@ const struct config_key config_keys[] = {
          "node "
          "alone."),
      .min = 0, .max = RANGE_REPLICAS_MAX, .unit = "replicas"},
+    {KEY(balance, CLUSTER, CONFIG_SWITCH, "on",
+         "This node may be the one that moves ranges so that all nodes have their share. The cluster balances as long "
+         "as "
+         "one node may.")},
+    {KEY(replace_after_s, CLUSTER, CONFIG_NUMBER, "60",
+         "What a node held that is silent for longer is copied to the others."),
+     .min = 5, .max = 86400, .unit = "s"},
+    {KEY(moves_max, CLUSTER, CONFIG_NUMBER, "4", "Ranges that are moved at the same time, in the whole cluster."),
+     .min = 1, .max = 64, .unit = "ranges"},
+    {KEY(move_rate_mb, CLUSTER, CONFIG_NUMBER, "32",
+         "How much this node sends of the ranges that are copied from it, per second. 0: no limit."),
+     .min = 0, .max = 10000, .unit = "MB/s"},
     {KEY(peer_send_buffer_messages, CLUSTER, CONFIG_NUMBER, "1024",
          "Messages for one other node that may wait for the network. Beyond it they are lost and sent again, which "
          "costs "

@@ -190,6 +190,7 @@ static void gateway_fill(struct server *server) {
     gateway->unlisten = server->leads == NULL ? NULL : routing_unlisten;
     gateway->admin.view = server->view;
     gateway->tell_joining = server->join_host == NULL ? NULL : tell_joining;
+    gateway->admin.wish = server->folder.is_in_cluster ? wishes_ask : NULL;
     gateway->started_ms = worker_wall_ms();
     gateway->limiter = rate_limiter_new(&server->config);
     gateway->endpoints = endpoint_registry_new();

@@ -145,14 +145,19 @@ static int core_options(struct server *server, struct node_core_options *options
                                           .replication_factor = (size_t)factor,
                                           .min_in_sync = (size_t)min_in_sync,
                                           .link_bytes_max = LIMIT_LINK_UNSEEN_BYTES_MAX,
-                                          .queue_max = (size_t)config->core_queue_max};
+                                          .queue_max = (size_t)config->core_queue_max,
+                                          .snapshot_bytes_per_s = (uint64_t)config->move_rate_mb << 20};
     int rc = is_alone ? STATUS_OK : cluster_node_id(config, &options->self, &reason);
     if (rc != STATUS_OK)
         log_error("data folder %s: %s", config->data, reason);
     server->node_id = options->self;
     server->min_in_sync = options->min_in_sync;
-    server->gateway.admin.moves.settings.factor = options->replication_factor;
-    server->gateway.admin.moves.settings.min_in_sync = options->min_in_sync;
+    server->gateway.admin.moves =
+        (struct cluster_moves_options){.settings = {.factor = options->replication_factor,
+                                                    .min_in_sync = options->min_in_sync,
+                                                    .moves_max = (size_t)config->moves_max,
+                                                    .tolerance_percent = BALANCER_TOLERANCE_PERCENT},
+                                       .replace_after_ms = config->replace_after_s * 1000};
     options->start = (uint64_t)worker_wall_ms();
     return is_alone || rc != STATUS_OK ? rc : routing_open(server);
 }

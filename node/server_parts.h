@@ -15,7 +15,7 @@
 #include "node/route_map.h"
 #include "node/server.h"
 
-/*             SIGTERM, SIGINT            moved, handed over, or DRAIN_MS over,      the core has nothing left
+/*     SIGTERM, SIGINT, or emptied        moved, handed over, or DRAIN_MS over,      the core has nothing left
  *  RUNNING ──────────────────▶ DRAINING ─────────────────────────────▶ STOPPING ──────────────────────────▶ loop ends
  *      └─────────────── workers cannot be started ─────────────────────────▲
  */
@@ -102,6 +102,10 @@ void routing_listening(struct server *server, const struct id_hash *thread);
 int own_load_open(struct server *server);
 void own_load_close(struct server *server);
 
+/* wishes.c */
+int wishes_ask(void *server, struct gateway_wish *wish); /* gateway->admin.wish */
+void wishes_on_emptied(void *server);                    /* balancing's on_emptied */
+
 /* gateway_setup.c. TLS, what handlers share, the workers; errors have been logged. */
 int gateway_setup(struct server *server);
 int gateway_start(struct server *server);
@@ -109,5 +113,6 @@ void gateway_join(struct server *server); /* waits for the workers' threads, onc
 void gateway_close(struct server *server);
 
 /* shutdown.c */
-int shutdown_open(struct server *server); /* from now on signals are obeyed */
-void shutdown_now(struct server *server); /* without draining */
+int shutdown_open(struct server *server);   /* from now on signals are obeyed */
+void shutdown_begin(struct server *server); /* as a signal does */
+void shutdown_now(struct server *server);   /* without draining */

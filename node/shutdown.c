@@ -90,6 +90,11 @@ static void on_signal(uv_signal_t *signal, int number) {
         shutdown_now(server);
 }
 
+void shutdown_begin(struct server *server) {
+    if (server->phase == SERVER_RUNNING)
+        drain(server);
+}
+
 int shutdown_open(struct server *server) {
     static const int numbers[2] = {SIGTERM, SIGINT};
     uv_timer_init(&server->loop, &server->shutdown_timer);

@@ -97,6 +97,18 @@ int issue_token_request_parse(struct arena *arena, struct bytes body, struct iss
     return rc;
 }
 
+int named_user_read(struct arena *arena, struct bytes body, struct bytes *user_id, struct problem *problem) {
+    struct json_reader reader = {arena, problem};
+    json_t *root;
+    *user_id = BYTES_ABSENT;
+    int rc = json_body_load(&reader, body_is_empty(body) ? BYTES_LITERAL("{}") : body, &root);
+    if (rc != 0)
+        return rc;
+    rc = json_text_read(&reader, root, "userId", LIMIT_RAW_ID_BYTES_MAX, user_id);
+    json_decref(root);
+    return rc;
+}
+
 static json_t *token_to_json(struct bytes token, int64_t expires_ms) {
     char expires_on[RFC3339_TEXT_BYTES];
     rfc3339_format_identity(expires_ms, expires_on);
@@ -119,4 +131,11 @@ struct bytes create_identity_response_encode(struct arena *arena, struct bytes u
 
 struct bytes issue_token_response_encode(struct arena *arena, struct bytes token, int64_t expires_ms) {
     return json_text_take(arena, token_to_json(token, expires_ms));
+}
+
+struct bytes user_token_response_encode(struct arena *arena, struct bytes user_id, struct bytes token,
+                                        int64_t expires_ms) {
+    json_t *root = token_to_json(token, expires_ms);
+    json_text_set(root, "userId", user_id);
+    return json_text_take(arena, root);
 }

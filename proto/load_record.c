@@ -39,7 +39,6 @@ static const struct codec_field LEARNER_FIELDS[] = {
     CODEC_MEMBER(4, CODEC_U64, struct load_learner, chunks),
     CODEC_MEMBER(5, CODEC_U64, struct load_learner, bytes_done),
     CODEC_MEMBER(6, CODEC_U64, struct load_learner, bytes_total),
-    CODEC_MEMBER(7, CODEC_I64, struct load_learner, since_ms),
 };
 static const struct codec_table LEARNER_TABLE = CODEC_TABLE(struct load_learner, LEARNER_FIELDS);
 

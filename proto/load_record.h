@@ -23,7 +23,6 @@ struct load_learner {
     uint64_t chunks; /* 0: it needs no snapshot, or its size is not known yet */
     uint64_t bytes_done;
     uint64_t bytes_total; /* 0: not known */
-    int64_t since_ms;     /* unix time */
 };
 
 struct load_record {

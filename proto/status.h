@@ -34,7 +34,8 @@
     X(STORE_MISSING, -26, "NotFound", 404, "The record is not there.")                                                 \
     X(MALFORMED, -27, "Malformed", 400, "The bytes do not have the expected form.")                                    \
     X(NOT_PRIMARY, -28, "ServiceUnavailable", 503, "This node does not lead the range now; try again.")                \
-    X(TOO_FEW_REPLICAS, -29, "TooFewReplicas", 503, "Too few replicas are in sync to keep a write safe; try again.")
+    X(TOO_FEW_REPLICAS, -29, "TooFewReplicas", 503, "Too few replicas are in sync to keep a write safe; try again.")   \
+    X(NOT_IN_CLUSTER, -30, "NotInCluster", 409, "This node is alone; there is no other to move anything to.")
 
 enum status_code {
 #define STATUS_ENUM(code, number, name, http, sentence) STATUS_##code = number,

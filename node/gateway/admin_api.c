@@ -1,8 +1,14 @@
 #include "node/gateway/admin_api.h"
 
+#include <stdlib.h>
+
 #include "node/cluster_view.h"
 #include "node/gateway/admin_json.h"
-#include "node/gateway/authentication.h"
+#include "node/gateway/gateway.h"
+#include "proto/check.h"
+#include "proto/json_tree.h"
+
+/* ---- what it looks like ---- */
 
 /* The cluster as this node sees it now; everything in the call's arena. */
 struct admin_sight {
@@ -11,46 +17,199 @@ struct admin_sight {
     double *shares;
 };
 
-static bool admit(struct gateway_worker *worker, struct http_call *call) {
+static void look(const struct gateway_admin *admin, struct arena *arena, struct admin_sight *sight) {
+    cluster_view_facts(admin->view, arena, cluster_view_clock_ms(), &sight->facts);
+    cluster_moves_input(&sight->facts, &admin->moves, arena, &sight->input);
+    sight->shares = ARENA_NEW_ARRAY(arena, double, sight->input.nodes_count);
+    balancer_shares(&sight->input, arena, sight->shares);
+}
+
+static void cluster_get(struct worker *self, struct http_call *call) {
+    const struct gateway *gateway = gateway_worker_of(self)->gateway;
+    const struct balancer_settings *settings = &gateway->admin.moves.settings;
+    struct balancer_decision decision;
+    struct admin_sight sight;
+    look(&gateway->admin, &call->arena, &sight);
+    balancer_next(&sight.input, &call->arena, &decision);
+    struct admin_cluster cluster = {.cluster_name = gateway->config->cluster_name,
+                                    .replication_factor = settings->factor,
+                                    .min_in_sync = settings->min_in_sync,
+                                    .moves_max = settings->moves_max,
+                                    .parts = gateway->settings->range_count};
+    http_call_reply(
+        call, 200,
+        admin_cluster_encode(&sight.facts, &cluster, &sight.input, sight.shares, decision.is_balanced, &call->arena));
+}
+
+/* Each range is sent by the node that leads it, and nodes send side by side. */
+static double seconds_of(const struct cluster_facts *facts, const struct balancer_forecast *forecast,
+                         int64_t bytes_per_s, struct arena *arena) {
+    uint64_t *sent = ARENA_NEW_ARRAY(arena, uint64_t, facts->nodes_count);
+    uint64_t most = 0;
+    for (size_t i = 0; i < facts->nodes_count; i++)
+        sent[i] = 0;
+    for (size_t i = 0; i < forecast->moves_count; i++) {
+        const struct balancer_move *move = &forecast->moves[i];
+        const struct cluster_node *sender = cluster_facts_node(facts, facts->ranges[move->range].record.primary);
+        if (sender == NULL)
+            continue;
+        size_t at = (size_t)(sender - facts->nodes);
+        sent[at] += move->bytes;
+        most = sent[at] > most ? sent[at] : most;
+    }
+    return bytes_per_s == 0 ? 0 : (double)most / (double)bytes_per_s;
+}
+
+static void plan_get(struct worker *self, struct http_call *call) {
+    const struct gateway *gateway = gateway_worker_of(self)->gateway;
+    struct balancer_forecast forecast;
+    struct admin_sight sight;
+    look(&gateway->admin, &call->arena, &sight);
+    balancer_plan(&sight.input, &call->arena, &forecast);
+    double seconds = seconds_of(&sight.facts, &forecast, gateway->config->move_rate_mb << 20, &call->arena);
+    http_call_reply(call, 200,
+                    admin_plan_encode(&sight.facts, &sight.input, &forecast, sight.shares, seconds, &call->arena));
+}
+
+/* ---- what is wished ---- */
+
+static void wish_refuse(struct http_call *call, int rc, const struct operator_wish *wish) {
     struct problem problem = {0};
-    if (authenticate_admin(worker, call, &problem) == STATUS_OK)
+    problem_set(&problem, &call->arena, rc, wish->target, "%s",
+                wish->reason == NULL ? status_sentence(rc) : wish->reason);
+    http_call_refuse(call, &problem);
+}
+
+static void on_wished(struct gateway_worker *worker, struct gateway_wish *asked) {
+    struct http_call *call = asked->call;
+    (void)worker;
+    if (asked->rc != STATUS_OK)
+        wish_refuse(call, asked->rc, &asked->wish);
+    else if (asked->wish.kind == WISH_MOVE)
+        http_call_reply(call, 202, admin_target_encode(&asked->wish.placement, &call->arena));
+    else
+        http_call_reply(call, 202, BYTES_LITERAL("{}"));
+    free(asked);
+}
+
+static void wish_ask(struct worker *self, struct http_call *call, const struct operator_wish *wish) {
+    struct gateway *gateway = gateway_worker_of(self)->gateway;
+    if (gateway->admin.wish == NULL) {
+        http_call_refuse_status(call, STATUS_NOT_IN_CLUSTER);
+        return;
+    }
+    struct gateway_wish *asked = calloc(1, sizeof(*asked));
+    check(asked != NULL);
+    *asked = (struct gateway_wish){.wish = *wish, .worker = self->index, .call = call, .on_answer = on_wished};
+    int rc = gateway->admin.wish(gateway->core, asked);
+    if (rc == STATUS_OK)
+        return;
+    free(asked);
+    http_call_refuse_status(call, rc);
+}
+
+static void pause_post(struct worker *self, struct http_call *call) {
+    wish_ask(self, call, &(struct operator_wish){.kind = WISH_PAUSE});
+}
+
+static void resume_post(struct worker *self, struct http_call *call) {
+    wish_ask(self, call, &(struct operator_wish){.kind = WISH_RESUME});
+}
+
+static void cancel_post(struct worker *self, struct http_call *call) {
+    wish_ask(self, call, &(struct operator_wish){.kind = WISH_CANCEL});
+}
+
+/* False: it has been refused. */
+static bool node_find(struct worker *self, struct http_call *call, const char *target, struct bytes name,
+                      uint64_t *id) {
+    const struct gateway_admin *admin = &gateway_worker_of(self)->gateway->admin;
+    struct cluster_facts facts;
+    struct problem problem = {0};
+    cluster_view_facts(admin->view, &call->arena, cluster_view_clock_ms(), &facts);
+    const struct cluster_node *node = cluster_facts_node_called(&facts, name);
+    if (node != NULL) {
+        *id = node->id;
         return true;
+    }
+    problem_set(&problem, &call->arena, STATUS_NOT_FOUND, target, "There is no node '%.*s', or several of that name.",
+                BYTES_ARG(name));
     http_call_refuse(call, &problem);
     return false;
 }
 
-static void look(struct gateway_worker *worker, struct arena *arena, struct admin_sight *sight) {
-    const struct gateway_admin *admin = &worker->gateway->admin;
-    cluster_view_facts(admin->view, arena, cluster_view_clock_ms(), &sight->facts);
-    cluster_moves_input(&sight->facts, &admin->moves, arena, &sight->input);
-    sight->shares = ARENA_NEW_ARRAY(arena, double, sight->input.nodes_count);
-    for (size_t i = 0; i < sight->input.nodes_count; i++) {
-        struct cluster_holdings holdings = cluster_facts_holdings(&sight->facts, sight->input.nodes[i].id);
-        sight->shares[i] = (double)holdings.primary / (double)sight->facts.ranges_count;
-    }
+static void drain_change(struct worker *self, struct http_call *call, enum operator_wish_kind kind) {
+    struct operator_wish wish = {.kind = kind};
+    if (node_find(self, call, "node", call->captures[0], &wish.node))
+        wish_ask(self, call, &wish);
 }
 
-static void cluster_get(struct worker *self, struct http_call *call) {
-    struct gateway_worker *worker = gateway_worker_of(self);
-    const struct gateway_admin *admin = &worker->gateway->admin;
-    struct cluster_move *moves;
-    struct admin_sight sight;
-    size_t moves_count;
-    if (!admit(worker, call))
-        return;
-    look(worker, &call->arena, &sight);
-    cluster_moves_list(&sight.facts, &call->arena, &moves, &moves_count);
-    struct admin_cluster cluster = {.cluster_name = worker->gateway->config->cluster_name,
-                                    .replication_factor = admin->moves.settings.factor,
-                                    .min_in_sync = admin->moves.settings.min_in_sync,
-                                    .moves_max = admin->moves.settings.moves_max,
-                                    .parts = worker->gateway->settings->range_count};
-    http_call_reply(
-        call, 200,
-        admin_cluster_encode(&sight.facts, &cluster, &sight.input, sight.shares, moves_count == 0, &call->arena));
+static void drain_post(struct worker *self, struct http_call *call) {
+    drain_change(self, call, WISH_DRAIN);
+}
+
+static void drain_delete(struct worker *self, struct http_call *call) {
+    drain_change(self, call, WISH_STAY);
+}
+
+struct move_request {
+    struct bytes from;
+    struct bytes to;
+    struct bytes primary;
+};
+
+static int move_request_parse(struct http_call *call, struct move_request *request, struct problem *problem) {
+    struct json_reader reader = {&call->arena, problem};
+    json_t *root;
+    int rc = json_body_load(&reader, call->body, &root);
+    if (rc != STATUS_OK)
+        return rc;
+    rc = json_text_read(&reader, root, "from", NODE_NAME_BYTES_MAX, &request->from);
+    if (rc == STATUS_OK)
+        rc = json_text_read(&reader, root, "to", NODE_NAME_BYTES_MAX, &request->to);
+    if (rc == STATUS_OK)
+        rc = json_text_read(&reader, root, "primary", NODE_NAME_BYTES_MAX, &request->primary);
+    json_decref(root);
+    return rc;
+}
+
+static int range_parse(struct http_call *call, uint32_t *range, struct problem *problem) {
+    struct bytes text = call->captures[0];
+    *range = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.size > 6 || text.data[i] < '0' || text.data[i] > '9')
+            return problem_set(problem, &call->arena, STATUS_NOT_FOUND, "range", "A range is a number, as 7.");
+        *range = *range * 10 + (uint32_t)(text.data[i] - '0');
+    }
+    return STATUS_OK;
+}
+
+static bool named_find(struct worker *self, struct http_call *call, const char *target, struct bytes name,
+                       uint64_t *id) {
+    return !bytes_is_present(name) || node_find(self, call, target, name, id);
+}
+
+static void move_post(struct worker *self, struct http_call *call) {
+    struct operator_wish wish = {.kind = WISH_MOVE};
+    struct move_request request = {BYTES_ABSENT, BYTES_ABSENT, BYTES_ABSENT};
+    struct problem problem = {0};
+    if (range_parse(call, &wish.range, &problem) != STATUS_OK ||
+        move_request_parse(call, &request, &problem) != STATUS_OK)
+        http_call_refuse(call, &problem);
+    else if (named_find(self, call, "from", request.from, &wish.from) &&
+             named_find(self, call, "to", request.to, &wish.to) &&
+             named_find(self, call, "primary", request.primary, &wish.primary))
+        wish_ask(self, call, &wish);
 }
 
 static const struct http_route routes[] = {
-    {"GET", "/admin/cluster", cluster_get, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
+    {"GET", "/admin/cluster", cluster_get, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
+    {"GET", "/admin/plan", plan_get, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
+    {"POST", "/admin/rebalance/pause", pause_post, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
+    {"POST", "/admin/rebalance/resume", resume_post, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
+    {"POST", "/admin/rebalance/cancel", cancel_post, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
+    {"POST", "/admin/ranges/{}/move", move_post, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
+    {"POST", "/admin/nodes/{}/drain", drain_post, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
+    {"DELETE", "/admin/nodes/{}/drain", drain_delete, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
 };
 const struct http_route_table admin_routes = HTTP_ROUTE_TABLE(routes);

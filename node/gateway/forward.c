@@ -6,6 +6,7 @@
 #include "node/gateway/authentication.h"
 #include "node/gateway/chat_calls.h"
 #include "proto/check.h"
+#include "proto/identity_json.h"
 #include "proto/limits.h"
 #include "proto/question.h"
 
@@ -49,6 +50,22 @@ static void new_subject_choose(struct forwarding *self) {
     subject_set(self, call->operation_id);
 }
 
+/* What the body names stands where a path would have it. */
+static bool named_user_find(struct forwarding *self) {
+    struct http_call *call = self->call;
+    struct problem ignored = {0};
+    struct bytes user_id = BYTES_ABSENT;
+    if (named_user_read(&call->arena, call->body, &user_id, &ignored) != STATUS_OK)
+        return false;
+    call->captures_count = bytes_is_present(user_id) ? 1 : 0;
+    call->captures[0] = user_id;
+    if (bytes_is_present(user_id))
+        subject_set(self, user_id);
+    else
+        new_subject_choose(self);
+    return true;
+}
+
 /* False: nobody whom a node could lead; the handler refuses what is malformed. */
 static bool subject_find(struct forwarding *self) {
     const struct http_call *call = self->call;
@@ -64,6 +81,8 @@ static bool subject_find(struct forwarding *self) {
             return false;
         subject_set(self, call->captures[0]);
         return true;
+    case HTTP_SUBJECT_NAMED_USER:
+        return named_user_find(self);
     case HTTP_SUBJECT_NEW_USER:
     case HTTP_SUBJECT_NEW_THREAD:
         new_subject_choose(self);
@@ -215,6 +234,8 @@ static int authenticate(struct forwarding *self) {
     case HTTP_ACCESS_NODE:
         return problem_set(&authentication->problem, authentication->arena, STATUS_NOT_FOUND, NULL,
                            "There is no resource at this path.");
+    case HTTP_ACCESS_ADMIN:
+        return authenticate_admin(self->worker, self->call, &authentication->problem);
     case HTTP_ACCESS_KEY:
         return authenticate_access_key(self->worker, self->call, &authentication->problem);
     case HTTP_ACCESS_TOKEN:

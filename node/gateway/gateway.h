@@ -8,20 +8,36 @@
 #include "node/core/entry.h"
 #include "node/core/thread_view.h"
 #include "node/gateway/worker.h"
+#include "node/operator_wish.h"
 #include "node/settings.h"
 #include "proto/problem.h"
 
 struct gateway_ask;
+struct gateway_worker;
 struct session_table;
 struct token_cache;
 struct rate_limiter;
 struct endpoint_registry;
 struct cluster_view;
 
+/* An operator's wish on its way: heap memory. The server fills in what came of it and posts the parcel; then on_answer
+ * is called on the worker's thread and owns the memory again. So does the server when the worker has stopped meanwhile.
+ */
+struct gateway_wish {
+    struct parcel parcel;
+    struct operator_wish wish;
+    int rc;
+    unsigned worker;
+    struct http_call *call;
+    void (*on_answer)(struct gateway_worker *worker, struct gateway_wish *wish);
+};
+
 /* What the admin interface needs. */
 struct gateway_admin {
     struct cluster_view *view;
     struct cluster_moves_options moves;
+    /* STATUS_SHUTTING_DOWN: not taken, still yours. NULL: a node alone, of which nothing can be wished. */
+    int (*wish)(void *core, struct gateway_wish *wish);
 };
 
 /* Who leads the range of a user or thread, as far as this node knows. */

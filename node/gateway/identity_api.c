@@ -104,11 +104,22 @@ static void on_created(struct gateway_worker *worker, struct reply *reply) {
     free(wait);
 }
 
+/* Makes the user whose id was chosen with the call. */
+static void identity_create(struct gateway_worker *worker, struct identity_wait *wait) {
+    uint8_t wrapped[WRAPPED_KEY_BYTES];
+    wait->user_id = wait->call->operation_id;
+    struct id_hash hash = gateway_hash(worker->gateway, wait->user_id);
+    struct entry *entry = gateway_entry_new(worker, COMMAND_USER_CREATE, &hash, BYTES_ABSENT, &wait->reply);
+    seal_key_make(worker->gateway->master, &hash, wrapped);
+    entry->command.user_id = arena_copy(&entry->arena, wait->user_id);
+    entry->command.wrapped_key = arena_copy(&entry->arena, bytes_of(wrapped, sizeof(wrapped)));
+    entry_propose(worker, wait, entry);
+}
+
 static void create_identity(struct worker *self, struct http_call *call) {
     struct gateway_worker *worker = gateway_worker_of(self);
     struct create_identity_request request;
     struct problem problem = {0};
-    uint8_t wrapped[WRAPPED_KEY_BYTES];
     if (admit(call, &problem) != STATUS_OK ||
         create_identity_request_parse(&call->arena, call->body, &request, &problem) != STATUS_OK ||
         rate_check(worker, call, request.scopes == 0 ? RATE_IDENTITY_CREATE : RATE_IDENTITY_CREATE_WITH_TOKEN,
@@ -117,16 +128,9 @@ static void create_identity(struct worker *self, struct http_call *call) {
         return;
     }
     struct identity_wait *wait = wait_new(call, on_created);
-    wait->user_id = call->operation_id;
     wait->scopes = request.scopes;
     wait->expires_in_minutes = request.expires_in_minutes;
-
-    struct id_hash hash = gateway_hash(worker->gateway, wait->user_id);
-    struct entry *entry = gateway_entry_new(worker, COMMAND_USER_CREATE, &hash, BYTES_ABSENT, &wait->reply);
-    seal_key_make(worker->gateway->master, &hash, wrapped);
-    entry->command.user_id = arena_copy(&entry->arena, wait->user_id);
-    entry->command.wrapped_key = arena_copy(&entry->arena, bytes_of(wrapped, sizeof(wrapped)));
-    entry_propose(worker, wait, entry);
+    identity_create(worker, wait);
 }
 
 /* The identity named in the path: of this resource and not deleted. */
@@ -152,6 +156,15 @@ static int identity_find(struct gateway_worker *worker, struct http_call *call, 
     return rc == STATUS_OK ? rc : problem_set(problem, &call->arena, rc, NULL, "%s", status_sentence(rc));
 }
 
+/* A token issued right after a revocation must not fall under it. */
+static struct bytes token_of_row(struct gateway_worker *worker, struct http_call *call, const struct user_row *row,
+                                 const struct issue_token_request *request, int64_t *expires_ms) {
+    int64_t now_s = worker_wall_ms() / 1000;
+    int64_t issued_s = now_s > row->valid_from_s ? now_s : row->valid_from_s;
+    return token_for(worker, &call->arena, row->user_id, request->scopes, request->expires_in_minutes, issued_s,
+                     expires_ms);
+}
+
 static void issue_token(struct worker *self, struct http_call *call) {
     struct gateway_worker *worker = gateway_worker_of(self);
     struct issue_token_request request;
@@ -165,11 +178,7 @@ static void issue_token(struct worker *self, struct http_call *call) {
         http_call_refuse(call, &problem);
         return;
     }
-    /* A token issued right after a revocation must not fall under it. */
-    int64_t now_s = worker_wall_ms() / 1000;
-    int64_t issued_s = now_s > row.valid_from_s ? now_s : row.valid_from_s;
-    struct bytes token =
-        token_for(worker, &call->arena, row.user_id, request.scopes, request.expires_in_minutes, issued_s, &expires_ms);
+    struct bytes token = token_of_row(worker, call, &row, &request, &expires_ms);
     http_call_reply(call, 200, issue_token_response_encode(&call->arena, token, expires_ms));
 }
 
@@ -210,9 +219,7 @@ static void identity_change(struct gateway_worker *worker, struct http_call *cal
     struct problem problem = {0};
     struct id_hash hash;
     struct user_row row;
-    int rc = admit(call, &problem);
-    if (rc == STATUS_OK)
-        rc = identity_find(worker, call, &hash, &row, &problem);
+    int rc = identity_find(worker, call, &hash, &row, &problem);
     if (rc == STATUS_IDENTITY_NOT_OWNED && is_done_already(worker, call, &hash, kind)) {
         http_call_reply(call, 204, BYTES_ABSENT);
         return;
@@ -229,12 +236,75 @@ static void identity_change(struct gateway_worker *worker, struct http_call *cal
     entry_propose(worker, wait, entry);
 }
 
+static void admitted_change(struct worker *self, struct http_call *call, enum command_kind kind) {
+    struct problem problem = {0};
+    if (admit(call, &problem) == STATUS_OK)
+        identity_change(gateway_worker_of(self), call, kind);
+    else
+        http_call_refuse(call, &problem);
+}
+
 static void revoke_tokens(struct worker *self, struct http_call *call) {
-    identity_change(gateway_worker_of(self), call, COMMAND_USER_REVOKE);
+    admitted_change(self, call, COMMAND_USER_REVOKE);
 }
 
 static void delete_identity(struct worker *self, struct http_call *call) {
-    identity_change(gateway_worker_of(self), call, COMMAND_USER_DELETE);
+    admitted_change(self, call, COMMAND_USER_DELETE);
+}
+
+/* ---- the same for operators: no api-version, and a user need not be there before ---- */
+
+static void on_user_made(struct gateway_worker *worker, struct reply *reply) {
+    struct identity_wait *wait = (struct identity_wait *)reply;
+    int64_t expires_ms;
+    bool is_there = reply->result.rc == STATUS_OK || reply->result.rc == STATUS_CONFLICT; /* as on_created */
+    if (is_there) {
+        struct bytes token = token_for(worker, &wait->call->arena, wait->user_id, wait->scopes,
+                                       wait->expires_in_minutes, worker_wall_ms() / 1000, &expires_ms);
+        durability_tell(wait);
+        http_call_reply(wait->call, 201,
+                        user_token_response_encode(&wait->call->arena, wait->user_id, token, expires_ms));
+    } else {
+        http_call_refuse_status(wait->call, reply->result.rc);
+    }
+    free(wait);
+}
+
+static void user_token_of_new(struct gateway_worker *worker, struct http_call *call,
+                              const struct issue_token_request *request) {
+    struct identity_wait *wait = wait_new(call, on_user_made);
+    wait->scopes = request->scopes;
+    wait->expires_in_minutes = request->expires_in_minutes;
+    identity_create(worker, wait);
+}
+
+static void user_token_issue(struct worker *self, struct http_call *call) {
+    struct gateway_worker *worker = gateway_worker_of(self);
+    struct issue_token_request request;
+    struct problem problem = {0};
+    struct bytes named;
+    struct id_hash hash;
+    struct user_row row;
+    int64_t expires_ms;
+    int rc = named_user_read(&call->arena, call->body, &named, &problem);
+    if (rc == STATUS_OK)
+        rc = issue_token_request_parse(&call->arena, call->body, &request, &problem);
+    if (rc == STATUS_OK && !bytes_is_present(named)) {
+        user_token_of_new(worker, call, &request);
+        return;
+    }
+    if (rc == STATUS_OK)
+        rc = identity_find(worker, call, &hash, &row, &problem);
+    if (rc != STATUS_OK) {
+        http_call_refuse(call, &problem);
+        return;
+    }
+    struct bytes token = token_of_row(worker, call, &row, &request, &expires_ms);
+    http_call_reply(call, 200, user_token_response_encode(&call->arena, row.user_id, token, expires_ms));
+}
+
+static void user_tokens_revoke(struct worker *self, struct http_call *call) {
+    identity_change(gateway_worker_of(self), call, COMMAND_USER_REVOKE);
 }
 
 /* What only the vendor's cloud can do: exchange of Teams and Entra tokens (contract 3). */
@@ -262,6 +332,8 @@ static void teams_exchange(struct worker *self, struct http_call *call) {
 }
 
 static const struct http_route routes[] = {
+    {"POST", "/admin/tokens", user_token_issue, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NAMED_USER},
+    {"DELETE", "/admin/tokens/{}", user_tokens_revoke, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_USER},
     {"POST", "/identities", create_identity, HTTP_ACCESS_KEY, HTTP_SUBJECT_NEW_USER},
     {"DELETE", "/identities/{}", delete_identity, HTTP_ACCESS_KEY, HTTP_SUBJECT_USER},
     {"POST", "/identities/{}/:issueAccessToken", issue_token, HTTP_ACCESS_KEY, HTTP_SUBJECT_USER},

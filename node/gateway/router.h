@@ -8,6 +8,7 @@ enum http_access {
     HTTP_ACCESS_TOKEN,      /* a user, by `Authorization: Bearer` */
     HTTP_ACCESS_SKYPETOKEN, /* a user, by the bare token in X-Skypetoken */
     HTTP_ACCESS_KEY,        /* a trusted service, by a signature with the access key */
+    HTTP_ACCESS_ADMIN,      /* an operator, by `Authorization: Bearer` with the admin token */
     HTTP_ACCESS_NODE        /* another node, on behalf of a user */
 };
 
@@ -19,6 +20,7 @@ enum http_subject {
     HTTP_SUBJECT_THREAD,     /* the first capture */
     HTTP_SUBJECT_NEW_USER,   /* one that the call makes; its id is chosen where the call comes in */
     HTTP_SUBJECT_NEW_THREAD, /* likewise */
+    HTTP_SUBJECT_NAMED_USER, /* `userId` of the body, or without one a new user */
 };
 
 struct http_route {

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 
+#include "node/cluster_view.h"
 #include "node/gateway/authentication.h"
 #include "storage/store_lmdb.h"
 
@@ -91,6 +92,8 @@ static void links_write(struct buffer *out, const struct cluster_statistics *lin
            links->messages_missed);
     number(out, "peer_sent_bytes_total", "counter", "Bytes of messages to other nodes.", links->bytes_sent);
     number(out, "peer_received_bytes_total", "counter", "Bytes of messages of other nodes.", links->bytes_received);
+    number(out, "snapshot_sent_bytes_total", "counter", "Bytes of ranges sent to nodes that are to hold them.",
+           links->snapshot_bytes_sent);
     number(out, "peer_packets_dropped_total", "counter",
            "Packets to other nodes that were dropped because too many waited.", links->packets_dropped);
 }
@@ -109,7 +112,26 @@ static void interest_write(struct buffer *out, const struct interest_statistics 
            interest->repeats);
 }
 
-static void cluster_write(struct buffer *out) {
+/* What is under way in the whole cluster, and what of it is this node's. */
+static void moves_write(struct buffer *out, const struct gateway *gateway) {
+    struct cluster_facts facts;
+    struct cluster_move *moves;
+    struct arena arena;
+    size_t count;
+    arena_init(&arena);
+    cluster_view_facts(gateway->admin.view, &arena, cluster_view_clock_ms(), &facts);
+    struct cluster_holdings holdings = cluster_facts_holdings(&facts, facts.self);
+    cluster_moves_list(&facts, &arena, &moves, &count);
+    number(out, "ranges_led", "gauge", "Ranges that this node leads.", holdings.primary);
+    number(out, "ranges_held", "gauge", "Ranges that this node holds in sync.", holdings.in_sync);
+    number(out, "ranges_learning", "gauge", "Ranges that this node is being sent.", holdings.learning);
+    number(out, "moves_under_way", "gauge", "Copies and leads of ranges that are under way in the cluster.", count);
+    number(out, "balancer_elected", "gauge", "1: this node balances the cluster.", facts.balancer == facts.self);
+    number(out, "balancer_paused", "gauge", "1: an operator has paused the balancing.", facts.is_paused);
+    arena_close(&arena);
+}
+
+static void cluster_write(struct buffer *out, const struct gateway *gateway) {
     pthread_mutex_lock(&numbers.mutex);
     bool is_in_cluster = numbers.is_in_cluster;
     struct cluster_statistics links = numbers.cluster;
@@ -119,6 +141,7 @@ static void cluster_write(struct buffer *out) {
         return;
     links_write(out, &links);
     interest_write(out, &interest);
+    moves_write(out, gateway);
 }
 
 static void store_write(struct buffer *out, struct store *store) {
@@ -141,7 +164,7 @@ static void metrics_get(struct worker *self, struct http_call *call) {
     buffer_init(&out);
     workers_write(&out, worker->gateway);
     core_write(&out);
-    cluster_write(&out);
+    cluster_write(&out, worker->gateway);
     store_write(&out, worker->gateway->store);
     number(&out, "start_time_seconds", "gauge", "Unix time at which the node started.",
            (uint64_t)(worker->gateway->started_ms / 1000));

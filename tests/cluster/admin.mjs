@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { run, test } from "../sdk/lib/harness.mjs";
-import { admin } from "./lib/admin.mjs";
+import { admin, clusterAt } from "./lib/admin.mjs";
 import { isInstalled } from "./lib/etcd.mjs";
 import { ThreeNodes } from "./lib/three.mjs";
 import { World, until } from "./lib/world.mjs";
@@ -37,6 +37,57 @@ test("a node alone tells of itself", async () => {
     await world.end();
 });
 
+test("of a node alone nothing can be wished, and it says so", async () => {
+    const world = await (await World.make()).start();
+    const { nodes: [{ id }] } = await clusterAt(world);
+    const wishes = [
+        ["POST", "/admin/rebalance/pause"], ["POST", "/admin/rebalance/resume"], ["POST", "/admin/rebalance/cancel"],
+        ["POST", "/admin/ranges/3/move", { primary: id }], ["POST", `/admin/nodes/${id}/drain`], ["DELETE", `/admin/nodes/${id}/drain`],
+    ];
+    for (const [method, path, body] of wishes) {
+        const { status, json } = await admin(world, method, path, body);
+        assert.equal(status, 409, path);
+        assert.equal(json.error.code, "NotInCluster");
+    }
+    const { status, json } = await admin(world, "GET", "/admin/plan");
+    assert.equal(status, 200);
+    assert.deepEqual([json.moves, json.bytes], [[], 0]);
+    await world.end();
+});
+
+/** Tokens made at `first` and revoked at `second`, used at both. */
+async function tokensWork(first, second) {
+    const made = await admin(first, "POST", "/admin/tokens", { scopes: ["chat"], expiresInMinutes: 60 });
+    assert.equal(made.status, 201, made.text);
+    const { userId, token, expiresOn } = made.json;
+    assert.ok(Math.abs(Date.parse(expiresOn) - Date.now() - 3600e3) < 120e3, expiresOn);
+    const again = await admin(second, "POST", "/admin/tokens", { userId, scopes: ["chat"] });
+    assert.equal(again.status, 200, again.text);
+    assert.equal(again.json.userId, userId);
+    const user = { id: userId, token };
+    const thread = await first.newThread([user]);
+    await second.newMessage({ id: userId, token: again.json.token }, thread, "by the second token");
+    assert.equal((await admin(second, "DELETE", `/admin/tokens/${encodeURIComponent(userId)}`)).status, 204);
+    for (const world of [first, second]) assert.equal((await world.call(user, "GET", "/chat/threads")).status, 401);
+}
+
+test("tokens are to be had with the admin token, for a new user or one that is there, and are revoked", async () => {
+    const world = await (await World.make()).start();
+    await tokensWork(world, world);
+    const refusals = [
+        [{}, 400, "scopes"], [{ scopes: ["everything"] }, 400, "scopes"], [{ scopes: ["chat"], expiresInMinutes: 5 }, 400, "expiresInMinutes"],
+        [{ scopes: ["chat"], userId: 7 }, 400, "userId"], [{ scopes: ["chat"], userId: "nobody" }, 400, "id"],
+        [{ scopes: ["chat"], userId: "8:acs:00000000-0000-0000-0000-000000000000_00000000-0000-0000-0000-000000000000" }, 401, undefined],
+    ];
+    for (const [body, status, target] of refusals) {
+        const answer = await admin(world, "POST", "/admin/tokens", body);
+        assert.equal(answer.status, status, `${JSON.stringify(body)}: ${answer.text}`);
+        assert.equal(answer.json.error.target, target, answer.text);
+    }
+    assert.equal((await world.exchange("POST", "/admin/tokens", { body: { scopes: ["chat"] } })).status, 401);
+    await world.end();
+});
+
 test("whoever has no admin token learns nothing", async () => {
     const world = await (await World.make()).start();
     const [user] = await world.newUsers(1);
@@ -68,5 +119,65 @@ test("three nodes tell the same of each other", async () => {
         await cluster.stop();
     }
 }, { skip, deadlineMs: 120000 });
+
+/** Waits until the node sees the cluster so; what it sees then. */
+const sees = (world, what, condition) =>
+    until(`${world.name} sees: ${what}`, async () => {
+        const state = await clusterAt(world);
+        return condition(state) && state;
+    });
+
+test("an operator moves ranges, pauses, cancels and goes on, at any node", async () => {
+    const cluster = await ThreeNodes.start(4, { balances: true, prepare: ({ flags }) => flags.push("--range-count", "16") });
+    try {
+        const [first, second] = cluster.nodes;
+        const isSettled = ({ nodes, ranges, balancer, moves }) =>
+            nodes.length === 4 && nodes.every(({ ranges: { inSync } }) => inSync > 0) && ranges.every(({ inSync }) => inSync.length === 3) && balancer.isBalanced && moves.length === 0;
+        await sees(first, "all have their share", isSettled);
+        assert.equal((await admin(second, "POST", "/admin/rebalance/pause")).status, 202);
+        const paused = await sees(first, "it is paused", ({ balancer }) => balancer.isPaused);
+
+        // By hand a copy moves while the balancer is paused.
+        const names = new Map(paused.nodes.map(({ id, name }) => [id, name]));
+        const { range, primary, inSync } = paused.ranges[5];
+        const to = paused.nodes.map(({ id }) => id).find((id) => !inSync.includes(id));
+        const from = inSync.find((id) => id !== primary);
+        const moved = await admin(first, "POST", `/admin/ranges/${range}/move`, { from: names.get(from), to });
+        assert.equal(moved.status, 202, moved.text);
+        assert.deepEqual(moved.json.target.holders.toSorted(), [...inSync.filter((id) => id !== from), to].toSorted());
+        const holds = (state) => state.ranges[range].inSync.toSorted();
+        await sees(second, "the copy is there", (state) => holds(state).includes(to) && !holds(state).includes(from) && state.moves.length === 0);
+        const led = await admin(second, "POST", `/admin/ranges/${range}/move`, { primary: to });
+        assert.equal(led.status, 202, led.text);
+        await sees(first, "it leads", (state) => state.ranges[range].primary === to && state.ranges[range].target === undefined);
+
+        const refusals = [
+            ["POST", `/admin/ranges/${range}/move`, { from, to: primary }, 409, "from"], ["POST", `/admin/ranges/${range}/move`, { from: primary, to }, 409, "to"],
+            ["POST", `/admin/ranges/${range}/move`, { primary: from }, 409, "primary"], ["POST", `/admin/ranges/${range}/move`, {}, 400, "from"],
+            ["POST", `/admin/ranges/${range}/move`, { from: primary }, 400, "to"], ["POST", `/admin/ranges/${range}/move`, { primary: "nobody" }, 404, "primary"],
+            ["POST", "/admin/ranges/9999/move", { primary }, 404, "range"], ["POST", "/admin/ranges/x/move", { primary }, 404, "range"],
+            ["POST", "/admin/nodes/nobody/drain", undefined, 404, "node"], ["POST", `/admin/ranges/${range}/move`, "no json", 400, undefined],
+        ];
+        for (const [method, path, body, status, target] of refusals) {
+            const answer = await admin(first, method, path, body);
+            assert.equal(answer.status, status, `${path} ${JSON.stringify(body)}: ${answer.text}`);
+            assert.equal(answer.json.error.target, target, answer.text);
+        }
+
+        // A drain that is taken back before the balancer goes on changes nothing.
+        assert.equal((await admin(first, "POST", `/admin/nodes/${second.name}/drain`)).status, 202);
+        await sees(second, "it is to leave", ({ nodes }) => nodes.find(({ name }) => name === second.name).isDraining);
+        const { json: plan } = await admin(first, "GET", "/admin/plan");
+        assert.ok(plan.moves.length > 0 && plan.moves.every(({ kind }) => ["copy", "primary", "drop"].includes(kind)), JSON.stringify(plan));
+        assert.equal((await admin(second, "DELETE", `/admin/nodes/${second.name}/drain`)).status, 202);
+        await sees(first, "it stays", ({ nodes }) => !nodes.some(({ isDraining }) => isDraining));
+        assert.equal((await admin(first, "POST", "/admin/rebalance/cancel")).status, 202);
+        assert.equal((await admin(first, "POST", "/admin/rebalance/resume")).status, 202);
+        await sees(second, "it goes on, and has nothing to do", (state) => !state.balancer.isPaused && isSettled(state));
+        await tokensWork(first, second);
+    } finally {
+        await cluster.stop();
+    }
+}, { skip, deadlineMs: 180000 });
 
 await run("admin");

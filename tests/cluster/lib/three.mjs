@@ -20,9 +20,11 @@ export class ThreeNodes {
      * All started, and ready; behind ways to etcd and to each node that can be cut. `hosts`: of lib/hosts, then each of them
      * has a node and a member of etcd, and what can be cut is between them. `prepare` sees each node before it is started,
      * with the flags that make it one of these. `isLedByFirst`: the first leads every range, because it comes before the others.
+     * `balances`: ranges move by themselves, which those that look at something else do without.
      */
-    static async start(count = 3, { hosts, etcdMembers = hosts?.length ?? 1, isLedByFirst = false, prepare = () => {} } = {}) {
+    static async start(count = 3, { hosts, etcdMembers = hosts?.length ?? 1, isLedByFirst = false, balances = false, prepare = () => {} } = {}) {
         const cluster = new ThreeNodes();
+        cluster.balances = balances;
         cluster.secret = randomBytes(32).toString("hex");
         cluster.etcd = await Etcd.start(etcdMembers, { hosts });
         cluster.nodes = [];
@@ -37,6 +39,15 @@ export class ThreeNodes {
         return cluster;
     }
 
+    /** One node more, started and ready; `prepare` as of start. */
+    async add(prepare = () => {}) {
+        const world = await this.#node(this.nodes.length + 1);
+        prepare(world);
+        await world.start({ flags: world.flags });
+        this.nodes.push(world);
+        return world;
+    }
+
     async #node(number, host) {
         const world = await World.make({ host });
         const secret = path.join(world.node.dir, "secret");
@@ -45,7 +56,7 @@ export class ThreeNodes {
         world.isDisturbed = false; // killed, stopped, or not ready again since
         expectToRun(world);
         const peerPort = await freePort();
-        world.flags = ["--node-name", world.name, "--peer-listen", `${world.node.host}:${peerPort}`, "--cluster-secret-file", secret];
+        world.flags = ["--balance", this.balances ? "on" : "off", "--node-name", world.name, "--peer-listen", `${world.node.host}:${peerPort}`, "--cluster-secret-file", secret];
         if (host) {
             world.host = host;
             world.flags.push("--etcd-endpoints", this.etcd.endpoints);

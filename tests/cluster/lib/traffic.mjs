@@ -231,6 +231,7 @@ class Session {
 
     async run() {
         while (!this.traffic.isOver) {
+            this.node %= this.traffic.cluster.nodes.length; // one may have left
             const node = this.traffic.cluster.nodes[this.node];
             const wasDisturbed = node.isDisturbed;
             try {
