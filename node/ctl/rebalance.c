@@ -16,7 +16,7 @@ struct rebalance {
     size_t looks;
     double bytes_planned, seconds_planned; /* of what has not begun, by the last plan */
     size_t moves_planned;
-    double bytes_most; /* that there ever were to copy */
+    double bytes_most, moves_most; /* that there ever were to do */
     bool has_plan;
 };
 
@@ -66,28 +66,39 @@ static double bytes_left(const struct overview *overview, double *per_second) {
     return left;
 }
 
-/* What is done of what there ever was to copy: 0..1. */
-static double part_done(struct rebalance *rebalance, double left) {
-    rebalance->bytes_most = left > rebalance->bytes_most ? left : rebalance->bytes_most;
-    return rebalance->bytes_most > 0 ? 1 - left / rebalance->bytes_most : 0;
+/* What is done of what there ever was to do: 0..1, by bytes, and by moves where nothing is to be copied. */
+static double part_done(struct rebalance *rebalance, double bytes, double moves) {
+    rebalance->bytes_most = bytes > rebalance->bytes_most ? bytes : rebalance->bytes_most;
+    rebalance->moves_most = moves > rebalance->moves_most ? moves : rebalance->moves_most;
+    if (rebalance->bytes_most > 0)
+        return 1 - bytes / rebalance->bytes_most;
+    return rebalance->moves_most > 0 ? 1 - moves / rebalance->moves_most : 0;
+}
+
+static void draw_copying(const struct rebalance *rebalance, double bytes, double rate, FILE *out) {
+    char bytes_text[HUMAN_BYTES_MAX], rate_text[HUMAN_BYTES_MAX], time_text[HUMAN_BYTES_MAX];
+    double seconds = rate > 0 ? bytes / rate : rebalance->seconds_planned;
+    if (bytes > 0)
+        fprintf(out, "; %s to copy", human_bytes(bytes, bytes_text));
+    if (bytes > 0 && rate > 0)
+        fprintf(out, " at %s/s", human_bytes(rate, rate_text));
+    if (bytes > 0 && seconds > 0)
+        fprintf(out, ", about %s left", human_seconds(seconds, time_text));
 }
 
 static void draw_total(struct rebalance *rebalance, const struct terminal *terminal, const struct overview *overview,
                        FILE *out) {
-    char bar[BAR_BYTES_MAX], left_text[HUMAN_BYTES_MAX], rate_text[HUMAN_BYTES_MAX], time_text[HUMAN_BYTES_MAX];
-    double rate, left = bytes_left(overview, &rate) + rebalance->bytes_planned;
-    double done = is_over(overview) ? 1 : part_done(rebalance, left);
-    double seconds = rate > 0 ? left / rate : rebalance->seconds_planned;
+    char bar[BAR_BYTES_MAX];
+    double rate, bytes = bytes_left(overview, &rate) + rebalance->bytes_planned;
+    double moves = (double)(overview->moves_count + rebalance->moves_planned);
+    double done = is_over(overview) ? 1 : part_done(rebalance, bytes, moves);
     const char *title = is_over(overview) ? "balanced" : overview->is_paused ? "paused" : "balancing";
     fprintf(out, "%s  %s %3.0f %%\n", title, bar_draw(terminal, done, BAR_COLUMNS, bar), done * 100);
-    if (is_over(overview)) {
-        fputs("no moves under way\n\n", out);
-        return;
-    }
-    fprintf(out, "%s to copy at %s/s, about %s left; %zu moves under way", human_bytes(left, left_text),
-            human_bytes(rate, rate_text), human_seconds(seconds, time_text), overview->moves_count);
-    if (rebalance->has_plan)
+    fprintf(out, "%zu move%s under way", overview->moves_count, overview->moves_count == 1 ? "" : "s");
+    if (!is_over(overview) && rebalance->has_plan)
         fprintf(out, ", %zu to come", rebalance->moves_planned);
+    if (!is_over(overview))
+        draw_copying(rebalance, bytes, rate, out);
     fputs("\n\n", out);
 }
 

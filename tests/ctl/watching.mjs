@@ -112,7 +112,7 @@ test("on a terminal a watched rebalancing draws bars, fits the window, and q end
         assert.equal(await ended, 0);
         const text = plain(written());
         assert.match(text, /balancing +[█░]+ +\d+ %\n/);
-        assert.match(text, /\n16 MB to copy at 1\.0 MB\/s, about \d+ s left; 3 moves under way, 3 to come\n/);
+        assert.match(text, /\n3 moves under way, 3 to come; 16 MB to copy at 1\.0 MB\/s, about \d+ s left\n/);
         assert.match(text, /3 +copy +node-1 +node-4 +█+[▏▎▍▌▋▊▉]?░+ +47\.5 % +1\.0 MB\/s +2 s\n/);
         for (const line of text.split("\n")) assert.ok([...line].length <= 80, line);
     }));
