@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/chance.h"
 #include "bench/progress.h"
 #include "proto/check.h"
 #include "proto/status.h"
@@ -100,22 +101,15 @@ static void planned_step(struct happenings *happenings, int64_t now_ns) {
 
 /* Churn: one at a random moment of each period. */
 
-static uint64_t chance(struct happenings *happenings) {
-    happenings->chance ^= happenings->chance << 13;
-    happenings->chance ^= happenings->chance >> 7;
-    happenings->chance ^= happenings->chance << 17;
-    return happenings->chance;
-}
-
 static int64_t next_moment(struct happenings *happenings) {
     int64_t period_ns = (int64_t)happenings->options->every_s * SECOND_NS;
-    int64_t inside_ns = (int64_t)(chance(happenings) % (uint64_t)period_ns);
+    int64_t inside_ns = (int64_t)(chance_next(&happenings->chance) % (uint64_t)period_ns);
     return happenings->start_ns + (int64_t)happenings->period++ * period_ns + inside_ns;
 }
 
 static void chosen_step(struct happenings *happenings) {
     const struct options *options = happenings->options;
-    const char *command = options->planned[chance(happenings) % options->planned_count].command;
+    const char *command = options->planned[chance_next(&happenings->chance) % options->planned_count].command;
     begin(happenings, command);
 }
 
@@ -145,7 +139,7 @@ void happenings_start(struct happenings *happenings, const struct options *optio
         .start_ns = start_ns,
         .end_ns = end_ns,
         .ended_ns = start_ns,
-        .chance = (options->seed + 1) * 0x9e3779b97f4a7c15ULL | 1,
+        .chance = chance_seed(options->seed + 1),
         .is_balanced_since = is_balanced_since,
         .context = context,
     };

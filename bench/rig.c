@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
+#include "bench/chance.h"
 #include "bench/sdk.h"
 #include "proto/status.h"
 
@@ -59,7 +60,7 @@ int rig_open(struct rig *rig, struct options *options, const struct session_even
         .payload_bytes = options->payload_bytes,
         .events = events,
         .context = context,
-        .chance = options->seed * 0x9e3779b97f4a7c15ULL | 1,
+        .chance = chance_seed(options->seed),
     };
     session_host_init(&rig->host);
     rc = population_create(&rig->population, options, &rig->http, reason, reason_size);

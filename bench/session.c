@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
+#include "bench/chance.h"
 #include "bench/native.h"
 #include "bench/sdk.h"
 #include "proto/check.h"
@@ -25,10 +26,7 @@ void session_host_close(struct session_host *host) {
 }
 
 uint64_t session_host_chance(struct session_host *host) {
-    host->chance ^= host->chance << 13;
-    host->chance ^= host->chance >> 7;
-    host->chance ^= host->chance << 17;
-    return host->chance;
+    return chance_next(&host->chance);
 }
 
 void session_open(struct session *session) {
