@@ -263,6 +263,25 @@ webTest("ranges are gone through by keys, as one stop", async () => {
     await details.getByRole("heading").waitFor({ state: "detached" });
 });
 
+webTest("moves that end between two looks are drawn in passing", async () => {
+    const cluster = new StandInCluster({ nodes: 4 });
+    const window = await open(cluster);
+    await segments(window).first().waitFor();
+    await window.page.evaluate(() => {
+        globalThis.passed = [];
+        const note = ({ target }) => target.classList.contains("is-brief") && globalThis.passed.push(`${target.dataset.kind} ${target.dataset.range}`);
+        const each = (records) => records.forEach(note);
+        new MutationObserver(each).observe(document.querySelector(".ring-moves"), { subtree: true, attributeFilter: ["class"] });
+    });
+    cluster.copy(8, "node-4", 1);
+    cluster.finish(8, { leads: true });
+    cluster.ranges[20].primary = cluster.node("node-2").id;
+    await activity(window).getByText("node-4 leads range 8", { exact: true }).waitFor();
+    await until("both have passed", () => window.page.evaluate(() => new Set(globalThis.passed).size === 2));
+    assert.deepEqual([...new Set(await window.page.evaluate(() => globalThis.passed))].sort(), ["copy 8", "primary 20"]);
+    await window.page.locator(".ring-move").first().waitFor({ state: "detached" });
+});
+
 webTest("a move to a silent node waits, and says for whom", async () => {
     const cluster = new StandInCluster({ nodes: 4 });
     cluster.copy(8, "node-4", 0.25);

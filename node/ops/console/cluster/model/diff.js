@@ -55,7 +55,7 @@ function oneRange(old, range) {
     const note = (kind, node, from) => changes.push({ kind, range: range.range, node, from });
     if (old.primary !== range.primary && range.primary) note('primary', range.primary, old.primary);
     for (const id of range.learners) if (!old.learners.includes(id) && !then.has(id)) note('learning', id);
-    for (const id of now) if (!then.has(id)) note('inSync', id);
+    for (const id of now) if (!then.has(id)) note('inSync', id, old.primary || range.primary);
     for (const id of then) if (!now.has(id)) note('dropped', id);
     return changes;
 }
@@ -67,13 +67,14 @@ const SENTENCES = {
     dropped: (ranges, node) => `${node} no longer holds ${ranges}`,
 };
 
-// The same thing of one node in one sentence.
+// The same thing of one node in one sentence; `froms` has for each of `ranges` the node it came from.
 function gathered(changes, nameOf) {
     const groups = new Map();
     for (const change of changes) {
         const key = `${change.kind} ${change.node}`;
-        if (!groups.has(key)) groups.set(key, { kind: change.kind, node: change.node, ranges: [], from: change.from });
+        if (!groups.has(key)) groups.set(key, { kind: change.kind, node: change.node, ranges: [], froms: [] });
         groups.get(key).ranges.push(change.range);
+        groups.get(key).froms.push(change.from);
     }
     return [...groups.values()].map((group) => ({ ...group, text: SENTENCES[group.kind](these(group.ranges), nameOf(group.node)) }));
 }

@@ -67,5 +67,5 @@ function stateOf({ balancer, moves, nodes }) {
     if (moves.length > 0) return { state: 'moving', text: `${plural(moves.length, 'move')} under way` };
     if (nodes.length === 0) return { state: 'still', text: 'Empty' };
     if (nodes.length === 1) return { state: 'still', text: 'Single node' };
-    return balancer.isBalanced ? { state: 'balanced', text: 'Balanced' } : { state: 'still', text: 'Watching' };
+    return balancer.isBalanced ? { state: 'balanced', text: 'Balanced' } : { state: 'moving', text: 'Rebalancing' };
 }

@@ -73,5 +73,5 @@ function stillness({ balancer, nodes }) {
     if (nodes.length === 0) return 'Nothing is moving.';
     if (nodes.length === 1) return 'One node: there is nowhere to move to. Start another with --join, and ranges move to it by themselves.';
     if (balancer.isPaused) return 'Paused: nothing is moved until rebalancing is resumed.';
-    return balancer.isBalanced ? 'Balanced: nothing has to move.' : 'Nothing is moving now.';
+    return balancer.isBalanced ? 'Balanced: nothing has to move.' : 'None at this moment; those that end within a second are told under Activity.';
 }

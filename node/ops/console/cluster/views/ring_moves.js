@@ -7,6 +7,9 @@ import { setAttributes, svg } from './svg.js';
 
 const WAY_RADIUS = 366;
 const FADE_MS = 700;
+const BRIEF_MS = 1100;
+// More at once than this nobody can follow.
+const BRIEF_MAX = 24;
 
 export class MovesLayer {
     #slots;
@@ -18,7 +21,12 @@ export class MovesLayer {
         this.node = svg('g', { class: 'ring-moves', 'aria-hidden': 'true' });
     }
 
-    update(view, places) {
+    // `changes` since the last view: what has already ended is shown in passing.
+    update(view, places, changes) {
+        const drawn = new Set([...this.#byKey.values()].map(({ dataset }) => dataset.range));
+        for (const move of briefMoves(changes).slice(0, BRIEF_MAX)) {
+            if (!drawn.has(String(move.range))) this.#pass(move, view, places);
+        }
         const present = new Set();
         for (const move of view.moves) {
             const range = view.rangeByNumber.get(move.range);
@@ -69,9 +77,32 @@ export class MovesLayer {
         head.style.fill = colorOf(this.#slots.of(move.to || move.from));
     }
 
+    #pass(move, view, places) {
+        const range = view.rangeByNumber.get(move.range);
+        if (!range) return;
+        const group = this.#build();
+        this.#draw(group, move, range, view, places);
+        group.classList.add('is-brief');
+        group.children[2].animate([{ strokeDashoffset: 1 }, { strokeDashoffset: 0 }], { duration: BRIEF_MS, easing: 'ease-in-out' });
+        setTimeout(() => this.#end('', group), BRIEF_MS);
+    }
+
     #end(key, group) {
         this.#byKey.delete(key);
         group.classList.add('is-over');
         setTimeout(() => group.remove(), FADE_MS);
     }
+}
+
+// A copy counts, and then the hand-over of the same range to the same node does not.
+function briefMoves(changes) {
+    const moves = new Map();
+    for (const { kind, node, ranges, froms } of changes) {
+        if (kind !== 'primary' && kind !== 'inSync') continue;
+        ranges.forEach((range, at) => {
+            const move = { range, kind: kind === 'inSync' ? 'copy' : kind, from: froms[at], to: node, bytesDone: 1, bytesTotal: 1 };
+            if (kind === 'inSync' || !moves.has(range)) moves.set(range, move);
+        });
+    }
+    return [...moves.values()].filter(({ from, to }) => from && from !== to);
 }

@@ -48,7 +48,7 @@ export class RingView {
         const places = new Map(view.nodes.map((node, at) => [node.id, points[at]]));
         this.#ranges.update(view, changes);
         this.#nodes.update(view, places);
-        this.#moves.update(view, places);
+        this.#moves.update(view, places, changes);
         const isShown = view.nodes.length > 1;
         this.#total.textContent = isShown ? rate(view.totals.deliveriesPerSecond) : '';
         this.#unit.textContent = isShown ? 'deliveries/s' : '';
