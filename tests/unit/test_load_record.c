@@ -48,12 +48,8 @@ static void assert_same_when_written_again(const struct load_record *a, const st
 static void everything_survives(void **state) {
     struct load_range ranges[] = {{.range = 0, .stored_bytes = 1, .committed = 2, .told = 3},
                                   {.range = 7, .stored_bytes = UINT64_MAX}};
-    struct load_learner learners[] = {{.range = 7,
-                                       .node = UINT64_MAX,
-                                       .chunk = 4,
-                                       .chunks = 5,
-                                       .bytes_done = 6,
-                                       .bytes_total = 8}};
+    struct load_learner learners[] = {
+        {.range = 7, .node = UINT64_MAX, .chunk = 4, .chunks = 5, .bytes_done = 6, .bytes_total = 8}};
     const struct load_record record = {.node = 1,
                                        .start = 2,
                                        .at_ms = 3,
