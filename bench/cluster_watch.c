@@ -12,7 +12,11 @@
 #define ANSWER_MS_MAX 2000L
 /* The balancer looks each second, so what has not moved for some of its turns is at rest. */
 #define BALANCED_NS 4000000000LL
-#define PEER_BYTES_COUNTER "weft_peer_sent_bytes_total"
+
+static const char *const transfer_counters[TRANSFERS] = {
+    [TRANSFERS_ALL] = "weft_peer_sent_bytes_total",
+    [TRANSFERS_COPIES] = "weft_snapshot_sent_bytes_total",
+};
 
 static double seconds_of(const struct cluster_watch *watch, int64_t time_ns) {
     return (double)(time_ns - *watch->start_ns) / 1e9;
@@ -93,35 +97,25 @@ bool cluster_watch_is_balanced_since(const struct cluster_watch *watch, int64_t 
 
 /* Counters */
 
-static double *second_at(struct moved *moved, double at_s) {
-    size_t second = at_s < 0 ? 0 : (size_t)at_s;
-    if (second >= moved->peer_bytes_seconds_count) {
-        size_t count = second + 1;
-        moved->peer_bytes_seconds = realloc(moved->peer_bytes_seconds, count * sizeof(double));
-        check(moved->peer_bytes_seconds != NULL);
-        for (size_t i = moved->peer_bytes_seconds_count; i < count; i++)
-            moved->peer_bytes_seconds[i] = 0;
-        moved->peer_bytes_seconds_count = count;
-    }
-    return &moved->peer_bytes_seconds[second];
+static void counter_take(struct watch_target *target, struct bytes metrics, size_t kind) {
+    const struct cluster_watch *watch = target->watch;
+    double bytes;
+    if (!counter_read(metrics, transfer_counters[kind], &bytes))
+        return;
+    /* What was gained since the last look belongs to the second before this one. */
+    if (target->has_bytes[kind])
+        transfers_add(&watch->moved->transfers[kind], seconds_of(watch, loop_now_ns()) - 1,
+                      counter_gain(target->bytes[kind], bytes));
+    watch->moved->transfers[kind].is_known = true;
+    target->has_bytes[kind] = true;
+    target->bytes[kind] = bytes;
 }
 
 static void on_counters(void *context, const struct http_answer *answer) {
     struct watch_target *target = context;
-    struct moved *moved = target->watch->moved;
-    double bytes;
     target->is_asked = false;
-    if (answer->status != 200 || !counter_read(answer->body, PEER_BYTES_COUNTER, &bytes))
-        return;
-    if (target->has_peer_bytes) {
-        double gain = counter_gain(target->peer_bytes, bytes);
-        moved->peer_bytes += gain;
-        /* What was gained since the last look belongs to the second before this one. */
-        *second_at(moved, seconds_of(target->watch, loop_now_ns()) - 1) += gain;
-    }
-    moved->has_peer_bytes = true;
-    target->has_peer_bytes = true;
-    target->peer_bytes = bytes;
+    for (size_t kind = 0; kind < TRANSFERS && answer->status == 200; kind++)
+        counter_take(target, answer->body, kind);
 }
 
 static void on_counters_time(void *context, int64_t now_ns) {

@@ -7,8 +7,8 @@
 /* A node whose counters are read. */
 struct watch_target {
     struct cluster_watch *watch;
-    bool has_peer_bytes;
-    double peer_bytes; /* as last read */
+    bool has_bytes[TRANSFERS];
+    double bytes[TRANSFERS]; /* as last read */
     bool is_asked;
 };
 

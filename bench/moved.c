@@ -1,7 +1,6 @@
 #include "bench/moved.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "proto/check.h"
 
@@ -17,18 +16,23 @@ void moved_free(struct moved *moved) {
     for (size_t i = 0; i < moved->happenings_count; i++)
         buffer_close(&moved->happenings[i].output);
     free(moved->happenings);
-    free(moved->peer_bytes_seconds);
+    for (size_t i = 0; i < TRANSFERS; i++)
+        free(moved->transfers[i].seconds);
     movements_close(&moved->movements);
     stalls_close(&moved->stalls);
     free(moved);
 }
 
-uint64_t moved_copied_bytes(const struct moved *moved) {
-    uint64_t sum = 0;
-    for (size_t i = 0; i < moved->movements.moves_count; i++)
-        if (strcmp(moved->movements.moves[i].kind, "copy") == 0)
-            sum += moved->movements.moves[i].bytes;
-    return sum;
+void transfers_add(struct transfers *transfers, double at_s, double bytes) {
+    size_t second = at_s < 0 ? 0 : (size_t)at_s;
+    if (second >= transfers->seconds_count) {
+        transfers->seconds = realloc(transfers->seconds, (second + 1) * sizeof *transfers->seconds);
+        check(transfers->seconds != NULL);
+        while (transfers->seconds_count <= second)
+            transfers->seconds[transfers->seconds_count++] = 0;
+    }
+    transfers->seconds[second] += bytes;
+    transfers->bytes += bytes;
 }
 
 bool moved_is_clean(const struct moved *moved) {

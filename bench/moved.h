@@ -19,6 +19,16 @@ struct happening {
     struct buffer output;
 };
 
+/* What went between nodes: all of it, and of that the ranges copied to nodes that are to hold them. */
+enum { TRANSFERS_ALL, TRANSFERS_COPIES, TRANSFERS };
+
+struct transfers {
+    bool is_known;
+    double bytes;
+    double *seconds; /* bytes in each second of the run */
+    size_t seconds_count;
+};
+
 struct moved {
     struct happening *happenings;
     size_t happenings_count, happenings_capacity;
@@ -38,11 +48,7 @@ struct moved {
     uint64_t fill_messages;
     double fill_bytes;
     double fill_s;
-    /* bytes between nodes, in each second of the run and in all */
-    bool has_peer_bytes;
-    double *peer_bytes_seconds;
-    size_t peer_bytes_seconds_count;
-    double peer_bytes;
+    struct transfers transfers[TRANSFERS];
     /* writes */
     struct stalls stalls;
     char watch_problem[200]; /* why the cluster could not be watched; "": it was */
@@ -51,8 +57,8 @@ struct moved {
 
 struct moved *moved_new(void);
 void moved_free(struct moved *moved);
-/* Bytes of ranges that were copied, as far as the moves told. */
-uint64_t moved_copied_bytes(const struct moved *moved);
+/* Bytes that were sent at this time. */
+void transfers_add(struct transfers *transfers, double at_s, double bytes);
 /* No client was told of a gap, and every command was run and ended with 0. */
 bool moved_is_clean(const struct moved *moved);
 

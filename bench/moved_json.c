@@ -132,8 +132,9 @@ json_t *moved_json(const struct result *result) {
     json_out_set(root, "nodes", nodes_json(&moved->movements));
     json_out_set(root, "handOvers", hand_overs_json(moved));
     json_out_set(root, "moves", moves_json(&moved->movements));
-    json_out_count(root, "copiedBytes", moved_copied_bytes(moved));
-    if (moved->has_peer_bytes)
-        json_out_real(root, "peerBytes", moved->peer_bytes);
+    if (moved->transfers[TRANSFERS_ALL].is_known)
+        json_out_real(root, "peerBytes", moved->transfers[TRANSFERS_ALL].bytes);
+    if (moved->transfers[TRANSFERS_COPIES].is_known)
+        json_out_real(root, "copiedBytes", moved->transfers[TRANSFERS_COPIES].bytes);
     return root;
 }

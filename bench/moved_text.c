@@ -36,10 +36,11 @@ static void moves_print(const struct moved *moved) {
     if (moved->watch_problem[0] != 0)
         printf("  %-22s %s\n", "the cluster was not watched:", moved->watch_problem);
     else
-        printf("  %-22s %zu, copied %.1f MB\n  %-22s %zu\n", "moves", movements->moves_count,
-               (double)moved_copied_bytes(moved) / 1e6, "hand-overs", movements->hand_overs_count);
-    if (moved->has_peer_bytes)
-        printf("  %-22s %.1f MB\n", "between nodes", moved->peer_bytes / 1e6);
+        printf("  %-22s %zu\n  %-22s %zu\n", "moves seen", movements->moves_count, "hand-overs",
+               movements->hand_overs_count);
+    if (moved->transfers[TRANSFERS_ALL].is_known)
+        printf("  %-22s %.1f MB, of these copies of ranges %.1f MB\n", "between nodes",
+               moved->transfers[TRANSFERS_ALL].bytes / 1e6, moved->transfers[TRANSFERS_COPIES].bytes / 1e6);
     for (size_t i = 0; i < movements->nodes_count; i++) {
         const struct node_track *node = &movements->nodes[i];
         printf("  %-22s ", movements_node_name(movements, i));

@@ -53,14 +53,14 @@ void moved_tiles(struct buffer *out, const struct result *result) {
     stall_tile(out, &moved->stalls.of_hand_overs);
     latency_tile(out, "acknowledged, p99", &result->acknowledgement);
     latency_tile(out, "delivery, p99", &result->delivery);
-    snprintf(note, sizeof note, "%s moves", plot_number((double)moved->movements.moves_count, number));
+    snprintf(note, sizeof note, "%s moves seen", plot_number((double)moved->movements.moves_count, number));
     report_tile(out, "hand-overs", plot_number((double)moved->movements.hand_overs_count, value), "", note);
     snprintf(note, sizeof note, "%" PRIu64 " sends repeated", moved->repeats);
     report_tile(out, "clients came back", plot_number((double)moved->reconnects, value), "", note);
-    if (moved->has_peer_bytes) {
-        snprintf(note, sizeof note, "%s MB of ranges copied",
-                 plot_number((double)moved_copied_bytes(moved) / 1e6, number));
-        report_tile(out, "between nodes", plot_number(moved->peer_bytes / 1e6, value), "MB", note);
+    if (moved->transfers[TRANSFERS_ALL].is_known) {
+        snprintf(note, sizeof note, "%s MB of them copies",
+                 plot_number(moved->transfers[TRANSFERS_COPIES].bytes / 1e6, number));
+        report_tile(out, "between nodes", plot_number(moved->transfers[TRANSFERS_ALL].bytes / 1e6, value), "MB", note);
     }
     if (unevenness(&moved->movements, &percent))
         report_tile(out, "from an even load", plot_number(percent, value), "%",

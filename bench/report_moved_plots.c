@@ -250,22 +250,32 @@ static void shares_panel(struct board *board) {
 
 /* Bytes */
 
+static double megabytes_of(const struct transfers *transfers, size_t second) {
+    return second < transfers->seconds_count ? transfers->seconds[second] / 1e6 : 0;
+}
+
+static void bytes_line(struct board *board, const struct plot *plot, const struct transfers *transfers,
+                       const char *style) {
+    for (size_t i = 0; i < board->result->seconds_count; i++)
+        board->points[i] = (struct plot_point){(double)i + 0.5, megabytes_of(transfers, i)};
+    plot_area(plot, style, board->points, board->result->seconds_count);
+    plot_line(plot, style, board->points, board->result->seconds_count);
+}
+
 static void bytes_panel(struct board *board) {
-    const struct moved *moved = board->moved;
+    const struct transfers *transfers = board->moved->transfers;
     double high = 0;
-    size_t count = 0;
-    for (; count < moved->peer_bytes_seconds_count && count < board->result->seconds_count; count++) {
-        board->points[count] = (struct plot_point){(double)count + 0.5, moved->peer_bytes_seconds[count] / 1e6};
-        high = fmax(high, board->points[count].y);
-    }
-    if (count == 0)
+    for (size_t i = 0; i < board->result->seconds_count; i++)
+        high =
+            fmax(high, fmax(megabytes_of(&transfers[TRANSFERS_ALL], i), megabytes_of(&transfers[TRANSFERS_COPIES], i)));
+    if (!transfers[TRANSFERS_ALL].is_known)
         return;
     struct plot plot = panel_begin(board, 90);
     plot.y = plot_scale_from_zero(high);
     panel_ground(board, &plot);
-    plot_y_axis(&plot, "between nodes, MB/s");
-    plot_area(&plot, "fourth", board->points, count);
-    plot_line(&plot, "fourth", board->points, count);
+    plot_y_axis(&plot, "between nodes, MB/s; yellow: copies of ranges");
+    bytes_line(board, &plot, &transfers[TRANSFERS_ALL], "fourth");
+    bytes_line(board, &plot, &transfers[TRANSFERS_COPIES], "fifth");
 }
 
 /* What was done, through all panels */
