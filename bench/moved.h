@@ -37,7 +37,7 @@ struct moved {
     /* clients */
     uint64_t reconnects;
     uint64_t goaways;    /* told to go */
-    uint64_t repeats;    /* sends repeated on another connection */
+    uint64_t repeats;    /* sends of clients that were away: held, or repeated on the new connection */
     uint64_t jumps;      /* live events that came too early and were asked for */
     uint64_t gaps;       /* explicit ones */
     uint64_t told_again; /* deliveries that a client has to ignore */

@@ -23,7 +23,7 @@ static void clients_print(const struct moved *moved) {
     printf("\nclients\n");
     printf("  %-22s %" PRIu64 " times, %" PRIu64 " of them told to go\n", "connected again", moved->reconnects,
            moved->goaways);
-    printf("  %-22s %" PRIu64 "\n", "sends repeated", moved->repeats);
+    printf("  %-22s %" PRIu64 ", or were repeated\n", "sends that waited", moved->repeats);
     printf("  %-22s %" PRIu64 " told again, %" PRIu64 " jumps asked for, %" PRIu64 " gaps\n", "deliveries",
            moved->told_again, moved->jumps, moved->gaps);
     result_counts_print("broken", &moved->breaks);

@@ -55,7 +55,7 @@ void moved_tiles(struct buffer *out, const struct result *result) {
     latency_tile(out, "delivery, p99", &result->delivery);
     snprintf(note, sizeof note, "%s moves seen", plot_number((double)moved->movements.moves_count, number));
     report_tile(out, "hand-overs", plot_number((double)moved->movements.hand_overs_count, value), "", note);
-    snprintf(note, sizeof note, "%" PRIu64 " sends repeated", moved->repeats);
+    snprintf(note, sizeof note, "%" PRIu64 " sends waited or repeated", moved->repeats);
     report_tile(out, "clients came back", plot_number((double)moved->reconnects, value), "", note);
     if (moved->transfers[TRANSFERS_ALL].is_known) {
         snprintf(note, sizeof note, "%s MB of them copies",
@@ -186,7 +186,7 @@ static void clients_section(struct buffer *out, const struct moved *moved) {
                             "the same message id</p><table>\n");
     report_row_count(out, "connected again", moved->reconnects, false);
     report_row_count(out, "… told to go by the server", moved->goaways, false);
-    report_row_count(out, "sends repeated under their old id", moved->repeats, false);
+    report_row_count(out, "sends that waited meanwhile or were repeated", moved->repeats, false);
     report_row_count(out, "deliveries told again, and ignored", moved->told_again, false);
     report_row_count(out, "jumps, and asked for what was missing", moved->jumps, false);
     report_row_count(out, "gaps that the server named", moved->gaps, true);
