@@ -319,7 +319,7 @@ static void on_tick(struct node_core *core, const struct step *step) {
         replication_tick(&range->replication, &replication_step, core->live, core->live_count,
                          core->options.replication_factor);
         pipeline_authors_let_go(core, step, range);
-        moves_drop(core, step, range);
+        holdings_drop(core, step, range);
         core_touch(core, range);
     }
     core->may_drop = true;
@@ -411,7 +411,7 @@ void node_core_step(struct node_core *core, const struct event *event, struct ac
     event_take(core, &step, event);
     if (!core->options.is_alone && (core->has_map_changed || event->kind == EVENT_TICK || event->kind == EVENT_LEAVE ||
                                     event->kind == EVENT_PLACEMENT))
-        moves_hand_over(core, &step);
+        holdings_hand_over(core, &step);
     ranges_settle(core, &step);
     if (core->has_map_changed && core->requests != NULL) {
         requests_map_changed(core->requests, step.mono_ms);

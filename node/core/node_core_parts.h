@@ -104,14 +104,14 @@ void pipeline_range_lost(struct node_core *core, const struct step *step, struct
  * are told that it does not lead. They ask again, wherever the range is led then. */
 void pipeline_authors_let_go(struct node_core *core, const struct step *step, struct range *range);
 
-/* ---- moves.c ---- */
+/* ---- holdings.c ---- */
 
 /* Who stops, or should not lead, gives a few ranges at a time away. */
-void moves_hand_over(struct node_core *core, const struct step *step);
+void holdings_hand_over(struct node_core *core, const struct step *step);
 /* Begins to drop what the newest records say is with others. */
-void moves_drop(struct node_core *core, const struct step *step, struct range *range);
+void holdings_drop(struct node_core *core, const struct step *step, struct range *range);
 /* A step of the dropping is on disk. */
-void moves_dropped(struct range *range, bool is_done);
+void holdings_dropped(struct range *range, bool is_done);
 
 /* ---- questions.c ---- */
 

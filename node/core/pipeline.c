@@ -270,7 +270,7 @@ static void taking_done(struct node_core *core, const struct step *step, const s
     struct range_taking *taking = &range->taking;
     core_touch(core, range);
     if (taking->is_drop) {
-        moves_dropped(range, done->is_done);
+        holdings_dropped(range, done->is_done);
     } else if (done->rc != STATUS_OK) {
         taking->is_wanted = false;
         replication_on_chunk_refused(&range->replication);

@@ -1,4 +1,4 @@
-/* Ranges that come and go: hand-overs, a few at a time, and copies that are dropped. What is on the way of each range
+/* What this node holds: ranges are handed over, a few at a time, and copies dropped. What is on the way of each range
  * is told to who looks on. */
 #include "node/core/node_core_parts.h"
 #include "proto/check.h"
@@ -18,7 +18,7 @@ static uint64_t heir_of(const struct node_core *core, uint32_t range, int64_t mo
 
 /* A few ranges at a time, so that none waits for the coordinator's answers about others; of a node that leaves to each
  * heir in turn. What comes to nothing is tried again. */
-void moves_hand_over(struct node_core *core, const struct step *step) {
+void holdings_hand_over(struct node_core *core, const struct step *step) {
     size_t handing = 0;
     for (uint32_t i = 0; i < core->options.range_count; i++)
         handing += core->ranges[i].replication.handing_to != 0;
@@ -33,26 +33,19 @@ void moves_hand_over(struct node_core *core, const struct step *step) {
 
 /* ---- drops ---- */
 
-/* A chunk that was to be put there and is not lent yet came for a copy that is not wanted any more. */
-static void taking_give_up(struct range *range) {
-    if (range->taking.is_wanted)
-        replication_on_chunk_refused(&range->replication);
-    range->taking.is_wanted = false;
-}
-
 /* What comes for it from now on finds it void; when it is to be here again, it comes as a snapshot. */
-void moves_drop(struct node_core *core, const struct step *step, struct range *range) {
+void holdings_drop(struct node_core *core, const struct step *step, struct range *range) {
     struct range_taking *taking = &range->taking;
     if (!replication_may_drop(&range->replication) || range_is_empty(range) || taking->is_drop || range_is_lent(range))
         return;
-    taking_give_up(range);
+    replication_on_chunk_refused(&range->replication); /* one that waits for the disk is for nothing now */
     replication_make_void(&range->replication);
     core_entries_refuse(core, step, range_void(range), STATUS_NOT_PRIMARY);
     range->is_wiped = false;
     *taking = (struct range_taking){.rows = taking->rows, .is_wanted = true, .is_drop = true};
 }
 
-void moves_dropped(struct range *range, bool is_done) {
+void holdings_dropped(struct range *range, bool is_done) {
     range->taking.is_wanted = !is_done;
     range->taking.is_drop = !is_done;
     range->is_wiped = is_done;

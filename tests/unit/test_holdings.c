@@ -1,0 +1,367 @@
+/* The core of a node whose ranges come and go: copies that are dropped, some rows with each tick, and ranges that it
+ * gives away. The disk does what the test says. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "node/core/node_core.h"
+#include "proto/limits.h"
+#include "proto/status.h"
+
+#define RANGES 6
+#define SELF 5
+#define PRIMARY 2
+#define LAST 5 /* index of what is on disk */
+#define HAND_OVERS_MAX 4
+
+static struct node_core *core;
+static struct action_list actions;
+static int64_t mono_ms;
+static struct batch *written;
+static size_t swaps_count;
+static struct range_record wanted[RANGES];
+static struct packet answer; /* the last APPENDED */
+
+static void action_perform(const struct action *action) {
+    if (action->kind == ACTION_WRITE) {
+        written = action->batch;
+    } else if (action->kind == ACTION_SWAP) {
+        wanted[action->record.range] = action->record;
+        swaps_count++;
+    } else if (action->kind == ACTION_SEND && action->packet->kind == PACKET_APPENDED) {
+        answer = *action->packet;
+    }
+}
+
+static void step(struct event event) {
+    event.now_ms = mono_ms;
+    event.mono_ms = mono_ms;
+    node_core_step(core, &event, &actions);
+    for (size_t i = 0; i < actions.count; i++)
+        action_perform(&actions.items[i]);
+    actions.count = 0;
+    node_core_done(core);
+}
+
+static void tick(void) {
+    mono_ms += CORE_TICK_MS;
+    step((struct event){.kind = EVENT_TICK});
+}
+
+static void batch_done(int rc, bool is_wiped) {
+    struct batch *batch = written;
+    assert_non_null(batch);
+    written = NULL;
+    batch->rc = rc;
+    for (size_t i = 0; i < batch->takings_count; i++)
+        batch->takings[i].is_done = is_wiped;
+    step((struct event){.kind = EVENT_BATCH_DONE, .batch = batch});
+}
+
+static struct range_record record_of(uint32_t range, uint64_t third) {
+    return (struct range_record){.range = range,
+                                 .epoch = 2,
+                                 .primary = PRIMARY,
+                                 .in_sync = {PRIMARY, 4, third},
+                                 .in_sync_count = third == 0 ? 2 : 3};
+}
+
+static void record_tell(const struct range_record *record, uint64_t version) {
+    step((struct event){.kind = EVENT_RECORD, .range = record->range, .record = record, .version = version});
+}
+
+static void give_up(uint32_t range, uint64_t version) {
+    struct range_record record = record_of(range, 0);
+    record_tell(&record, version);
+}
+
+static void learn_again(uint32_t range, uint64_t version) {
+    struct range_record record = record_of(range, 0);
+    record.learners[record.learners_count++] = SELF;
+    record_tell(&record, version);
+}
+
+static void start(bool is_void) {
+    struct node_core_options options = {
+        .range_count = RANGES, .start = 1, .self = SELF, .replication_factor = 3, .min_in_sync = 1, .queue_max = 100};
+    struct start_range ranges[RANGES];
+    uint64_t nodes[] = {PRIMARY, 4, SELF};
+    mono_ms = 1000;
+    swaps_count = 0;
+    memset(wanted, 0, sizeof(wanted));
+    for (size_t i = 0; i < RANGES; i++)
+        ranges[i] =
+            is_void ? (struct start_range){.is_void = true}
+                    : (struct start_range){.marks = {.epoch = 1, .applied = LAST}, .base_index = LAST, .base_epoch = 1};
+    core = node_core_new(&options);
+    step((struct event){.kind = EVENT_START, .ranges = ranges});
+    step((struct event){.kind = EVENT_NODES, .nodes = nodes, .nodes_count = 3});
+}
+
+static int set_up(void **state) {
+    (void)state;
+    start(false);
+    for (uint32_t i = 0; i < RANGES; i++) {
+        struct range_record record = record_of(i, SELF);
+        record_tell(&record, 1 + i);
+    }
+    return 0;
+}
+
+static int set_up_void(void **state) {
+    (void)state;
+    start(true);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    node_core_free(core);
+    written = NULL;
+    action_list_close(&actions);
+    return 0;
+}
+
+static bool is_wiping(uint32_t range) {
+    return written != NULL && written->takings_count == 1 && written->takings[0].range == range &&
+           !bytes_is_present(written->takings[0].chunk) && written->count == 0;
+}
+
+static void append_come(uint32_t range) {
+    struct command command = {.kind = COMMAND_USER_CREATE};
+    struct buffer encoded;
+    buffer_init(&encoded);
+    command_encode(&command, &encoded);
+    struct packet_entry entry = {.epoch = 2, .command = buffer_bytes(&encoded)};
+    struct packet packet = {.kind = PACKET_APPEND,
+                            .range = range,
+                            .epoch = 2,
+                            .previous_index = LAST,
+                            .previous_epoch = 1,
+                            .committed = LAST,
+                            .entries = &entry,
+                            .entries_count = 1};
+    step((struct event){.kind = EVENT_PACKET, .from = PRIMARY, .packet = &packet});
+    buffer_close(&encoded);
+}
+
+static void rows_come(uint32_t range) {
+    struct packet packet = {.kind = PACKET_SNAPSHOT,
+                            .range = range,
+                            .epoch = 2,
+                            .snapshot = 9,
+                            .promise = answer.promise,
+                            .index = 3,
+                            .index_epoch = 1,
+                            .rows = BYTES_LITERAL("rows")};
+    step((struct event){.kind = EVENT_PACKET, .from = PRIMARY, .packet = &packet});
+}
+
+/* ---- copies that are dropped ---- */
+
+static void a_copy_goes_some_rows_with_each_tick_and_one_after_the_other(void **state) {
+    (void)state;
+    give_up(0, 10);
+    give_up(3, 11);
+    assert_null(written);
+    assert_false(node_core_range_status(core, 0).is_empty);
+    tick();
+    tick();
+    assert_true(is_wiping(0));
+    assert_true(node_core_range_status(core, 0).is_dropping && node_core_range_status(core, 3).is_dropping);
+    batch_done(STATUS_OK, false);
+    assert_true(is_wiping(0)); /* a tick has passed meanwhile */
+    batch_done(STATUS_OK, false);
+    assert_null(written);
+    tick();
+    assert_true(is_wiping(0));
+    batch_done(STATUS_OK, true);
+    assert_true(node_core_range_status(core, 0).is_empty);
+    assert_int_equal(node_core_range_status(core, 0).last_index, 0);
+    tick();
+    assert_true(is_wiping(3));
+    batch_done(STATUS_OK, true);
+    tick();
+    assert_null(written);
+    assert_false(node_core_range_status(core, 1).is_empty);
+}
+
+static void an_older_record_takes_nothing(void **state) {
+    (void)state;
+    learn_again(0, 12);
+    give_up(0, 11);
+    tick();
+    assert_null(written);
+    assert_false(node_core_range_status(core, 0).is_dropping);
+}
+
+static void what_is_on_its_way_to_the_disk_is_waited_for(void **state) {
+    (void)state;
+    append_come(0);
+    assert_non_null(written);
+    assert_int_equal(written->count, 1);
+    give_up(0, 10);
+    tick();
+    assert_false(node_core_range_status(core, 0).is_dropping);
+    batch_done(STATUS_OK, false);
+    tick();
+    tick();
+    assert_true(is_wiping(0));
+}
+
+static void what_is_not_on_its_way_yet_is_forgotten(void **state) {
+    (void)state;
+    append_come(1);
+    append_come(0); /* waits for the disk */
+    give_up(0, 10);
+    tick();
+    batch_done(STATUS_OK, false);
+    for (int i = 0; i < 3; i++) {
+        tick();
+        assert_true(is_wiping(0));
+        batch_done(STATUS_OK, i == 2);
+    }
+    tick();
+    assert_null(written);
+}
+
+static void who_learns_again_in_the_middle_gets_rows_once_all_is_gone(void **state) {
+    (void)state;
+    give_up(0, 10);
+    tick();
+    tick();
+    assert_true(is_wiping(0));
+    learn_again(0, 11);
+    append_come(0);
+    assert_true(answer.needs_rows);
+    rows_come(0);
+    batch_done(STATUS_OK, true);
+    assert_null(written); /* they were not taken, and come again */
+    rows_come(0);
+    assert_non_null(written);
+    assert_int_equal(written->takings_count, 1);
+    batch_done(STATUS_OK, true);
+    assert_true(bytes_is_present(written->takings[0].chunk));
+    assert_false(node_core_range_status(core, 0).is_empty);
+}
+
+static void rows_that_wait_for_the_disk_are_given_up(void **state) {
+    (void)state;
+    learn_again(0, 10);
+    append_come(1); /* the disk is busy */
+    rows_come(0);
+    give_up(0, 11);
+    tick();
+    batch_done(STATUS_OK, false);
+    tick();
+    assert_true(is_wiping(0));
+    batch_done(STATUS_OK, true);
+    tick();
+    assert_null(written);
+    assert_true(node_core_range_status(core, 0).is_empty);
+    learn_again(0, 12);
+    append_come(0);
+    rows_come(0);
+    assert_non_null(written);
+}
+
+static void what_the_disk_refuses_is_tried_again(void **state) {
+    (void)state;
+    give_up(0, 10);
+    tick();
+    tick();
+    batch_done(STATUS_STORAGE_FAILED, false);
+    assert_true(node_core_range_status(core, 0).is_dropping);
+    tick();
+    assert_true(is_wiping(0));
+    assert_false(written->is_removal);
+    batch_done(STATUS_STORAGE_FULL, false);
+    tick();
+    assert_true(is_wiping(0));
+    assert_true(written->is_removal); /* it may use what is kept for those who make room */
+}
+
+static void what_a_crash_left_is_wiped_unless_it_is_to_be_filled_anew(void **state) {
+    (void)state;
+    give_up(0, 10);
+    learn_again(1, 11);
+    tick();
+    tick();
+    assert_true(is_wiping(0));
+    batch_done(STATUS_OK, true);
+    tick();
+    assert_null(written); /* of the others it is not known who holds them */
+}
+
+/* ---- ranges that are given away ---- */
+
+static void lead(uint32_t range) {
+    struct range_record record = record_of(range, SELF);
+    struct packet acknowledgement = {.kind = PACKET_APPENDED,
+                                     .range = range,
+                                     .epoch = 3,
+                                     .version = 20,
+                                     .durable = LAST,
+                                     .matched = LAST,
+                                     .lease = (uint64_t)mono_ms,
+                                     .promise = 1};
+    record.epoch = 3;
+    record.primary = SELF;
+    record.is_handed_over = true;
+    record_tell(&record, 20);
+    for (size_t i = 0; i < 2; i++)
+        step((struct event){.kind = EVENT_PACKET, .from = record.in_sync[i], .packet = &acknowledgement});
+    assert_int_equal(node_core_range_status(core, range).role, REPLICATION_PRIMARY);
+}
+
+static void wish(uint32_t range) {
+    struct placement placement = {
+        .range = range, .holders = {PRIMARY, 4, SELF}, .holders_count = 3, .primary = PRIMARY};
+    step((struct event){.kind = EVENT_PLACEMENT, .placement = &placement, .version = 30});
+}
+
+static void a_few_ranges_at_a_time_are_given_to_who_should_lead_them(void **state) {
+    (void)state;
+    for (uint32_t i = 0; i < RANGES; i++)
+        lead(i);
+    for (uint32_t i = 0; i < RANGES; i++)
+        wish(i);
+    assert_int_equal(swaps_count, HAND_OVERS_MAX);
+    for (uint32_t i = 0; i < HAND_OVERS_MAX; i++) {
+        assert_true(node_core_range_status(core, i).is_handing_over);
+        assert_true(wanted[i].primary == PRIMARY && wanted[i].is_handed_over);
+    }
+    step((struct event){.kind = EVENT_SWAPPED, .range = 1, .record = &wanted[1], .version = 40});
+    assert_int_equal(swaps_count, HAND_OVERS_MAX + 1);
+    assert_int_equal(node_core_range_status(core, 1).role, REPLICATION_REPLICA);
+}
+
+static void a_wish_for_a_range_that_there_cannot_be_changes_nothing(void **state) {
+    (void)state;
+    wish(RANGES);
+    wish(UINT32_MAX);
+    assert_int_equal(node_core_range_status(core, 0).placement.holders_count, 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_copy_goes_some_rows_with_each_tick_and_one_after_the_other, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(an_older_record_takes_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_on_its_way_to_the_disk_is_waited_for, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_not_on_its_way_yet_is_forgotten, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_learns_again_in_the_middle_gets_rows_once_all_is_gone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(rows_that_wait_for_the_disk_are_given_up, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_the_disk_refuses_is_tried_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_a_crash_left_is_wiped_unless_it_is_to_be_filled_anew, set_up_void,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_few_ranges_at_a_time_are_given_to_who_should_lead_them, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_wish_for_a_range_that_there_cannot_be_changes_nothing, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
