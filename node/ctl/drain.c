@@ -59,9 +59,8 @@ static bool look_at_node(struct drain *drain, struct watch *watch, const struct 
         return true;
     }
     drain->was_draining |= node->is_draining;
-    if (overview->is_paused && overview->moves_count == 0 && held > 0) {
-        *rc = ctl_complain(watch->ctl, EXIT_REFUSED, "balancing is paused, so %s keeps its ranges until weftctl resume",
-                           drain->name);
+    if (held > 0 && watch_is_in_vain(watch, overview)) {
+        *rc = EXIT_REFUSED;
         return true;
     }
     if (watch->ctl->terminal.is_terminal)

@@ -27,7 +27,9 @@ static bool is_over(const struct overview *overview) {
 static const char *balance_words(const struct overview *overview) {
     if (overview->is_paused)
         return "balancing is paused until weftctl resume";
-    return overview->is_balanced ? "balanced" : "not balanced";
+    if (overview->is_balanced)
+        return "balanced";
+    return overview->balancer[0] != 0 ? "not balanced" : "not balanced, and no node decides now what is to move";
 }
 
 static void print_once(const struct terminal *terminal, const struct overview *overview) {
@@ -140,7 +142,7 @@ static void remember(struct rebalance *rebalance, struct admin *admin, const str
 
 static bool look(void *context, struct watch *watch, const struct overview *overview, int *rc) {
     struct rebalance *rebalance = context;
-    bool is_even = is_over(overview), stands = overview->is_paused && overview->moves_count == 0;
+    bool is_even = is_over(overview);
     if (arguments_have(watch->ctl->arguments, OPTION_JSON)) {
         ctl_print_json(overview->root, true);
         fflush(stdout);
@@ -153,9 +155,9 @@ static bool look(void *context, struct watch *watch, const struct overview *over
         if (is_even)
             watch_tell(watch, "balanced");
     }
-    if (!is_even && stands)
-        *rc = ctl_complain(watch->ctl, EXIT_REFUSED, "%s", balance_words(overview));
-    return is_even || stands;
+    bool is_vain = !is_even && watch_is_in_vain(watch, overview);
+    *rc = is_vain ? EXIT_REFUSED : EXIT_DONE;
+    return is_even || is_vain;
 }
 
 static int show_once(struct ctl *ctl) {

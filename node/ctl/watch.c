@@ -5,6 +5,7 @@
 #include <time.h>
 
 #define PATIENCE_S 60.0
+#define LOOKS_IN_VAIN_MAX 30 /* an election takes some seconds */
 
 static double now_s(void) {
     struct timespec now;
@@ -63,4 +64,17 @@ int watch_run(struct ctl *ctl, bool is_whole, watch_look *look, void *context) {
         quits = screen_wait(&watch.screen, ctl->arguments->interval_s) == SCREEN_QUIT;
     screen_close(&watch.screen);
     return quits ? EXIT_DONE : rc;
+}
+
+bool watch_is_in_vain(struct watch *watch, const struct overview *overview) {
+    bool is_vain = overview->moves_count == 0 && (overview->is_paused || overview->balancer[0] == 0);
+    watch->looks_in_vain = is_vain ? watch->looks_in_vain + 1 : 0;
+    if (is_vain && overview->is_paused)
+        ctl_complain(watch->ctl, EXIT_REFUSED, "balancing is paused until weftctl resume");
+    else if (watch->looks_in_vain >= LOOKS_IN_VAIN_MAX)
+        ctl_complain(watch->ctl, EXIT_REFUSED,
+                     "no node decides what is to move: every node has balance = off, or none reaches the coordinator");
+    else
+        return false;
+    return true;
 }

@@ -7,7 +7,8 @@
 struct watch {
     struct ctl *ctl;
     struct screen screen;
-    double silent_since_s; /* on the clock of watch.c; 0: the last question was answered */
+    double silent_since_s;  /* on the clock of watch.c; 0: the last question was answered */
+    unsigned looks_in_vain; /* in a row: nothing moved and nobody was there to decide */
 };
 
 /* Looks at the overview, says what there is to see by watch_* and the screen. True: it is over, with *rc. */
@@ -19,3 +20,7 @@ int watch_run(struct ctl *ctl, bool is_whole, watch_look *look, void *context);
 
 /* One line, if standard output is no terminal: a watch writes there what happens, not what is. */
 __attribute__((format(printf, 2, 3))) void watch_tell(const struct watch *watch, const char *format, ...);
+
+/* Whether nothing will come of waiting, because balancing is paused or no node decides for a while, and nothing is
+ * under way. The complaint says which; to be asked once for each look. */
+bool watch_is_in_vain(struct watch *watch, const struct overview *overview);

@@ -83,8 +83,20 @@ test("a watched drain ends with status 1 when balancing is paused", () => {
     paused.balancer.isPaused = true;
     return withNode({ "GET /admin/cluster": inTurn(balanced(), paused) }, async (node) => {
         const { status, err } = await weftctlAt([node], ["drain", "node-3", ...QUICK]);
-        assert.match(err, /balancing is paused, so node-3 keeps its ranges/);
+        assert.match(err, /balancing is paused until weftctl resume/);
         assert.equal(status, 1);
+    });
+});
+
+test("a watch ends with status 1 when for long no node decides what is to move", () => {
+    const undecided = draining(8);
+    Object.assign(undecided.balancer, { node: "", isBalanced: false });
+    return withNode({ "GET /admin/cluster": undecided }, async (node) => {
+        for (const words of [["rebalance"], ["drain", "node-3"]]) {
+            const { status, err } = await weftctlAt([node], [...words, ...QUICK]);
+            assert.match(err, /no node decides what is to move/);
+            assert.equal(status, 1);
+        }
     });
 });
 
