@@ -34,11 +34,13 @@ const struct cluster_node *cluster_facts_node_called(const struct cluster_facts 
     if (node_id_parse(name, &id) == STATUS_OK && cluster_facts_node(facts, id) != NULL)
         return cluster_facts_node(facts, id);
     for (size_t i = 0; i < facts->nodes_count; i++) {
-        if (!facts->nodes[i].has_record || !bytes_equal_text(name, facts->nodes[i].name))
+        const struct cluster_node *node = &facts->nodes[i];
+        if (!node->has_record || !bytes_equal_text(name, node->name) ||
+            (found != NULL && found->is_alive && !node->is_alive))
             continue;
-        if (found != NULL)
+        if (found != NULL && found->is_alive == node->is_alive)
             return NULL;
-        found = &facts->nodes[i];
+        found = node;
     }
     return found;
 }

@@ -68,7 +68,8 @@ void cluster_facts_copy(const struct cluster_facts *from, struct arena *arena, s
 
 /* NULL: not known. */
 struct cluster_node *cluster_facts_node(const struct cluster_facts *facts, uint64_t id);
-/* By id as 16 hexadecimal digits, or by name. NULL: none, or several have that name. */
+/* By id as 16 hexadecimal digits, or by name, which one that is alive has before those that are not. NULL: none, or
+ * several have that name. */
 const struct cluster_node *cluster_facts_node_called(const struct cluster_facts *facts, struct bytes name);
 /* NULL: the node has said nothing of the range. */
 const struct cluster_load *cluster_node_load(const struct cluster_node *node, uint32_t range);

@@ -114,6 +114,8 @@ test("three nodes tell the same of each other", async () => {
             assert.ok(Math.abs(told.nodes.reduce((sum, { load }) => sum + load.share, 0) - 1) < 0.001);
             assertIsRing(told.ranges);
             for (const { primary, inSync } of told.ranges) assert.ok(inSync.includes(primary) && inSync.length === 3);
+            const { ranges } = told.nodes.find(({ isThisNode }) => isThisNode);
+            assert.deepEqual([await world.metric("weft_ranges_led"), await world.metric("weft_ranges_held"), await world.metric("weft_moves_under_way")], [ranges.primary, ranges.inSync, 0]);
         }
     } finally {
         await cluster.stop();

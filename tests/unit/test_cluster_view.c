@@ -130,6 +130,15 @@ static void of_two_nodes_with_one_name_none_is_called_so(void **state) {
     struct cluster_facts facts = facts_at(0);
     assert_null(cluster_facts_node_called(&facts, BYTES_LITERAL("same")));
     assert_int_equal(cluster_facts_node_called(&facts, BYTES_LITERAL(ID_1))->id, 1);
+    tell("alive/" ID_2, "1", 0);
+    facts = facts_at(0);
+    assert_int_equal(cluster_facts_node_called(&facts, BYTES_LITERAL("same"))->id, 2);
+    tell("alive/" ID_1, "1", 0);
+    facts = facts_at(0);
+    assert_null(cluster_facts_node_called(&facts, BYTES_LITERAL("same")));
+    tell("alive/" ID_2, NULL, 0);
+    facts = facts_at(0);
+    assert_int_equal(cluster_facts_node_called(&facts, BYTES_LITERAL("same"))->id, 1);
 }
 
 static void a_node_of_which_nothing_is_left_is_forgotten(void **state) {
