@@ -1,7 +1,8 @@
 // Ranges go where the nodes are, by themselves, while clients do everything a client may (lib/traffic.mjs): a node joins
 // and takes its share, is emptied and leaves, another one dies with its disk and is replaced. Nothing acknowledged is lost,
 // doubled or out of order, and no request through a node that is well fails.
-// WEFT_REBALANCE_ROUNDS: how often a node joins and leaves (1). WEFT_REBALANCE_SETTLED_MS: how long it may take (60000).
+// WEFT_REBALANCE_ROUNDS: how often a node joins and leaves (1). WEFT_REBALANCE_CRASHES: how often a cluster that moves is
+// disturbed (0). WEFT_REBALANCE_SETTLED_MS: how long it may take to settle (60000).
 
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
@@ -14,6 +15,7 @@ import { Traffic } from "./lib/traffic.mjs";
 import { until } from "./lib/world.mjs";
 
 const ROUNDS = Number(process.env.WEFT_REBALANCE_ROUNDS ?? 1);
+const CRASHES = Number(process.env.WEFT_REBALANCE_CRASHES ?? 0);
 const SETTLED_MS = Number(process.env.WEFT_REBALANCE_SETTLED_MS ?? 60000);
 const ACKS = 10; // in every thread, between two events
 const FACTOR = 3;
@@ -81,8 +83,8 @@ async function leave(cluster, traffic, world) {
         return !state.ranges.some(({ inSync, learners }) => [...inSync, ...learners].includes(id));
     }, SETTLED_MS);
     world.isDisturbed = true; // its clients are told to move away
-    const { status } = await world.node.waitEnd(30000);
-    assert.equal(status, 0);
+    const { status, signal } = await world.node.waitEnd(30000);
+    assert.equal(status, 0, `${world.name} ended with ${signal ?? status}:\n${world.node.log.slice(-3000)}`);
     cluster.nodes.splice(cluster.nodes.indexOf(world), 1);
     await settled(cluster, `${world.name} has left`, ({ nodes }) => !nodes.some((node) => node.id === id));
     for (const folder of ["nodes", "loads", "drains", "alive"]) assert.deepEqual(await cluster.etcd.list(`weft/${folder}/${id}`), []);
@@ -115,5 +117,45 @@ test("a node that dies with its disk is replaced: every range has all its copies
         await until("what was left of the dead one is gone", async () => !(await clusterAt(cluster.nodes[0])).nodes.some((node) => node.id === id));
     });
 }, { skip, deadlineMs: 120000 + 4 * SETTLED_MS });
+
+/** Kills the node, waits until the others go on, and starts it again. */
+async function killAndRevive(traffic, world) {
+    world.isDisturbed = true;
+    await world.node.kill();
+    await traffic.everyThreadGrows(ACKS);
+    await world.start({ flags: world.flags });
+    world.isDisturbed = false;
+}
+
+const disturbances = {
+    "the node that balances is killed": async (cluster, traffic) => {
+        const { balancer, nodes } = await clusterAt(cluster.nodes[0]);
+        const elected = nodes.find(({ id }) => id === balancer.node)?.name ?? cluster.nodes[0].name;
+        await killAndRevive(traffic, cluster.nodes.find(({ name }) => name === elected));
+    },
+    "the node that joins is killed": (cluster, traffic) => killAndRevive(traffic, cluster.nodes.at(-1)),
+    "a node that gives is killed": (cluster, traffic) => killAndRevive(traffic, cluster.nodes[1]),
+    "etcd is killed": async ({ etcd }) => {
+        await etcd.kill(etcd.members[0]);
+        etcd.run(etcd.members[0]);
+        await etcd.ready();
+    },
+    "another node joins": (cluster) => cluster.add(prepare),
+};
+
+test(`a cluster that moves is disturbed ${CRASHES} times: a node or etcd is killed, another node joins, one leaves meanwhile`, async () => {
+    await withTraffic(async (cluster, traffic) => {
+        for (let crash = 0; crash < CRASHES; crash++) {
+            const [what, disturb] = Object.entries(disturbances)[crash % Object.keys(disturbances).length];
+            const world = await cluster.add(prepare);
+            await until("ranges move", async () => (await clusterAt(cluster.nodes[0])).moves.length > 0);
+            await disturb(cluster, traffic);
+            await settled(cluster, what);
+            await traffic.everyThreadGrows(ACKS);
+            while (cluster.nodes.length > 3) await leave(cluster, traffic, cluster.nodes.at(-1));
+            assert.ok(!cluster.nodes.includes(world));
+        }
+    });
+}, { skip: skip || (CRASHES === 0 && "WEFT_REBALANCE_CRASHES is 0"), deadlineMs: 120000 + CRASHES * 6 * SETTLED_MS });
 
 await run("rebalance");
