@@ -7,6 +7,7 @@
 
 #include "node/coordinator/background.h"
 #include "node/log.h"
+#include "node/wish_writing.h"
 #include "proto/check.h"
 #include "proto/status.h"
 

@@ -5,6 +5,8 @@
 #include "node/cluster_view.h"
 #include "node/operator_wish.h"
 
+struct coordinator;
+
 struct balancing;
 
 #define BALANCING_LOAD_MS 2000 /* between two announcements of a node's load */

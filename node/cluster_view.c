@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "node/coordinator/coordinator.h"
 #include "proto/check.h"
 #include "proto/limits.h"
 #include "proto/status.h"

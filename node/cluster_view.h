@@ -2,9 +2,9 @@
 /* Keeps the cluster's facts up to date from what the coordinator tells, for whoever wants a copy: the balancer, the
  * admin API, the metrics. From any thread. */
 #include "node/cluster_facts.h"
-#include "node/coordinator/coordinator.h"
 
 struct cluster_view;
+struct coordinator_item;
 
 struct cluster_view_options {
     uint64_t self;

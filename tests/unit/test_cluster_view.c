@@ -9,6 +9,7 @@
 
 #include "node/cluster_moves.h"
 #include "node/cluster_view.h"
+#include "node/coordinator/coordinator.h"
 #include "proto/check.h"
 #include "proto/status.h"
 
