@@ -160,6 +160,11 @@ static bool has_living_holder(const struct draft *draft, const struct draft_rang
     return false;
 }
 
+/* With fewer holders a wish is never reached. */
+static bool has_enough(const struct draft *draft, const struct draft_range *range) {
+    return range->wish.holders_count >= draft->settings.min_in_sync;
+}
+
 /* A range that only waits for somebody silent is not under way, but is left alone. One that waits for a node that is
  * gone waits for nothing. */
 static void progress_find(struct draft *draft, struct draft_range *range) {
@@ -169,8 +174,9 @@ static void progress_find(struct draft *draft, struct draft_range *range) {
     bool is_waiting = alive == 0 && silent + gone > 0;
     range->is_stranded = !has_living_holder(draft, range);
     range->is_under_way = !is_there && !is_waiting && !range->is_stranded;
+    bool is_manual = range->given->is_manual && !is_there && gone == 0;
     range->is_kept =
-        range->is_stranded || range->is_under_way || silent > 0 || (range->given->is_manual && !is_there && gone == 0);
+        range->is_stranded || (has_enough(draft, range) && (range->is_under_way || silent > 0 || is_manual));
     draft->under_way_count += range->is_under_way;
 }
 

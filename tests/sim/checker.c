@@ -141,6 +141,8 @@ static void on_taken(struct world *world, struct machine *machine, const struct 
     if (!bytes_is_present(taking->chunk)) {
         bool is_drop = range_of(machine, taking->range)->taking.is_drop;
         world->statistics.drops += taking->is_done && is_drop;
+        if (taking->is_done && is_drop)
+            strikes_at(world, STEP_DROPPED, machine->id, world->coordinator.records[taking->range].primary);
         if (is_drop && disk->log.count > 0)
             marks_exchange(&disk->log, &disk->dropped);
         disk->is_void = true;
@@ -331,6 +333,10 @@ void checker_on_step(struct world *world, struct machine *machine) {
     for (uint32_t i = 0; i < world->range_count; i++) {
         demand_one_leader(world, machine, i);
         demand_one_reader(world, i);
+        if (replication_of(machine, i)->handing_to != 0)
+            strikes_at(world, STEP_HANDING, machine->id, replication_of(machine, i)->handing_to);
+        if (range_of(machine, i)->taking.is_drop)
+            strikes_at(world, STEP_DROPPING, machine->id, world->coordinator.records[i].primary);
     }
 }
 
@@ -365,10 +371,9 @@ static bool range_is_settled(struct world *world, uint32_t id, const char **reas
     struct machine *reader = checker_reader(world, id);
     if (reader == NULL)
         return is_unsettled(world, reason, "nobody leads it", id);
-    const struct placement *wish = wishes_last(world, id);
-    if (wish->holders_count > 0 && !placement_is_reached(wish, record))
+    if (!wishes_are_reached(world, id))
         return is_unsettled(world, reason, "it is not where it is wished", id);
-    if (wish->holders_count == 0 && record->in_sync_count < world->factor)
+    if (wishes_last(world, id)->holders_count == 0 && record->in_sync_count < world->factor)
         return is_unsettled(world, reason, "too few replicas are in sync", id);
     uint64_t last = window_last_index(&replication_of(reader, id)->window);
     for (size_t i = 0; i < record->in_sync_count; i++)

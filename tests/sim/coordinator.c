@@ -124,6 +124,7 @@ static int record_swap(struct world *world, const struct machine *machine, const
     wishes_check_record(world, &before, record);
     coordinator->versions[range] = ++coordinator->revision;
     record_say(world, record, machine);
+    strikes_on_record(world, &before, record);
     for (unsigned i = 0; i < world->machines_count; i++)
         if (world->machines[i].is_up && coordinator_reaches(world, &world->machines[i]) && !is_lost(world))
             record_tell(world, &world->machines[i], range, coordinator_delay(world));

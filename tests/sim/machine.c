@@ -221,6 +221,7 @@ void machine_start(struct world *world, struct machine *machine) {
     world_plan(world, chance_between(&world->chance, 0, CORE_TICK_MS * 1000),
                &(struct happening){.kind = HAPPEN_TICK, .machine = machine->number, .life = machine->life});
     coordinator_on_list(world, machine);
+    balancing_on_start(world, machine);
 }
 
 static void readings_close(struct machine *machine) {
@@ -280,6 +281,12 @@ void machine_destroy(struct world *world, struct machine *machine) {
     machine->is_there = false;
 }
 
+void machine_leave(struct world *world, struct machine *machine) {
+    world_say(world, "node %llu is empty and leaves", (unsigned long long)machine->id);
+    machine_crash(world, machine);
+    machine->is_there = false;
+}
+
 void machine_free(struct machine *machine) {
     readings_close(machine);
     if (machine->core != NULL)
@@ -328,6 +335,7 @@ static void on_chunk(struct world *world, struct machine *machine, const struct 
     if (reading == NULL || asked->chunk >= snapshot_facts(reading->snapshot)->chunks)
         return;
     const struct snapshot_facts *facts = snapshot_facts(reading->snapshot);
+    strikes_at(world, STEP_ROWS, machine->id, asked->to);
     buffer_init(&rows);
     check(snapshot_chunk_read(reading->snapshot, asked->chunk, &rows) == STATUS_OK);
     struct replication_chunk chunk = {.snapshot = asked->snapshot,
@@ -425,7 +433,11 @@ void machine_happen(struct world *world, struct happening *happening) {
         wait_until_resumed(world, machine, happening);
         return;
     }
+    balancing_on_told(world, machine, happening);
     switch (happening->kind) {
+    case HAPPEN_BALANCE:
+        balancing_on_turn(world, machine);
+        break;
     case HAPPEN_LEAVE:
         machine->is_leaving = true;
         machine_step(world, machine, &(struct event){.kind = EVENT_LEAVE});

@@ -105,6 +105,11 @@ static void statistics_add(struct world_statistics *sum, const struct world_stat
     sum->taken_back += one->taken_back;
     sum->snapshots += one->snapshots;
     sum->drops += one->drops;
+    for (size_t i = 0; i < MOVE_STEPS * VICTIMS; i++)
+        sum->strikes[i / VICTIMS][i % VICTIMS] += one->strikes[i / VICTIMS][i % VICTIMS];
+    sum->balanced += one->balanced;
+    sum->refused_wishes += one->refused_wishes;
+    sum->drained += one->drained;
     sum->handed_over += one->handed_over;
     sum->reads += one->reads;
     sum->asked += one->asked;
@@ -137,11 +142,15 @@ static void totals_print(const struct totals *totals) {
     line_print(sum->snapshots, "snapshots read");
     line_print(sum->drops, "copies dropped");
     line_print(sum->handed_over, "hand-overs");
+    line_print(sum->balanced, "placements by the balancer");
+    line_print(sum->refused_wishes, "placements that came too late");
+    line_print(sum->drained, "nodes that left empty");
     for (size_t i = 0; i < FAULT_KINDS; i++) {
         line_print(sum->faults[i], fault_name((enum fault_kind)i));
         faults += sum->faults[i];
     }
     line_print(faults, "faults in all");
+    strikes_print(sum);
 }
 
 static void world_play(const struct options *options, uint64_t seed, struct world_statistics *sum) {

@@ -13,6 +13,9 @@ static const char *const fault_names[FAULT_KINDS] = {
     [FAULT_WISH_GONE] = "placements taken back",
     [FAULT_LEARNING_ENDED] = "learners and backups not wished any more",
     [FAULT_CRASH_IN_DROP] = "crashes in the middle of a drop",
+    [FAULT_JOIN] = "nodes that join",
+    [FAULT_DRAIN] = "nodes to be emptied",
+    [FAULT_DRAIN_CANCELLED] = "nodes not to be emptied any more",
     [FAULT_BATCH_FORGOTTEN] = "batches forgotten by a crash",
     [FAULT_BATCH_KEPT] = "batches kept by a crash and not told",
     [FAULT_DESTROYED] = "nodes lost with their disks",
@@ -164,7 +167,7 @@ static void network_change(struct world *world) {
     network->delay_us_max = chance_between(&world->chance, 200, is_bad ? 200000 : 5000);
 }
 
-static void coordinator_leave(struct world *world, int64_t least_us, int64_t most_us) {
+void mischief_coordinator_leave(struct world *world, int64_t least_us, int64_t most_us) {
     if (!world->coordinator.is_up)
         return;
     world->coordinator.is_up = false;
@@ -174,12 +177,12 @@ static void coordinator_leave(struct world *world, int64_t least_us, int64_t mos
 }
 
 static void coordinator_change(struct world *world) {
-    coordinator_leave(world, 50000, 8 * SECOND_US);
+    mischief_coordinator_leave(world, 50000, 8 * SECOND_US);
 }
 
 /* Who leads stands still until others want to lead, and goes on before the coordinator decides. */
 static void stop_undecided(struct world *world) {
-    coordinator_leave(world, 3 * SECOND_US, 5 * SECOND_US);
+    mischief_coordinator_leave(world, 3 * SECOND_US, 5 * SECOND_US);
     stop(world, any_machine(world), 2 * SECOND_US, 4 * SECOND_US);
 }
 
@@ -221,7 +224,7 @@ static void clock_jump(struct world *world) {
 }
 
 /* A range keeps one replica in sync at least; a new machine, under a new id, comes in place of the lost one. */
-static bool may_be_lost(const struct world *world, const struct machine *machine) {
+bool mischief_may_be_lost(const struct world *world, const struct machine *machine) {
     for (uint32_t r = 0; r < world->range_count; r++) {
         const struct range_record *record = &world->coordinator.records[r];
         size_t left = 0;
@@ -237,7 +240,7 @@ static bool may_be_lost(const struct world *world, const struct machine *machine
 static void destroy(struct world *world) {
     struct machine *machine = any_machine(world);
     if (!machine->is_there || world->machines_count == MACHINES_MAX || chance_below(&world->chance, 2) == 0 ||
-        !may_be_lost(world, machine))
+        !mischief_may_be_lost(world, machine))
         return;
     machine_destroy(world, machine);
     machine_make(world, world->machines_count);
@@ -267,6 +270,12 @@ void mischief_on_turn(struct world *world, const struct happening *happening) {
         clock_jump,
         destroy,
         crash_all,
+        balancing_join,
+        balancing_drain,
+        balancing_drain,
+        strikes_arm,
+        strikes_arm,
+        strikes_arm,
     };
     if (happening->number != NEXT_FAULT) {
         end(world, (enum ending)happening->number, &world->machines[happening->machine]);
@@ -294,4 +303,5 @@ void mischief_heal(struct world *world) {
             machine_start(world, machine);
     }
     wishes_settle(world);
+    balancing_settle(world);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "proto/check.h"
+#include "proto/status.h"
 #include "tests/sim/world.h"
 
 #define HOLDERS_MAX 4
@@ -60,9 +61,24 @@ static void wish(struct world *world, const struct placement *placement) {
     wishes->items[wishes->count++] = *placement;
     wishes->version = ++world->coordinator.revision;
     wish_say(world, placement);
+    strikes_on_wish(world, placement);
     for (unsigned i = 0; i < world->machines_count; i++)
         if (world->machines[i].is_up && coordinator_reaches(world, &world->machines[i]))
             tell(world, &world->machines[i], placement->range);
+}
+
+bool wishes_swap(struct world *world, const struct placement *placement, uint64_t version) {
+    struct buffer encoded;
+    struct placement decoded;
+    if (wishes_of(world, placement->range)->version != version)
+        return false;
+    buffer_init(&encoded);
+    placement_encode(placement, &encoded);
+    if (placement_decode(buffer_bytes(&encoded), &decoded) != STATUS_OK)
+        world_fail(world, "the balancer wishes of range %u what is no placement", placement->range);
+    buffer_close(&encoded);
+    wish(world, &decoded);
+    return true;
 }
 
 /* Seldom one that is lost. */
@@ -159,6 +175,9 @@ void wishes_on_turn(struct world *world) {
 void wishes_begin(struct world *world) {
     if (chance_below(&world->chance, 4) > 0)
         world->coordinator.wish_us_max = chance_between(&world->chance, 1, 16) * SECOND_US / 2;
+    /* A balancer has to come to an end now and then, and puts right what else is wished. */
+    if (world->balancing != NULL)
+        world->coordinator.wish_us_max *= chance_below(&world->chance, 2) == 0 ? 0 : 4;
     plan(world);
 }
 
@@ -175,13 +194,31 @@ static bool can_be_had(struct world *world, const struct placement *placement) {
 }
 
 void wishes_settle(struct world *world) {
-    for (uint32_t i = 0; i < world->range_count; i++) {
+    for (uint32_t i = 0; world->balancing == NULL && i < world->range_count; i++) {
         struct placement placement = *wishes_last(world, i);
         if (placement.holders_count == 0 || (can_be_had(world, &placement) && chance_below(&world->chance, 2) == 0))
             continue;
         placement = wish_choose(world, i);
         wish(world, &placement);
     }
+}
+
+static size_t without_lost(struct world *world, uint64_t *nodes, size_t count) {
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (world_machine(world, nodes[i])->is_there)
+            nodes[kept++] = nodes[i];
+    return kept;
+}
+
+bool wishes_are_reached(struct world *world, uint32_t range) {
+    struct placement placement = *wishes_last(world, range);
+    struct range_record record = world->coordinator.records[range];
+    if (placement.holders_count == 0)
+        return true;
+    placement.holders_count = without_lost(world, placement.holders, placement.holders_count);
+    record.learners_count = without_lost(world, record.learners, record.learners_count);
+    return placement_is_reached(&placement, &record);
 }
 
 /* ---- what may become of the record ---- */

@@ -145,6 +145,7 @@ struct world *world_new(uint64_t seed, int64_t seconds, bool is_verbose) {
     for (unsigned i = 0; i < world->machines_at_first; i++)
         machine_make(world, i);
     coordinator_begin(world);
+    balancing_begin(world);
     wishes_begin(world);
     for (unsigned i = 0; i < world->machines_at_first; i++)
         machine_start(world, &world->machines[i]);
@@ -162,6 +163,7 @@ void world_free(struct world *world) {
     inquiries_free(world);
     checker_free(world);
     wishes_free(world);
+    balancing_free(world);
     free(world->queue);
     free(world);
 }
@@ -185,6 +187,12 @@ static void happen(struct world *world, struct happening *happening) {
         break;
     case HAPPEN_WISH:
         wishes_on_turn(world);
+        break;
+    case HAPPEN_WISH_SWAP:
+        balancing_on_swap(world, happening);
+        break;
+    case HAPPEN_STRIKE:
+        strikes_on_turn(world, happening);
         break;
     case HAPPEN_MISCHIEF:
         mischief_on_turn(world, happening);
@@ -230,7 +238,7 @@ static void demand_progress(struct world *world) {
     for (int second = 0; second < HEALING_SECONDS_MAX; second++) {
         run_until(world, world->now_us + SECOND_US);
         if (!somebody_stands_still(world) && clients_are_done(world) && checker_is_settled(world, &reason) &&
-            sessions_are_told(world, &reason))
+            balancing_is_settled(world, &reason) && sessions_are_told(world, &reason))
             return;
     }
     world_fail(world, "%d s after everything has healed: %s", HEALING_SECONDS_MAX,

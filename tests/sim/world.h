@@ -23,6 +23,9 @@ enum happening_kind {
     HAPPEN_RECORD,      /* a record reaches a machine */
     HAPPEN_PLACEMENT,   /* and a wish who should hold a range */
     HAPPEN_WISH,        /* somebody wishes */
+    HAPPEN_BALANCE,     /* a machine stands for election, and balances when it is elected */
+    HAPPEN_WISH_SWAP,   /* what it wishes reaches the coordinator */
+    HAPPEN_STRIKE,      /* a machine is killed, or the coordinator goes, at a certain step of a move */
     HAPPEN_NODES,
     HAPPEN_SWAP,    /* a compare-and-swap reaches the coordinator */
     HAPPEN_SWAPPED, /* and its answer the machine */
@@ -122,6 +125,9 @@ enum fault_kind {
     FAULT_WISH_GONE,
     FAULT_LEARNING_ENDED,
     FAULT_CRASH_IN_DROP,
+    FAULT_JOIN,
+    FAULT_DRAIN,
+    FAULT_DRAIN_CANCELLED,
     FAULT_BATCH_FORGOTTEN,
     FAULT_BATCH_KEPT,
     FAULT_DESTROYED,
@@ -139,7 +145,26 @@ enum fault_kind {
     FAULT_KINDS
 };
 
+/* What a range goes through when it moves, and who can be away just then. */
+enum move_step {
+    STEP_WISHED,
+    STEP_LEARNING,
+    STEP_ROWS,
+    STEP_IN_SYNC,
+    STEP_HANDING,
+    STEP_LED,
+    STEP_GIVEN_UP,
+    STEP_DROPPING,
+    STEP_DROPPED,
+    MOVE_STEPS
+};
+enum victim { VICTIM_SOURCE, VICTIM_TARGET, VICTIM_BALANCER, VICTIM_COORDINATOR, VICTIMS };
+
 struct world_statistics {
+    uint64_t strikes[MOVE_STEPS][VICTIMS];
+    uint64_t balanced;       /* wishes of the balancer that were written */
+    uint64_t refused_wishes; /* and those that somebody else was quicker than */
+    uint64_t drained;        /* nodes that have left empty */
     uint64_t faults[FAULT_KINDS];
     uint64_t steps;
     uint64_t acknowledged;
@@ -187,6 +212,14 @@ struct clients;   /* clients.c */
 struct sessions;  /* sessions.c */
 struct inquiries; /* inquiries.c */
 struct checker;   /* checker.c */
+struct balancing; /* balancing.c */
+
+/* The next blow: when a range is at this step of a move. */
+struct strike {
+    bool is_armed;
+    enum move_step step;
+    enum victim victim;
+};
 
 struct world {
     uint64_t seed;
@@ -222,6 +255,8 @@ struct world {
     struct sessions *sessions;
     struct inquiries *inquiries;
     struct checker *checker;
+    struct balancing *balancing; /* NULL: nobody balances */
+    struct strike strike;
     struct world_statistics statistics;
 };
 
@@ -247,6 +282,8 @@ void machine_start(struct world *world, struct machine *machine);
 /* It starts again after a while. */
 void machine_crash(struct world *world, struct machine *machine);
 void machine_destroy(struct world *world, struct machine *machine);
+/* It has nothing any more, and never comes back. */
+void machine_leave(struct world *world, struct machine *machine);
 void machine_free(struct machine *machine);
 void machine_step(struct world *world, struct machine *machine, struct event *event);
 void machine_happen(struct world *world, struct happening *happening);
@@ -282,10 +319,45 @@ void wishes_on_turn(struct world *world);
 void wishes_on_list(struct world *world, struct machine *machine);
 /* Everything has healed: what is wished last can be had. */
 void wishes_settle(struct world *world);
+/* What somebody asks for who knows the wish of this version: false when it is another by now. */
+bool wishes_swap(struct world *world, const struct placement *placement, uint64_t version);
 /* The last one; without holders: there is none. */
 const struct placement *wishes_last(const struct world *world, uint32_t range);
+/* But for nodes that are lost, which the balancer may wish back where nobody else is. */
+bool wishes_are_reached(struct world *world, uint32_t range);
 /* Who is not in the record any more has gone because of a wish, and everybody it named is in sync. */
 void wishes_check_record(struct world *world, const struct range_record *before, const struct range_record *after);
+
+/* ---- balancing.c ---- */
+
+/* In some worlds. After the machines are made. */
+void balancing_begin(struct world *world);
+void balancing_free(struct world *world);
+/* A machine starts, and knows nothing. */
+void balancing_on_start(struct world *world, const struct machine *machine);
+/* What it is told of records, wishes and nodes. */
+void balancing_on_told(struct world *world, const struct machine *machine, const struct happening *happening);
+void balancing_on_turn(struct world *world, struct machine *machine);
+void balancing_on_swap(struct world *world, const struct happening *happening);
+/* One more machine; one that is to be emptied, or is not any more. */
+void balancing_join(struct world *world);
+void balancing_drain(struct world *world);
+/* Everything has healed: enough nodes stay for all copies. */
+void balancing_settle(struct world *world);
+bool balancing_is_settled(struct world *world, const char **reason);
+/* NULL: nobody is elected. */
+struct machine *balancing_elected(struct world *world);
+
+/* ---- strikes.c ---- */
+
+/* Another blow is to be waited for. */
+void strikes_arm(struct world *world);
+/* A range moves from one node to another, and is at this step. */
+void strikes_at(struct world *world, enum move_step step, uint64_t source, uint64_t target);
+void strikes_on_record(struct world *world, const struct range_record *before, const struct range_record *after);
+void strikes_on_wish(struct world *world, const struct placement *placement);
+void strikes_on_turn(struct world *world, const struct happening *happening);
+void strikes_print(const struct world_statistics *statistics);
 
 /* ---- clients.c ---- */
 
@@ -371,4 +443,7 @@ size_t rows_of_outbox(struct world *world, struct machine *machine, uint32_t ran
 void mischief_begin(struct world *world);
 void mischief_on_turn(struct world *world, const struct happening *happening);
 void mischief_heal(struct world *world);
+/* Whether every range has somebody else in sync who is there. */
+bool mischief_may_be_lost(const struct world *world, const struct machine *machine);
+void mischief_coordinator_leave(struct world *world, int64_t least_us, int64_t most_us);
 const char *fault_name(enum fault_kind kind);

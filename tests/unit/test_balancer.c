@@ -196,6 +196,12 @@ static const struct row REPAIRS[] = {
      .is_manual = true,
      .expected = {1, 2, 3},
      .primary = 1},
+    {.name = "a wish that leaves too few is filled up",
+     .nodes = "aaa",
+     .in_sync = {1, 2, 3},
+     .wished = {1},
+     .expected = {1, 2, 3},
+     .primary = 1},
     {.name = "what a range does by itself is let be", .nodes = "aaa", .in_sync = {1, 2}, .learners = {3}},
     {.name = "nobody is alive", .nodes = "ggg", .in_sync = {1, 2, 3}, .wished = {1, 2, 3}},
 };
