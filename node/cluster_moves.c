@@ -105,27 +105,44 @@ static void copy_add(struct listing *list, uint64_t to, size_t number, bool has_
     move->started_ms = move->started_ms == 0 ? progress->since_ms : move->started_ms;
 }
 
+/* Nothing goes to a silent node until it is back or replaced: its ranges lack a copy, and do not move. */
+static bool is_alive(const struct listing *list, uint64_t id) {
+    const struct cluster_node *node = cluster_facts_node(list->facts, id);
+    return node != NULL && node->is_alive;
+}
+
 static void copies_list(struct listing *list) {
     const struct range_record *record = &list->range->record;
     const struct placement *wish = &list->range->placement;
     size_t number = 0;
     for (size_t i = 0; i < record->learners_count; i++)
-        if (is_wished(list->range, record->learners[i]))
+        if (is_wished(list->range, record->learners[i]) && is_alive(list, record->learners[i]))
             copy_add(list, record->learners[i], number++, true);
     for (size_t i = 0; i < wish->holders_count; i++)
-        if (!range_record_has_in_sync(record, wish->holders[i]) && !range_record_has_learner(record, wish->holders[i]))
+        if (!range_record_has_in_sync(record, wish->holders[i]) &&
+            !range_record_has_learner(record, wish->holders[i]) && is_alive(list, wish->holders[i]))
             copy_add(list, wish->holders[i], number++, false);
+}
+
+/* Holders that it does not have yet, alive or not. */
+static bool is_copied(const struct cluster_range *range) {
+    for (size_t i = 0; i < range->record.learners_count; i++)
+        if (is_wished(range, range->record.learners[i]))
+            return false;
+    for (size_t i = 0; i < range->placement.holders_count; i++)
+        if (!range_record_has_in_sync(&range->record, range->placement.holders[i]))
+            return false;
+    return true;
 }
 
 static void range_list(struct listing *list) {
     const struct range_record *record = &list->range->record;
     const struct placement *wish = &list->range->placement;
-    size_t before = list->count;
     copies_list(list);
-    bool is_copied = list->count == before;
-    if (wish->primary != 0 && wish->primary != record->primary && range_record_has_in_sync(record, wish->primary))
+    if (wish->primary != record->primary && range_record_has_in_sync(record, wish->primary) &&
+        is_alive(list, wish->primary))
         move_add(list, BALANCER_PRIMARY, record->primary, wish->primary);
-    for (size_t i = 0; is_copied && i < record->in_sync_count; i++)
+    for (size_t i = 0; is_copied(list->range) && i < record->in_sync_count; i++)
         if (!is_wished(list->range, record->in_sync[i]))
             move_add(list, BALANCER_DROP, record->in_sync[i], 0);
     for (size_t i = 0; i < record->learners_count; i++)

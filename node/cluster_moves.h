@@ -29,6 +29,6 @@ struct cluster_move {
     int64_t started_ms; /* unix time; 0: not known */
 };
 
-/* Everything under way, by range. In the arena. */
+/* Everything under way, by range; not what a silent node is to get, which waits. In the arena. */
 void cluster_moves_list(const struct cluster_facts *facts, struct arena *arena, struct cluster_move **moves,
                         size_t *count);

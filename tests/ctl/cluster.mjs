@@ -58,11 +58,12 @@ test("what it shows of three nodes is what the coordinator has, also when one is
         assert.match(unknown.err, /tls\/ca\.pem in its data folder: --ca/);
 
         await cluster.nodes[0].node.kill();
-        const after = await until("the killed node is known to be silent", async () => {
+        const after = await until("the killed node is known to be silent, and its copies to be lacking", async () => {
             const { out: text } = await ctl("status");
-            return /node-1 is silent/.test(text) && text;
+            return /node-1 is silent/.test(text) && /64 ranges lack copies/.test(text) && text;
         }, 60000);
         assert.match(after, /3 nodes, 2 alive/);
+        assert.match(after, /, 0 moves under way/, "what waits for it does not move");
     }), { skip, deadlineMs: 240000 });
 
 /** A thread with messages of a user, so that there is something to move. */

@@ -15,6 +15,7 @@
 
 #define ID_1 "0000000000000001"
 #define ID_2 "0000000000000002"
+#define ID_3 "0000000000000003"
 #define KB 1000
 
 static const uint8_t admission_key[NODE_ADMISSION_KEY_BYTES] = {1};
@@ -254,6 +255,7 @@ static void a_copy_is_followed_from_its_beginning_to_the_drop_of_the_old_one(voi
     struct cluster_move *moves;
     size_t count;
     (void)state;
+    tell("alive/" ID_3, "1", 0);
     tell_range(&record);
     tell_placement(&wish);
     struct cluster_facts facts = facts_at(0);
@@ -290,6 +292,52 @@ static void a_copy_is_followed_from_its_beginning_to_the_drop_of_the_old_one(voi
     assert_true(moves[0].state == CLUSTER_HANDING_OVER);
     assert_true(moves[1].kind == BALANCER_DROP && moves[1].from == 2 && moves[1].to == 0);
     assert_true(moves[1].state == CLUSTER_DROPPING);
+}
+
+static void what_a_silent_node_is_to_get_does_not_move(void **state) {
+    struct range_record record = {.range = 1,
+                                  .epoch = 2,
+                                  .primary = 1,
+                                  .in_sync = {1, 4},
+                                  .in_sync_count = 2,
+                                  .learners = {3},
+                                  .learners_count = 1};
+    const struct placement wish = {.range = 1, .holders = {1, 2, 3}, .holders_count = 3, .primary = 1};
+    struct cluster_move *moves;
+    size_t count;
+    (void)state;
+    tell("alive/" ID_2, "1", 0);
+    tell_range(&record);
+    tell_placement(&wish);
+    struct cluster_facts facts = facts_at(0);
+    cluster_moves_list(&facts, &arena, &moves, &count);
+    assert_int_equal(count, 1); /* and the copy that is one too many stays as long as one is missing */
+    assert_true(moves[0].kind == BALANCER_COPY && moves[0].to == 2);
+    tell("alive/" ID_2, NULL, 0);
+    facts = facts_at(0);
+    cluster_moves_list(&facts, &arena, &moves, &count);
+    assert_int_equal(count, 0);
+    tell("alive/" ID_3, "1", 0);
+    facts = facts_at(0);
+    cluster_moves_list(&facts, &arena, &moves, &count);
+    assert_true(count == 1 && moves[0].to == 3);
+}
+
+static void a_silent_node_is_not_handed_a_range(void **state) {
+    const struct range_record record = {.range = 1, .epoch = 1, .primary = 1, .in_sync = {1, 2}, .in_sync_count = 2};
+    const struct placement wish = {.range = 1, .holders = {1, 2}, .holders_count = 2, .primary = 2};
+    struct cluster_move *moves;
+    size_t count;
+    (void)state;
+    tell_range(&record);
+    tell_placement(&wish);
+    struct cluster_facts facts = facts_at(0);
+    cluster_moves_list(&facts, &arena, &moves, &count);
+    assert_int_equal(count, 0);
+    tell("alive/" ID_2, "1", 0);
+    facts = facts_at(0);
+    cluster_moves_list(&facts, &arena, &moves, &count);
+    assert_true(count == 1 && moves[0].kind == BALANCER_PRIMARY);
 }
 
 static void a_silent_node_is_gone_after_its_time(void **state) {
@@ -333,6 +381,8 @@ int main(void) {
         OF(the_bytes_of_a_range_are_its_primarys_or_the_most_that_anybody_has),
         OF(ranges_that_are_as_they_should_be_do_not_move),
         OF(a_copy_is_followed_from_its_beginning_to_the_drop_of_the_old_one),
+        OF(what_a_silent_node_is_to_get_does_not_move),
+        OF(a_silent_node_is_not_handed_a_range),
         OF(a_silent_node_is_gone_after_its_time),
         OF(a_placement_that_is_taken_away_wishes_for_nothing),
     };

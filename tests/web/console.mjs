@@ -292,6 +292,17 @@ webTest("a move to a silent node waits, and says for whom", async () => {
     await window.page.locator(".ring-move .move-flow").waitFor({ state: "hidden" });
 });
 
+webTest("what replaces the copy of a silent node goes on, and without a move it says what is silent", async () => {
+    const cluster = new StandInCluster({ nodes: 4 });
+    cluster.copy(8, "node-4", 0.25, cluster.node("node-2").id);
+    cluster.node("node-2").isAlive = false;
+    const window = await open(cluster);
+    await window.page.locator(".ring-move .move-flow").waitFor();
+    assert.match(await window.page.locator(".move-note").textContent(), /^learning/);
+    cluster.moves = [];
+    await window.page.getByText("Nothing is moving; what node-2 should hold waits").waitFor();
+});
+
 // Few nodes, of which every number is as long as it gets.
 function giants() {
     const cluster = new StandInCluster({ nodes: 6, ranges: 256 });

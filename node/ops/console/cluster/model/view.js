@@ -120,9 +120,11 @@ export function progressOf(move) {
     return Math.min(1, Math.max(0, move.bytesDone / move.bytesTotal));
 }
 
-// The end of a move that is silent, so that nothing goes on until it is back: the node, or undefined.
+// The end of a move that is silent, so that nothing goes on until it is back: the node, or undefined. Only a hand-over
+// needs who gives: a copy comes from whoever leads the range, also where it replaces that of a node that is gone.
 export function waitsFor(view, move) {
-    return [move.to, move.from].map((id) => view.nodeById.get(id)).find((node) => node && !node.isAlive);
+    const ends = move.kind === 'primary' ? [move.to, move.from] : [move.to];
+    return ends.map((id) => view.nodeById.get(id)).find((node) => node && !node.isAlive);
 }
 
 // Seconds, or NaN while there is no rate.

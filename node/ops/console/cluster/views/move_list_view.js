@@ -73,5 +73,7 @@ function stillness({ balancer, nodes }) {
     if (nodes.length === 0) return 'Nothing is moving.';
     if (nodes.length === 1) return 'One node: there is nowhere to move to. Start another with --join, and ranges move to it by themselves.';
     if (balancer.isPaused) return 'Paused: nothing is moved until rebalancing is resumed.';
+    const silent = nodes.filter((node) => !node.isAlive).map((node) => node.name);
+    if (silent.length > 0) return `Nothing is moving; what ${silent.join(', ')} should hold waits, or is copied to others in time.`;
     return balancer.isBalanced ? 'Balanced: nothing has to move.' : 'None at this moment; those that end within a second are told under Activity.';
 }
