@@ -14,14 +14,16 @@ static uint32_t range_of(void *context, const struct id_hash *subject) {
                                   : routing_range_of(server, subject);
 }
 
-static void clients_measure(const struct server *server, struct load_record *record) {
+static void clients_measure(struct server *server, struct load_record *record) {
+    uint64_t slow = 0;
     for (size_t i = 0; i < server->gateway.workers_count; i++) {
         struct worker_totals totals = worker_totals(server->gateway.workers[i].worker);
         record->connections += totals.connections;
         record->sessions += totals.websockets;
-        record->slow += totals.websocket_overloaded;
+        slow += totals.websocket_overloaded;
         record->delivered += atomic_load_explicit(&server->gateway.workers[i].delivered, memory_order_relaxed);
     }
+    record->slow = last_minute_look(&server->slow_readers, slow, core_loop_monotonic_ms());
 }
 
 static void commits_measure(struct server *server, struct load_record *record) {

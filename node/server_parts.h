@@ -9,6 +9,7 @@
 #include "node/data_folder.h"
 #include "node/disk.h"
 #include "node/gateway/gateway.h"
+#include "node/last_minute.h"
 #include "node/latencies.h"
 #include "node/mailbox.h"
 #include "node/range_sizes.h"
@@ -36,9 +37,10 @@ struct server {
     struct config config;
     struct data_folder folder;
     struct node_core *core;
-    pthread_mutex_t core_mutex; /* whoever has news steps the core, one at a time; guards `actions` as well */
-    atomic_size_t posted;       /* proposals and notices on their way to the loop */
-    struct latencies commits;   /* since the last record of this node's load; guarded by core_mutex */
+    pthread_mutex_t core_mutex;      /* whoever has news steps the core, one at a time; guards `actions` as well */
+    atomic_size_t posted;            /* proposals and notices on their way to the loop */
+    struct latencies commits;        /* since the last record of this node's load; guarded by core_mutex */
+    struct last_minute slow_readers; /* told to resume; the thread of balancing's */
     struct disk *disk;
     struct cluster *cluster;     /* NULL: alone */
     struct join_host *join_host; /* NULL: alone */

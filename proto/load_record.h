@@ -33,7 +33,7 @@ struct load_record {
     uint64_t connections;
     uint64_t sessions;
     uint64_t delivered;     /* counter: events handed to sessions */
-    uint64_t slow;          /* counter: readers told to resume because they were too slow */
+    uint64_t slow;          /* readers told to resume within the last minute because they were too slow */
     uint32_t commit_us_p50; /* since the last record; 0: nothing was committed */
     uint32_t commit_us_p99;
     uint64_t snapshot_bytes_sent; /* counter */

@@ -1,7 +1,7 @@
 #pragma once
 /* The bodies of the admin interface: the cluster as its console and weftctl read it, and forecasts. Numbers of bytes
  * and counts are numbers, ids of nodes 16 hexadecimal digits, positions of the hash ring likewise, times milliseconds
- * of Unix time. */
+ * of Unix time. `slowClients`: readers that were told to resume within the last minute, because they were too slow. */
 #include "node/cluster_moves.h"
 
 /* What the facts do not say. */

@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { run, test } from "../sdk/lib/harness.mjs";
+import { clusterAt } from "./lib/admin.mjs";
 import { Realtime } from "./lib/realtime.mjs";
 import { Trouter } from "./lib/trouter.mjs";
 import { World, until } from "./lib/world.mjs";
@@ -63,6 +64,7 @@ for (const { name, format, isTls } of [
             assert.deepEqual(numbers, everything);
         }
         await until("the slow reader is counted", async () => (await world.metric("weft_websocket_slow_readers_total")) >= 1, 10000);
+        await until("the operator sees it", async () => (await clusterAt(world)).nodes[0].load.slowClients >= 1, 10000);
 
         slow.session.socket.goOnReading();
         const { code } = await slow.session.closed;
