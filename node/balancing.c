@@ -14,6 +14,8 @@
 #define ELECTION_TTL_S 5
 #define BLIND_MS 10000 /* after its start a node waits so long for the loads of others */
 #define LOAD_SILENT_MS 10000
+#define SENDING_LOOK_MS 250
+#define SENDING_MS_PER_RANGE 2
 #define WISH_TRIES 5
 #define WISH_RETRY_MS 200
 
@@ -30,7 +32,8 @@ struct balancing {
     int64_t step_due_ms;
     bool is_emptied;
     bool is_elected;
-    int64_t load_due_ms;     /* monotonic */
+    int64_t load_began_ms; /* monotonic: after the last measurement */
+    int64_t load_due_ms;
     struct buffer load_told; /* without the time */
     int64_t load_told_ms;
     uint64_t load_version;
@@ -85,6 +88,13 @@ static void load_announce(struct balancing *self, const struct load_record *reco
     if (rc != STATUS_OK && !self->is_load_failing)
         log_warning("the load of this node cannot be announced: %s", status_sentence(rc));
     self->is_load_failing = rc != STATUS_OK;
+}
+
+int64_t balancing_load_ms(bool is_sending, size_t ranges_count) {
+    int64_t ms = (int64_t)ranges_count * SENDING_MS_PER_RANGE;
+    if (!is_sending || ms > BALANCING_LOAD_MS)
+        return BALANCING_LOAD_MS;
+    return ms > SENDING_LOOK_MS ? ms : SENDING_LOOK_MS;
 }
 
 static void load_tell(struct balancing *self) {
@@ -221,9 +231,18 @@ static struct balancing_wish *wish_take(struct balancing *self) {
     return wish;
 }
 
+/* A node may begin to send at any time, so it looks more often than it tells. */
+static int64_t load_next_ms(struct balancing *self) {
+    size_t ranges_count;
+    bool is_sending = cluster_view_is_sending(self->options.view, &ranges_count);
+    self->load_due_ms = self->load_began_ms + balancing_load_ms(is_sending, ranges_count);
+    int64_t look_ms = cluster_view_clock_ms() + SENDING_LOOK_MS;
+    return self->load_due_ms < look_ms || self->options.coordinator == NULL ? self->load_due_ms : look_ms;
+}
+
 /* False: it is to end. */
 static bool next_wait(struct balancing *self, struct balancing_wish **wish) {
-    int64_t due_ms = self->load_due_ms;
+    int64_t due_ms = load_next_ms(self);
     if (self->options.coordinator != NULL && self->step_due_ms < due_ms)
         due_ms = self->step_due_ms;
     pthread_mutex_lock(&self->mutex);
@@ -242,7 +261,7 @@ static void *run(void *context) {
             wish_do(self, wish);
         if (cluster_view_clock_ms() >= self->load_due_ms) {
             load_tell(self);
-            self->load_due_ms = cluster_view_clock_ms() + BALANCING_LOAD_MS;
+            self->load_began_ms = cluster_view_clock_ms();
         }
         if (self->options.coordinator != NULL && cluster_view_clock_ms() >= self->step_due_ms) {
             step(self);

@@ -11,6 +11,10 @@ struct balancing;
 
 #define BALANCING_LOAD_MS 2000 /* between two announcements of a node's load */
 #define BALANCING_STEP_MS 1000
+/* Between two announcements of a node that sends ranges, so that people see how far they are. A record grows with the
+ * ranges, and all that are written stay in the coordinator's history for a while: with many it is not sent more often.
+ */
+int64_t balancing_load_ms(bool is_sending, size_t ranges_count);
 
 /* Put it first in your own struct. */
 struct balancing_wish {

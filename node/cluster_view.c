@@ -373,3 +373,24 @@ void cluster_view_facts(struct cluster_view *self, struct arena *arena, int64_t 
     pthread_mutex_unlock(&self->mutex);
     facts->mono_ms = mono_ms;
 }
+
+static bool is_learned(const struct cluster_facts *facts, const struct range_record *record) {
+    for (size_t i = 0; i < record->learners_count; i++) {
+        const struct cluster_node *node = cluster_facts_node(facts, record->learners[i]);
+        if (node != NULL && node->is_alive)
+            return true;
+    }
+    return false;
+}
+
+bool cluster_view_is_sending(struct cluster_view *self, size_t *ranges_count) {
+    bool is_sending = false;
+    pthread_mutex_lock(&self->mutex);
+    *ranges_count = self->facts.ranges_count;
+    for (size_t i = 0; i < self->facts.ranges_count && !is_sending; i++) {
+        const struct range_record *record = &self->facts.ranges[i].record;
+        is_sending = record->primary == self->facts.self && is_learned(&self->facts, record);
+    }
+    pthread_mutex_unlock(&self->mutex);
+    return is_sending;
+}

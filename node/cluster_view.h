@@ -28,3 +28,5 @@ void cluster_view_take_load(struct cluster_view *view, const struct load_record 
 
 /* As of now; everything in the arena. */
 void cluster_view_facts(struct cluster_view *view, struct arena *arena, int64_t mono_ms, struct cluster_facts *facts);
+/* This node leads a range that another one, which is alive, learns. */
+bool cluster_view_is_sending(struct cluster_view *view, size_t *ranges_count);

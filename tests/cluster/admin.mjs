@@ -182,4 +182,30 @@ test("an operator moves ranges, pauses, cancels and goes on, at any node", async
     }
 }, { skip, deadlineMs: 180000 });
 
+test("while a copy is sent, every node tells how far it is", async () => {
+    const prepare = ({ flags }) => flags.push("--range-count", "4", "--move-rate-mb", "1");
+    const cluster = await ThreeNodes.start(3, { balances: true, prepare });
+    try {
+        const [first, second] = cluster.nodes;
+        await cluster.whole();
+        assert.equal((await admin(first, "POST", "/admin/rebalance/pause")).status, 202);
+        const [user] = await first.newUsers(1);
+        const thread = await first.newThread([user]);
+        for (let number = 0; number < 180; number++) await first.newMessage(user, thread, `${number} ${"z".repeat(27000)}`); // more than the log that nodes keep in memory
+        const fourth = await cluster.add(prepare);
+        const state = await sees(second, "the fourth node and what is stored", ({ nodes, ranges, balancer }) =>
+            balancer.isPaused && nodes.some(({ name, isAlive }) => isAlive && name === fourth.name) && ranges.some(({ storedBytes }) => storedBytes > 4.5e6));
+        const { range, primary, inSync } = state.ranges.find(({ storedBytes }) => storedBytes > 4.5e6);
+        const { id: to } = state.nodes.find(({ name }) => name === fourth.name);
+        const moved = await admin(first, "POST", `/admin/ranges/${range}/move`, { from: inSync.find((id) => id !== primary), to });
+        assert.equal(moved.status, 202, moved.text);
+        const copied = await sees(second, "a part of it is copied", ({ moves }) =>
+            moves.some((move) => move.kind === "copy" && move.bytesDone > 0 && move.bytesDone < move.bytesTotal));
+        assert.equal(copied.moves[0].range, range);
+        await sees(first, "all of it is there", ({ ranges, moves }) => ranges[range].inSync.includes(to) && moves.length === 0);
+    } finally {
+        await cluster.stop();
+    }
+}, { skip, deadlineMs: 180000 });
+
 await run("admin");

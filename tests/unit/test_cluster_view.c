@@ -323,6 +323,31 @@ static void what_a_silent_node_is_to_get_does_not_move(void **state) {
     assert_true(count == 1 && moves[0].to == 3);
 }
 
+static void who_leads_what_a_node_that_is_alive_learns_sends(void **state) {
+    struct range_record record = {.range = 1,
+                                  .epoch = 2,
+                                  .primary = 2,
+                                  .in_sync = {1, 2},
+                                  .in_sync_count = 2,
+                                  .learners = {3},
+                                  .learners_count = 1};
+    size_t count;
+    (void)state;
+    tell("alive/" ID_3, "1", 0);
+    tell_range(&record);
+    assert_false(cluster_view_is_sending(view, &count));
+    assert_int_equal(count, 4);
+    record.primary = 1;
+    tell_range(&record);
+    assert_true(cluster_view_is_sending(view, &count));
+    tell("alive/" ID_3, NULL, 0);
+    assert_false(cluster_view_is_sending(view, &count));
+    tell("alive/" ID_3, "1", 0);
+    record.learners_count = 0;
+    tell_range(&record);
+    assert_false(cluster_view_is_sending(view, &count));
+}
+
 static void a_silent_node_is_not_handed_a_range(void **state) {
     const struct range_record record = {.range = 1, .epoch = 1, .primary = 1, .in_sync = {1, 2}, .in_sync_count = 2};
     const struct placement wish = {.range = 1, .holders = {1, 2}, .holders_count = 2, .primary = 2};
@@ -382,6 +407,7 @@ int main(void) {
         OF(ranges_that_are_as_they_should_be_do_not_move),
         OF(a_copy_is_followed_from_its_beginning_to_the_drop_of_the_old_one),
         OF(what_a_silent_node_is_to_get_does_not_move),
+        OF(who_leads_what_a_node_that_is_alive_learns_sends),
         OF(a_silent_node_is_not_handed_a_range),
         OF(a_silent_node_is_gone_after_its_time),
         OF(a_placement_that_is_taken_away_wishes_for_nothing),
