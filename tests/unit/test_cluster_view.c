@@ -204,7 +204,7 @@ static void rates_come_of_two_records_of_one_life(void **state) {
     assert_true(cluster_facts_writes(&facts, 3).mean > 15 && cluster_facts_writes(&facts, 3).mean < 21);
     assert_true(cluster_facts_writes(&facts, 2).now == 0);
     load.start = 2;
-    load.at_ms = 500;
+    load.at_ms += 2000;
     range.committed = 3;
     tell_load(&load);
     facts = facts_at(0);
