@@ -6,10 +6,12 @@
 #include "node/server_parts.h"
 #include "proto/check.h"
 
-#define DRAIN_SPREAD_MS                                                                                                \
-    2000               /* clients are told to move over this time, so that they do not arrive elsewhere at once        \
-                        */
+/* Clients are told to move over this time, so that they do not arrive elsewhere at once. */
+#define DRAIN_SPREAD_MS 2000
 #define DRAIN_MS 10000 /* the longest drain */
+/* The shortest while anybody is connected: balancers see that the node is not ready, and who uses a connection again is
+ * told that it ends. */
+#define DRAIN_NOTICE_MS 1000
 #define DRAIN_LOOK_MS 200
 #define FINISH_MS 1000 /* how long the core may take to answer what it has before the workers are stopped anyway */
 #define FINISH_LOOK_MS 10
@@ -46,16 +48,24 @@ void shutdown_now(struct server *server) {
         worker_drain(&server->workers[i]);
 }
 
-static size_t websockets_left(const struct server *server) {
-    size_t left = 0;
-    for (size_t i = 0; i < server->workers_started; i++)
-        left += worker_totals(&server->workers[i]).websockets;
+static struct worker_totals totals_left(const struct server *server) {
+    struct worker_totals left = {0};
+    for (size_t i = 0; i < server->workers_started; i++) {
+        struct worker_totals totals = worker_totals(&server->workers[i]);
+        left.connections += totals.connections;
+        left.websockets += totals.websockets;
+    }
     return left;
+}
+
+static bool are_clients_gone(const struct server *server) {
+    struct worker_totals left = totals_left(server);
+    return left.connections == 0 || (left.websockets == 0 && phase_lasts_ms(server) >= DRAIN_NOTICE_MS);
 }
 
 static void on_draining_look(uv_timer_t *timer) {
     struct server *server = timer->data;
-    bool is_over = websockets_left(server) == 0 && core_loop_is_idle(server) && core_loop_may_leave(server);
+    bool is_over = are_clients_gone(server) && core_loop_is_idle(server) && core_loop_may_leave(server);
     if (is_over || phase_lasts_ms(server) >= DRAIN_MS)
         shutdown_now(server);
 }
@@ -63,12 +73,13 @@ static void on_draining_look(uv_timer_t *timer) {
 static void on_drain_delivered(void *receiver, struct parcel *parcel) {
     struct worker *worker = receiver;
     free(parcel);
+    worker_end_keep_alive(worker);
     session_table_drain(gateway_worker_of(worker), DRAIN_SPREAD_MS);
 }
 
 static void drain(struct server *server) {
     struct event event = {.kind = EVENT_LEAVE};
-    log_info("draining: %zu websockets", websockets_left(server));
+    log_info("draining: %zu websockets", totals_left(server).websockets);
     atomic_store(&server->gateway.is_draining, true);
     core_loop_step(server, &event);
     for (size_t i = 0; i < server->workers_started; i++) {

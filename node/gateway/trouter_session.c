@@ -13,8 +13,11 @@
 
 #define PING_INTERVAL_MS 45000    /* twice that without a frame is dead (section 6) */
 #define RECONNECT_AHEAD_MS 300000 /* how long before the end of its time to live a client is asked to move */
+#define SUPERSEDED_MS                                                                                                  \
+    1500 /* on a node that drains: until a client has its new socket registered and needs no old one */
 #define HEAD_BYTES_MAX (WEBSOCKET_HEADER_BYTES_MAX + 40)
 #define CODE_NORMAL 1000
+#define CODE_GOING_AWAY 1001
 #define CODE_TOO_SLOW 4413
 #define NEVER UINT64_MAX
 
@@ -41,6 +44,7 @@ struct trouter_session {
     struct wheel_timer timer;
     uint64_t heartbeat_ms; /* when the next of each is due, monotonic */
     uint64_t reconnect_ms;
+    uint64_t leave_ms; /* SUPERSEDED: when the socket is closed because the node drains */
     uint64_t away_until_ms;
 };
 
@@ -189,7 +193,7 @@ static void timer_arm(struct trouter_session *self) {
     if (self->websocket == NULL)
         due_ms = self->session.is_revoked ? earlier(due_ms, self->away_until_ms) : self->away_until_ms;
     else
-        due_ms = earlier(due_ms, earlier(self->heartbeat_ms, self->reconnect_ms));
+        due_ms = earlier(earlier(due_ms, self->leave_ms), earlier(self->heartbeat_ms, self->reconnect_ms));
     wheel_timer_start(&worker_of(self)->wheel, &self->timer, now_ms, due_ms > now_ms ? due_ms - now_ms : 0, on_timer);
 }
 
@@ -224,6 +228,10 @@ static void on_timer(struct wheel_timer *timer, void *owner) {
         unauthorized_close(self);
         return;
     }
+    if (now_ms >= self->leave_ms) {
+        websocket_close(self->websocket, CODE_GOING_AWAY, "The client has moved.");
+        self->leave_ms = NEVER;
+    }
     if (now_ms >= self->reconnect_ms)
         reconnect_ask(self, "self");
     if (now_ms >= self->heartbeat_ms) {
@@ -241,11 +249,20 @@ static void trouter_on_token_changed(struct session *session) {
         timer_arm(self);
 }
 
+/* The client itself would keep its old socket for a minute. */
+static void superseded_leave(struct trouter_session *self) {
+    if (self->state != TROUTER_SUPERSEDED || !atomic_load(&gateway_of(self)->is_draining))
+        return;
+    self->leave_ms = worker_now_ms(worker_of(self)) + SUPERSEDED_MS;
+    timer_arm(self);
+}
+
 static void trouter_on_drain(struct session *session, uint32_t after_ms) {
     struct trouter_session *self = (struct trouter_session *)session;
     (void)after_ms;
     if (self->state <= TROUTER_LIVE)
         reconnect_ask(self, "any");
+    superseded_leave(self);
 }
 
 /* ---- from one session to the next ---- */
@@ -285,6 +302,8 @@ bool trouter_handover_give(struct gateway_worker *worker, struct handover *hando
     self->reconnect_ms = NEVER;
     if (self->websocket == NULL)
         trouter_session_end(self);
+    else
+        superseded_leave(self);
     return false;
 }
 
@@ -428,6 +447,7 @@ static void clocks_start(struct trouter_session *self) {
     uint64_t now_ms = worker_now_ms(worker_of(self));
     uint64_t ttl_ms = (uint64_t)config->trouter_ttl_s * 1000;
     self->heartbeat_ms = now_ms + (uint64_t)config->heartbeat_ms;
+    self->leave_ms = NEVER;
     self->reconnect_ms = now_ms + (ttl_ms > 2 * RECONNECT_AHEAD_MS ? ttl_ms - RECONNECT_AHEAD_MS : ttl_ms / 2);
     timer_arm(self);
 }

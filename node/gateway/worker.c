@@ -139,6 +139,10 @@ static void on_after_poll(uv_check_t *check_handle) {
 
 /* ---- Stopping ---- */
 
+void worker_end_keep_alive(struct worker *worker) {
+    http_server_end_keep_alive(worker->machine->http);
+}
+
 static void stop_listening(struct worker_machine *machine) {
     for (size_t i = 0; i < machine->listeners_count; i++)
         listener_close(machine->listeners[i]);

@@ -60,6 +60,9 @@ int worker_start(struct worker *worker);
 /* From any thread; `deliver` gets the worker as its receiver. Errors as mailbox_post. */
 int worker_post(struct worker *worker, struct parcel *parcel);
 
+/* On the worker's thread: every answer ends its connection from now on, so that who asks next reaches another node. */
+void worker_end_keep_alive(struct worker *worker);
+
 /* From any thread, any number of times: stops listening; what is connected stays. */
 void worker_drain(struct worker *worker);
 /* From any thread: stops listening, answers waiting calls with 503, closes websockets with 1001, cuts what is left when

@@ -146,6 +146,9 @@ test("requests that are answered while draining end their connections, and healt
     assert.equal(health.status, 503);
     assert.equal(health.json.error.code, "ShuttingDown");
     assert.ok(health.headers["retry-after"]);
+    const answered = await world.call(user, "GET", threadPath(thread));
+    assert.equal(answered.status, 200);
+    assert.equal(answered.headers.connection, "close");
     session.socket.close(1000);
     assert.deepEqual(await world.node.waitEnd(DRAIN_DEADLINE_MS), { status: 0, signal: null });
 }, { deadlineMs: 60000 });

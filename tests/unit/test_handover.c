@@ -199,6 +199,24 @@ static void what_a_moving_client_leaves_on_its_old_socket_follows_it(void **stat
     client_close(newer);
 }
 
+static void a_client_that_has_moved_does_not_keep_its_old_node(void **state) {
+    (void)state;
+    struct two_user user = two_user(&all, 1);
+    const char *thread = thread_new(&user);
+    struct client *older = client_open(0, &user, "phone");
+    struct client *newer = client_open(1, &user, "phone");
+    message_send(&user, thread, "first");
+    await(newer, "first");
+    atomic_store(&all.nodes[0].gateway.is_draining, true);
+    struct parcel move = {.deliver = on_move};
+    assert_int_equal(worker_post(&all.nodes[0].worker, &move), STATUS_OK);
+    await(older, "The client has moved.");
+    message_send(&user, thread, "second");
+    await(newer, "second");
+    client_close(older);
+    client_close(newer);
+}
+
 static void who_leads_the_user_next_is_told_who_holds_her_endpoint(void **state) {
     (void)state;
     two_close(&all);
@@ -225,6 +243,7 @@ int main(void) {
         BETWEEN_BOTH(what_an_endpoint_did_not_answer_comes_again_at_another_node),
         BETWEEN_BOTH(only_the_newest_socket_of_an_endpoint_is_told_whatever_its_node),
         BETWEEN_BOTH(what_a_moving_client_leaves_on_its_old_socket_follows_it),
+        BETWEEN_BOTH(a_client_that_has_moved_does_not_keep_its_old_node),
         BETWEEN_BOTH(who_leads_the_user_next_is_told_who_holds_her_endpoint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
