@@ -30,7 +30,8 @@ export const nextConnectionString = () => `endpoint=${nextEndpoint()}/;accesskey
 export const CHAT_VERSION = "2025-03-15";
 export const IDENTITY_VERSION = "2023-10-01";
 
-const nodes = process.env.WEFT_NODE_DIR ? process.env.WEFT_NODE_DIR.split(":").map((dir) => WeftNode.at(dir)) : [];
+/** Those under test when this run started them. */
+export const nodes = process.env.WEFT_NODE_DIR ? process.env.WEFT_NODE_DIR.split(":").map((dir) => WeftNode.at(dir)) : [];
 
 /** The node under test when this run started it, so that a test may stop and start it; null for a running server. */
 export const node = nodes[0] ?? null;
