@@ -89,7 +89,7 @@ struct packet {
     uint64_t answerer_start; /* the same of the other side, as far as the asker knows it */
     uint32_t attempt;        /* rises when the asker turns to a primary again */
     uint32_t deadline_ms;    /* REQUEST: how much time is left */
-    struct id_hash subject;  /* REQUEST: whose primary is meant */
+    struct id_hash subject;  /* REQUEST: whose primary is meant; zeros: this node, whatever it leads */
     int64_t rc;              /* REPLY: 0, or a status; STATUS_NOT_PRIMARY: ask another node */
     uint32_t part, parts;    /* which part of how many `body` is; 0 parts: the packet only says what has come */
     uint64_t parts_seen;     /* bit n: part n of what the other side sends has come */

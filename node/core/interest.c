@@ -45,7 +45,7 @@ struct peer *interest_peer(struct interest *self, uint64_t node) {
 
 void interest_on_packet(struct interest *self, uint64_t from, const struct packet *packet, int64_t mono_ms) {
     if (packet->kind == PACKET_LISTEN)
-        owning_on_listen(self, from, packet, mono_ms);
+        listens_on_packet(self, from, packet, mono_ms);
     else if (packet->kind == PACKET_CHANGES)
         listening_on_changes(self, from, packet, mono_ms);
     else if (packet->kind == PACKET_CHANGES_SEEN)

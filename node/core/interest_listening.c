@@ -195,9 +195,15 @@ void listening_flush(struct interest *self, int64_t mono_ms) {
     }
 }
 
+/* This node was the primary already when it was asked, but not ready to be. */
+static bool is_ours_now(const struct interest *self, const struct heard *heard) {
+    return heard->owner == self->node && heard->state == HEARD_ASKED &&
+           self->hooks.is_primary(self->hooks.context, &heard->subject);
+}
+
 void listening_map_changed(struct interest *self) {
     for (struct heard *heard = self->heard; heard != NULL; heard = heard->hh.next)
-        if (self->hooks.primary_of(self->hooks.context, &heard->subject) != heard->owner)
+        if (self->hooks.primary_of(self->hooks.context, &heard->subject) != heard->owner || is_ours_now(self, heard))
             heard_refresh(self, heard);
 }
 

@@ -66,14 +66,16 @@ static struct registration *registration_new(struct interest *self, struct watch
     return registration;
 }
 
-static void peer_drop(struct interest *self, struct peer *peer) {
+void owning_drop_all(struct interest *self, struct peer *peer) {
     while (peer->registrations != NULL)
         registration_drop(self, peer->registrations);
 }
 
 void owning_free(struct interest *self) {
-    for (struct peer *peer = self->peers; peer != NULL; peer = peer->hh.next)
-        peer_drop(self, peer);
+    for (struct peer *peer = self->peers; peer != NULL; peer = peer->hh.next) {
+        owning_drop_all(self, peer);
+        listens_drop(peer, INT64_MAX);
+    }
 }
 
 void owning_drop(struct interest *self, struct peer *peer, const struct id_hash *subject) {
@@ -82,7 +84,7 @@ void owning_drop(struct interest *self, struct peer *peer, const struct id_hash 
         registration_drop(self, registration);
 }
 
-/* ---- LISTEN ---- */
+/* ---- registering ---- */
 
 /* What lies between there and the newest is told from the store; only the store knows whether there is something. */
 static void place(struct registration *registration, uint64_t next_offset) {
@@ -115,50 +117,6 @@ bool owning_register(struct interest *self, struct peer *peer, const struct pack
     renew(registration, mono_ms);
     *born = registration->born;
     return true;
-}
-
-/* A listener that has restarted knows nothing of what its earlier life was told. The life before is over, unless what
- * we took for the newer one was an old packet that came late: then nothing more has come of that. */
-static bool listener_life_is_current(struct interest *self, struct peer *peer, uint64_t start, int64_t mono_ms) {
-    bool is_current = start == peer->listener_start;
-    bool is_before = start == peer->listener_start_before;
-    if (start == 0 || (!is_current && is_before && mono_ms - peer->listener_heard_ms < INTEREST_RENEW_MS))
-        return false;
-    peer->listener_heard_ms = mono_ms;
-    if (is_current)
-        return true;
-    peer_drop(self, peer);
-    link_reset(self, peer);
-    peer->listener_start_before = peer->listener_start;
-    peer->listener_start = start;
-    peer->listening_seen = 0;
-    return true;
-}
-
-void owning_on_listen(struct interest *self, uint64_t from, const struct packet *packet, int64_t mono_ms) {
-    struct peer *peer = interest_peer(self, from);
-    if (packet->listeners_count > PACKET_LISTENERS_MAX ||
-        !listener_life_is_current(self, peer, packet->asker_start, mono_ms) ||
-        packet->listening <= peer->listening_seen)
-        return;
-    peer->listening_seen = packet->listening;
-    struct packet answer = {.kind = PACKET_CHANGES,
-                            .asker_start = packet->asker_start,
-                            .answerer_start = self->start,
-                            .listening = packet->listening,
-                            .listeners =
-                                ARENA_NEW_ARRAY(&self->arena, struct packet_listener, packet->listeners_count)};
-    for (size_t i = 0; i < packet->listeners_count; i++) {
-        const struct packet_listener *listener = &packet->listeners[i];
-        uint64_t born;
-        if (listener->next_offset == 0)
-            owning_drop(self, peer, &listener->thread);
-        else if (owning_register(self, peer, listener, &born, mono_ms))
-            answer.listeners[answer.listeners_count++] =
-                (struct packet_listener){.thread = listener->thread, .born = born};
-    }
-    if (answer.listeners_count > 0)
-        self->hooks.send(self->hooks.context, from, &answer);
 }
 
 /* ---- telling ---- */
@@ -338,6 +296,8 @@ void owning_map_changed(struct interest *self, int64_t mono_ms) {
                 listening_later(self, &subject, mono_ms);
         }
     }
+    for (struct peer *peer = self->peers; peer != NULL; peer = peer->hh.next)
+        listens_take(self, peer, mono_ms);
 }
 
 void owning_tick(struct interest *self, int64_t mono_ms) {
@@ -346,5 +306,6 @@ void owning_tick(struct interest *self, int64_t mono_ms) {
             registration_drop(self, peer->registrations);
         if (peer->registrations == NULL)
             link_reset(self, peer);
+        listens_drop(peer, mono_ms);
     }
 }

@@ -90,6 +90,16 @@ struct early_packet {
     size_t count;
 };
 
+/* Of a LISTEN: what this node does not lead, or does not know that it leads. Replaced by what the listener says next.
+ */
+struct kept_listen {
+    struct kept_listen *next;
+    uint64_t listening;
+    int64_t expires_ms; /* then it is asked for again */
+    size_t count;
+    struct packet_listener listeners[];
+};
+
 /* Another node; or this one, to which nothing is sent. */
 struct peer {
     UT_hash_handle hh;
@@ -110,6 +120,8 @@ struct peer {
     uint64_t listener_start_before;
     int64_t listener_heard_ms; /* when a LISTEN of that life came last */
     uint64_t listening_seen;   /* the newest LISTEN */
+    struct kept_listen *kept;  /* oldest first */
+    size_t kept_count;
     struct registration *registrations;
     struct registration *behind;
     size_t repeating;
@@ -165,11 +177,19 @@ void early_drop_below(struct peer *peer, uint64_t sequence);
 bool owning_register(struct interest *interest, struct peer *peer, const struct packet_listener *listener,
                      uint64_t *born, int64_t mono_ms);
 void owning_drop(struct interest *interest, struct peer *peer, const struct id_hash *subject);
-void owning_on_listen(struct interest *interest, uint64_t from, const struct packet *packet, int64_t mono_ms);
+void owning_drop_all(struct interest *interest, struct peer *peer);
 void owning_map_changed(struct interest *interest, int64_t mono_ms);
 void owning_tick(struct interest *interest, int64_t mono_ms);
 void owning_flush(struct interest *interest);
 void owning_free(struct interest *interest);
+
+/* ---- listens ---- */
+
+void listens_on_packet(struct interest *interest, uint64_t from, const struct packet *packet, int64_t mono_ms);
+/* Of what waits, what this node leads by now. */
+void listens_take(struct interest *interest, struct peer *peer, int64_t mono_ms);
+/* What has waited until `mono_ms`. */
+void listens_drop(struct peer *peer, int64_t mono_ms);
 
 /* ---- link ---- */
 

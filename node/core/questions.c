@@ -17,6 +17,13 @@ static uint64_t primary_of(void *context, const struct id_hash *subject) {
     return core_range_of(core, subject)->replication.record.primary;
 }
 
+/* In sync, so it may inherit; or it inherits, and is not done. */
+static bool may_lead_soon(void *context, const struct id_hash *subject) {
+    const struct replication *replication = &core_range_of(context, subject)->replication;
+    return replication->role != REPLICATION_PRIMARY &&
+           range_record_has_in_sync(&replication->record, replication->self);
+}
+
 void core_packet_send(struct node_core *core, uint64_t to, const struct packet *packet) {
     struct packet *kept = ARENA_NEW(&core->step_arena, struct packet);
     struct action *action = action_add(core->step->actions, ACTION_SEND);
@@ -93,8 +100,12 @@ static void answer_take(void *context, const struct requests_answer *answer) {
 }
 
 void questions_open(struct node_core *core, uint64_t start) {
-    struct requests_hooks hooks = {
-        .context = core, .primary_of = primary_of, .send = packet_send, .serve = call_serve, .answer = answer_take};
+    struct requests_hooks hooks = {.context = core,
+                                   .primary_of = primary_of,
+                                   .send = packet_send,
+                                   .serve = call_serve,
+                                   .answer = answer_take,
+                                   .may_lead_soon = may_lead_soon};
     core->requests = requests_new(core->options.self, start, &hooks);
 }
 

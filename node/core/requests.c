@@ -60,7 +60,9 @@ void requests_served(struct requests *self, uint64_t token, int rc, struct bytes
 }
 
 void requests_map_changed(struct requests *self, int64_t mono_ms) {
+    self->map_turn++;
     asking_map_changed(self, mono_ms);
+    serving_map_changed(self);
 }
 
 void requests_tick(struct requests *self, int64_t mono_ms) {

@@ -7,7 +7,8 @@
  *           Then the first may have done it after all: what must not happen twice has a name, the same in every
  *           attempt, by which the range's state knows it, wherever it comes again.
  *  serving  each request is given to the server once per life of this node, however often it comes; its reply is kept
- *           until the asker has it.
+ *           until the asker has it. One for a range that this node may be about to lead is held until the map says so:
+ *           whoever asks may have heard of that first.
  *
  * A question may also be for one node alone, whatever it leads. If this node itself is the primary by now, the request
  * is served here in the same way. Time is monotonic milliseconds. Hooks must not call back. */
@@ -16,7 +17,8 @@
 
 #define REQUESTS_BACKOFF_MS 50 /* after "not the primary": doubled each time … */
 #define REQUESTS_BACKOFF_MS_MAX 500
-#define REQUESTS_TICK_MS 50 /* requests_tick is called at least so often */
+#define REQUESTS_TICK_MS 50  /* requests_tick is called at least so often */
+#define REQUESTS_HELD_MS 250 /* so long a request waits for the map to say that this node leads */
 
 /* Something to serve. Answered by requests_served, always, even if it takes too long. */
 struct requests_call {
@@ -42,6 +44,8 @@ struct requests_hooks {
     void (*send)(void *context, uint64_t to, const struct packet *packet);
     void (*serve)(void *context, const struct requests_call *call);
     void (*answer)(void *context, const struct requests_answer *answer);
+    /* This node does not lead the subject's range, but it may be about to. */
+    bool (*may_lead_soon)(void *context, const struct id_hash *subject);
 };
 
 struct requests_question {

@@ -44,13 +44,14 @@ static uint64_t oldest_open(const struct requests *self) {
 
 static struct packet request_packet(const struct requests *self, const struct asked *asked, int64_t mono_ms) {
     int64_t left_ms = asked->deadline_ms - mono_ms;
+    struct id_hash nobody = {{0}};
     return (struct packet){.kind = PACKET_REQUEST,
                            .request = asked->id,
                            .asker_start = self->start,
                            .answerer_start = asked->replier == asked->at ? asked->replier_start : 0,
                            .attempt = asked->attempt,
                            .deadline_ms = left_ms < 1 ? 1 : (uint32_t)left_ms,
-                           .subject = asked->subject,
+                           .subject = asked->node == 0 ? asked->subject : nobody,
                            .oldest_request = oldest_open(self),
                            .parts_seen = asked->replier == asked->at ? asked->in.seen : 0};
 }
@@ -82,6 +83,7 @@ static void reply_seen_send(const struct requests *self, uint64_t to, const stru
 
 static void ask_at(struct requests *self, struct asked *asked, uint64_t node, int64_t mono_ms) {
     asked->attempt++;
+    asked->map_turn = self->map_turn;
     asked->at = node;
     if (node == self->node) {
         asked->state = ASKED_SERVED_HERE;
@@ -117,12 +119,14 @@ static void ask_whom_the_map_names(struct requests *self, struct asked *asked, i
         ask_at(self, asked, node, mono_ms);
 }
 
-/* Nothing was done there. If the map names another already, that one is asked at once, but not round and round. */
+/* Nothing was done there. If the map names another already, or has changed since, whoever it names is asked at once,
+ * but not round and round. */
 static void refused(struct requests *self, struct asked *asked, uint64_t by, int64_t mono_ms) {
     bool is_first = asked->backoff_ms == 0;
+    bool has_map_changed = asked->map_turn != self->map_turn;
     uint64_t node = whom(self, asked);
     wait_longer(asked, mono_ms);
-    if (is_first && node != 0 && node != by)
+    if (node != 0 && (has_map_changed || (is_first && node != by)))
         ask_at(self, asked, node, mono_ms);
 }
 

@@ -29,7 +29,8 @@ struct asked {
     uint64_t id;
     enum asked_state state;
     uint32_t attempt;
-    uint64_t at; /* ELSEWHERE: the node */
+    uint64_t map_turn; /* when that was begun */
+    uint64_t at;       /* ELSEWHERE: the node */
     uint8_t *body;
     size_t body_size;
     struct id_hash subject;
@@ -47,6 +48,7 @@ struct asked {
 
 enum served_state {
     SERVED_RECEIVING, /* parts are missing */
+    SERVED_HELD,      /* this node may be about to lead: until the map has changed, or `held_until_ms` */
     SERVED_RUNNING,   /* with the server */
     SERVED_DONE       /* to be repeated as often as it is asked, until the asker has it or it is over */
 };
@@ -67,6 +69,7 @@ struct served {
     uint32_t attempt;
     uint64_t token;
     int64_t deadline_ms;
+    int64_t held_until_ms;
     struct id_hash subject;
     struct transfer_in in;
     bool is_over; /* the asker does not wait any more */
@@ -99,11 +102,13 @@ struct requests {
     struct asked *asked_first;
     size_t asked_open; /* without the abandoned ones */
     uint64_t next_request;
+    uint64_t map_turn; /* how often the map has changed */
 
     struct served *served_table;
     struct served *served_by_token;
     struct asker *askers;
     size_t served_open;
+    size_t served_held;
     uint64_t next_token;
 
     size_t asked_bytes;
@@ -127,5 +132,6 @@ void asking_free(struct requests *requests);
 
 void serving_on_request(struct requests *requests, uint64_t from, const struct packet *packet, int64_t mono_ms);
 void serving_served(struct requests *requests, uint64_t token, int rc, struct bytes body, int64_t mono_ms);
+void serving_map_changed(struct requests *requests);
 void serving_tick(struct requests *requests, int64_t mono_ms);
 void serving_free(struct requests *requests);

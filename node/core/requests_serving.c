@@ -32,6 +32,8 @@ static void reply_drop(struct requests *self, struct served *served) {
 static void served_remove(struct requests *self, struct served *served) {
     if (served->state == SERVED_RUNNING)
         HASH_DELETE(hh_token, self->served_by_token, served);
+    if (served->state == SERVED_HELD)
+        self->served_held--;
     if (served->state != SERVED_DONE)
         self->served_open--;
     HASH_DEL(self->served_table, served);
@@ -124,6 +126,27 @@ static void run(struct requests *self, struct served *served) {
                                                                    .deadline_ms = served->deadline_ms});
 }
 
+static bool may_lead_soon(const struct requests *self, const struct served *served) {
+    static const struct id_hash nobody;
+    return !id_hash_equal(&served->subject, &nobody) &&
+           self->hooks.may_lead_soon(self->hooks.context, &served->subject);
+}
+
+static void run_or_hold(struct requests *self, struct served *served, int64_t mono_ms) {
+    if (!may_lead_soon(self, served)) {
+        run(self, served);
+        return;
+    }
+    served->state = SERVED_HELD;
+    served->held_until_ms = mono_ms + REQUESTS_HELD_MS;
+    self->served_held++;
+}
+
+static void held_run(struct requests *self, struct served *served) {
+    self->served_held--;
+    run(self, served);
+}
+
 static bool has_room_for(const struct requests *self, const struct packet *packet) {
     struct transfer_in nothing = {0};
     /* The other half is for replies. */
@@ -144,13 +167,13 @@ static struct served *served_new(struct requests *self, struct asker *asker, con
     return served;
 }
 
-static void receive(struct requests *self, struct served *served, const struct packet *packet) {
+static void receive(struct requests *self, struct served *served, const struct packet *packet, int64_t mono_ms) {
     size_t capacity = served->in.capacity;
     if (transfer_in_take(&served->in, packet) != STATUS_OK)
         return;
     self->served_bytes += served->in.capacity - capacity;
     if (transfer_in_is_done(&served->in))
-        run(self, served);
+        run_or_hold(self, served, mono_ms);
     if (packet->parts > 1)
         request_seen_send(self, served, packet);
 }
@@ -199,8 +222,8 @@ static void repeated(struct requests *self, struct served *served, const struct 
     served->attempt = packet->attempt;
     deadline_set(served, packet, mono_ms);
     if (is_receiving) {
-        receive(self, served, packet);
-    } else if (served->state == SERVED_RUNNING) {
+        receive(self, served, packet, mono_ms);
+    } else if (served->state == SERVED_RUNNING || served->state == SERVED_HELD) {
         if (packet->parts > 1)
             request_seen_send(self, served, packet);
     } else if (is_newer || mono_ms - served->out.sent_ms >= TRANSFER_RESEND_MS / 2) {
@@ -243,7 +266,7 @@ void serving_on_request(struct requests *self, uint64_t from, const struct packe
         }
         served = served_new(self, asker, packet);
         deadline_set(served, packet, mono_ms);
-        receive(self, served, packet);
+        receive(self, served, packet, mono_ms);
     }
 }
 
@@ -275,7 +298,21 @@ void serving_served(struct requests *self, uint64_t token, int rc, struct bytes 
     reply_send(self, served, mono_ms);
 }
 
-/* ---- time ---- */
+/* ---- time and map ---- */
+
+void serving_map_changed(struct requests *self) {
+    for (struct asker *asker = self->askers; asker != NULL && self->served_held > 0; asker = asker->hh.next)
+        for (struct served *served = asker->first; served != NULL; served = served->next)
+            if (served->state == SERVED_HELD && !may_lead_soon(self, served))
+                held_run(self, served);
+}
+
+static void held_long_run(struct requests *self, int64_t mono_ms) {
+    for (struct asker *asker = self->askers; asker != NULL && self->served_held > 0; asker = asker->hh.next)
+        for (struct served *served = asker->first; served != NULL; served = served->next)
+            if (served->state == SERVED_HELD && mono_ms >= served->held_until_ms)
+                held_run(self, served);
+}
 
 static void expired_are_over(struct requests *self, struct asker *asker, int64_t mono_ms) {
     for (struct served *served = asker->first, *next; served != NULL; served = next) {
@@ -289,6 +326,7 @@ static void expired_are_over(struct requests *self, struct asker *asker, int64_t
 }
 
 void serving_tick(struct requests *self, int64_t mono_ms) {
+    held_long_run(self, mono_ms);
     for (struct asker *asker = self->askers, *next; asker != NULL; asker = next) {
         next = asker->hh.next;
         expired_are_over(self, asker, mono_ms);

@@ -476,6 +476,71 @@ static void a_new_primary_is_listened_to_at_once(void **state) {
     }
 }
 
+/* The map names it already, to the others and to itself; it becomes ready to lead later. */
+static void who_is_to_lead_tells_its_listeners_as_soon_as_it_does(void **state) {
+    (void)state;
+    for (uint64_t id = 1; id <= NODES; id++)
+        listen(&nodes[id], 0, 1);
+    pass(20);
+    subjects[0].owner = 0;
+    for (uint64_t id = 1; id <= NODES; id++) {
+        nodes[id].map[0] = 3;
+        interest_map_changed(nodes[id].interest, now_ms);
+    }
+    pass(INTEREST_RETRY_MS / 2);
+    store_change(0);
+    subjects[0].owner = 3;
+    interest_map_changed(nodes[3].interest, now_ms);
+    pass(10);
+    for (uint64_t id = 1; id <= NODES; id++)
+        assert_true(is_up_to_date(&nodes[id], 0));
+    assert_int_equal(interest_statistics(nodes[1].interest).unsettled, 0);
+}
+
+static void what_waits_for_who_is_to_lead_is_taken_in_its_order(void **state) {
+    (void)state;
+    for (unsigned is_listening = 0; is_listening <= 1; is_listening++) {
+        subjects[0].owner = 2;
+        nodes[1].map[0] = 3;
+        listen(&nodes[1], 0, 1);
+        pass(10);
+        unlisten(&nodes[1], 0);
+        pass(10);
+        if (is_listening)
+            listen(&nodes[1], 0, 1);
+        pass(10);
+        owner_set(0, 3);
+        assert_int_equal(interest_statistics(nodes[3].interest).watched, is_listening);
+    }
+}
+
+static void a_listen_does_not_wait_for_ever(void **state) {
+    (void)state;
+    nodes[1].map[0] = 3;
+    listen(&nodes[1], 0, 1);
+    pass(20);
+    network.lost_percent = 100;
+    pass(INTEREST_RETRY_MS + 50);
+    owner_set(0, 3);
+    assert_int_equal(interest_statistics(nodes[3].interest).watched, 0);
+}
+
+static void what_an_earlier_life_said_does_not_wait(void **state) {
+    (void)state;
+    nodes[1].map[0] = 3;
+    listen(&nodes[1], 0, 1);
+    pass(20);
+    unlisten(&nodes[1], 0);
+    node_restart(1);
+    listen(&nodes[1], 1, 1);
+    nodes[1].map[1] = 3;
+    pass(20);
+    owner_set(0, 3);
+    assert_int_equal(interest_statistics(nodes[3].interest).watched, 0);
+    owner_set(1, 3);
+    assert_int_equal(interest_statistics(nodes[3].interest).watched, 1);
+}
+
 static void what_is_lost_is_sent_again_and_handed_on_once(void **state) {
     (void)state;
     listen(&nodes[1], 0, 1);
@@ -940,6 +1005,10 @@ int main(void) {
         NETWORKED(a_listen_that_is_lost_is_said_again),
         NETWORKED(who_is_not_the_primary_takes_no_listeners),
         NETWORKED(a_new_primary_is_listened_to_at_once),
+        NETWORKED(who_is_to_lead_tells_its_listeners_as_soon_as_it_does),
+        NETWORKED(what_waits_for_who_is_to_lead_is_taken_in_its_order),
+        NETWORKED(a_listen_does_not_wait_for_ever),
+        NETWORKED(what_an_earlier_life_said_does_not_wait),
         NETWORKED(what_is_lost_is_sent_again_and_handed_on_once),
         NETWORKED(an_owner_that_restarts_is_listened_to_again),
         NETWORKED(the_first_word_of_an_owner_that_has_restarted_is_enough),

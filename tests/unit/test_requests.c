@@ -56,6 +56,7 @@ static size_t executions_count;
 static struct lossy_network network;
 static uint64_t primary; /* by the map; 0: not known */
 static uint64_t leader;  /* in truth */
+static uint64_t heir;    /* who may be about to lead; 0: nobody */
 static int64_t now_ms;
 
 static uint64_t on_primary_of(void *context, const struct id_hash *subject) {
@@ -67,6 +68,12 @@ static uint64_t on_primary_of(void *context, const struct id_hash *subject) {
 static void on_send(void *context, uint64_t to, const struct packet *packet) {
     struct node *node = context;
     network_send(&network, node->id, to, packet, now_ms);
+}
+
+static bool on_may_lead_soon(void *context, const struct id_hash *subject) {
+    const struct node *node = context;
+    (void)subject;
+    return node->id == heir && leader != heir;
 }
 
 #define BODY_HEAD (2 * sizeof(uint64_t))
@@ -137,7 +144,7 @@ static void on_answer(void *context, const struct requests_answer *answer) {
 
 static void node_start(uint64_t id) {
     struct node *node = &nodes[id];
-    struct requests_hooks hooks = {node, on_primary_of, on_send, on_serve, on_answer};
+    struct requests_hooks hooks = {node, on_primary_of, on_send, on_serve, on_answer, on_may_lead_soon};
     node->id = id;
     node->start = chance_next(&network.chance);
     node->requests = requests_new(id, node->start, &hooks);
@@ -151,6 +158,7 @@ static int set_up(void **state) {
     questions_count = executions_count = 0;
     now_ms = 1000;
     primary = leader = 2;
+    heir = 0;
     for (uint64_t id = 1; id <= NODES; id++)
         node_start(id);
     return 0;
@@ -411,6 +419,87 @@ static void a_new_primary_is_asked_as_soon_as_the_map_names_it(void **state) {
     }
 }
 
+static void who_is_about_to_lead_holds_a_request_until_it_does(void **state) {
+    (void)state;
+    leader = 0;
+    heir = 3;
+    map_set(3); /* whoever asks has heard of it first */
+    struct question *question = ask(1, 16, 16, 10000);
+    pass(REQUESTS_HELD_MS - 50);
+    assert_int_equal(nodes[3].served, 0);
+    leader = 3;
+    requests_map_changed(nodes[3].requests, now_ms);
+    assert_int_equal(nodes[3].served, 1);
+    pass(150);
+    assert_int_equal(question->answers, 1);
+    assert_true(question->is_right);
+    assert_int_equal(nodes[3].served, 1);
+}
+
+static void who_does_not_come_to_lead_refuses_what_it_has_held(void **state) {
+    (void)state;
+    leader = 2;
+    heir = 3;
+    map_set(3);
+    struct question *question = ask(1, 16, 16, 10000);
+    pass(REQUESTS_HELD_MS + REQUESTS_TICK_MS + 110);
+    assert_int_equal(nodes[3].served, 1);
+    map_set(2);
+    pass(150);
+    assert_int_equal(question->answers, 1);
+    assert_true(question->is_right);
+}
+
+static void a_request_for_one_node_is_not_held(void **state) {
+    (void)state;
+    leader = 2;
+    heir = 3;
+    ask_of(1, 3, 16, 16, 10000);
+    pass(3);
+    assert_int_equal(nodes[3].served, 1);
+}
+
+static void what_is_held_is_let_go_when_nobody_waits_for_it(void **state) {
+    (void)state;
+    leader = 2;
+    heir = 3;
+    map_set(3);
+    struct question *question = ask(1, 16, 16, 10000);
+    pass(20);
+    assert_int_equal(requests_statistics(nodes[3].requests).serving, 1);
+    map_set(2);
+    pass(150);
+    assert_true(question->is_right);
+    map_set(3);
+    ask(1, 16, 16, 10000); /* says that the first is over */
+    pass(20);
+    assert_int_equal(requests_statistics(nodes[3].requests).serving, 1);
+    assert_int_equal(nodes[3].served, 0);
+}
+
+/* It is refused by a node that has learned meanwhile that it leads. */
+static void who_is_refused_asks_again_at_once_if_the_map_has_changed(void **state) {
+    (void)state;
+    leader = 1;
+    map_set(3);
+    struct question *question = ask(3, 16, 16, 10000);
+    for (unsigned i = 0; i < 3; i++)
+        pass(300); /* it is refused again and again, and waits ever longer */
+    map_set(2);
+    pass(1);
+    map_set(3);
+    while (nodes[3].calls_count == 0)
+        pass(1);
+    leader = 3;
+    map_set(3);
+    size_t served = nodes[3].served;
+    call_finish(&nodes[3], 0);
+    assert_int_equal(nodes[3].served, served + 1);
+    pass(110);
+    assert_int_equal(question->answers, 1);
+    assert_true(question->is_right);
+}
+
 static void a_primary_that_is_silent_is_left_when_the_map_names_another(void **state) {
     (void)state;
     network.lost_percent = 100;
@@ -645,6 +734,11 @@ int main(void) {
         NETWORKED(what_was_served_is_not_served_again_when_its_asker_comes_back),
         NETWORKED(what_another_life_has_replied_counts_for_nothing),
         NETWORKED(a_new_primary_is_asked_as_soon_as_the_map_names_it),
+        NETWORKED(who_is_about_to_lead_holds_a_request_until_it_does),
+        NETWORKED(who_does_not_come_to_lead_refuses_what_it_has_held),
+        NETWORKED(a_request_for_one_node_is_not_held),
+        NETWORKED(what_is_held_is_let_go_when_nobody_waits_for_it),
+        NETWORKED(who_is_refused_asks_again_at_once_if_the_map_has_changed),
         NETWORKED(a_primary_that_is_silent_is_left_when_the_map_names_another),
         NETWORKED(with_no_primary_known_a_request_waits),
         NETWORKED(an_answer_after_the_deadline_is_not_given_twice),
