@@ -15,7 +15,9 @@
 #define CHUNK_BYTES (64 * 1024)
 #define SNAPSHOT_KEPT_MS 60000 /* a learner that needs it is sent a chunk again each second */
 #define SWAP_LANES 4           /* swaps at a time: of different ranges, and each waits for etcd */
-#define LANES (SWAP_LANES + 1)
+#define ROWS_LANE SWAP_LANES   /* what somebody waits for: the outbox, changes for listeners */
+#define CHUNKS_LANE (SWAP_LANES + 1)
+#define LANES (SWAP_LANES + 2)
 
 struct errand {
     struct parcel parcel; /* on its way back */
@@ -55,9 +57,9 @@ struct lane {
 
 struct errands {
     struct errands_options options;
-    struct lane lanes[LANES]; /* what reads the store has the last one, so that it never waits for etcd */
+    struct lane lanes[LANES]; /* so that nothing waits for etcd, or for a whole range to be read, that need not */
     size_t lanes_count;       /* that run */
-    struct reading *readings; /* the last lane's */
+    struct reading *readings; /* the chunks' lane's */
 };
 
 void range_name_format(uint32_t range, char name[RANGE_NAME_BYTES]) {
@@ -243,7 +245,7 @@ static bool errand_do(struct errands *self, struct errand *errand) {
 
 /* Under the mutex; but a large file takes its time to go. Nothing goes while somebody waits for a chunk of it. */
 static void lane_wait(struct lane *lane) {
-    if (lane == &lane->errands->lanes[SWAP_LANES]) {
+    if (lane == &lane->errands->lanes[CHUNKS_LANE]) {
         pthread_mutex_unlock(&lane->mutex);
         readings_drop_old(lane->errands);
         pthread_mutex_lock(&lane->mutex);
@@ -362,6 +364,12 @@ int errands_start(const struct errands_options *options, struct errands **out) {
     return STATUS_OK;
 }
 
+static struct lane *lane_of(struct errands *self, const struct action *action) {
+    if (action->kind == ACTION_SWAP)
+        return &self->lanes[action->record.range % SWAP_LANES];
+    return &self->lanes[action->kind == ACTION_READ_CHUNK ? CHUNKS_LANE : ROWS_LANE];
+}
+
 void errands_run(struct errands *self, const struct action *action) {
     struct errand *errand = calloc(1, sizeof(*errand));
     check(errand != NULL);
@@ -370,7 +378,7 @@ void errands_run(struct errands *self, const struct action *action) {
     errand->action = *action;
     arena_init(&errand->arena);
     buffer_init(&errand->rows);
-    lane_add(&self->lanes[action->kind == ACTION_SWAP ? action->record.range % SWAP_LANES : SWAP_LANES], errand);
+    lane_add(lane_of(self, action), errand);
 }
 
 void errands_stop(struct errands *self) {

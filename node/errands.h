@@ -1,7 +1,8 @@
 #pragma once
 /* What the core asks for and must not wait for: swaps at the coordinator, and reading rows from the store. The outcome
- * comes back as a parcel. Swaps of one range go one after the other, and so does what reads; reading does not wait for
- * swaps, which may take seconds. Only a node in a cluster has it. */
+ * comes back as a parcel. Swaps of one range go one after the other, and so do chunks, and what else reads; but these
+ * do not wait for each other: a swap and the first chunk of a large range may take seconds. Only a node in a cluster
+ * has it. */
 #include "node/coordinator/coordinator.h"
 #include "node/core/action.h"
 #include "node/core/event.h"

@@ -62,6 +62,32 @@ static void wait_until_under_way(size_t count) {
     pthread_mutex_unlock(&mutex);
 }
 
+/* ---- the store ---- */
+
+/* One that begins to read while the test holds it waits. */
+struct gate {
+    struct store store;
+    bool is_closed;
+};
+
+static int gate_begin(struct store *store, enum store_access access, struct store_transaction **transaction) {
+    struct gate *gate = (struct gate *)store;
+    (void)access;
+    pthread_mutex_lock(&mutex);
+    bool waits = gate->is_closed;
+    gate->is_closed = false; /* only the first */
+    under_way += waits;
+    pthread_cond_broadcast(&turned);
+    while (waits && is_silent)
+        pthread_cond_wait(&turned, &mutex);
+    under_way -= waits;
+    pthread_mutex_unlock(&mutex);
+    return store_begin_read(fixture.store, transaction);
+}
+
+static const struct store_methods gate_methods = {.begin = gate_begin};
+static struct gate gate = {.store = {&gate_methods}};
+
 static const struct coordinator_methods methods = {.swap = swap};
 static struct coordinator coordinator = {.methods = &methods};
 
@@ -71,7 +97,7 @@ static void on_event(void *context, struct event *event) {
     (void)context;
     if (event->kind == EVENT_SWAPPED)
         swaps_done++;
-    else if (event->kind == EVENT_OUTBOX || event->kind == EVENT_CHUNK_READ)
+    else if (event->kind == EVENT_OUTBOX || event->kind == EVENT_CHUNK_READ || event->kind == EVENT_REPEATED)
         reads_done++;
 }
 
@@ -95,7 +121,7 @@ static int set_up(void **state) {
     check(uv_loop_init(&loop) == 0);
     check(mailbox_init(&mailbox, &loop, NULL) == STATUS_OK);
     struct errands_options options = {.coordinator = &coordinator,
-                                      .store = fixture.store,
+                                      .store = &gate.store,
                                       .master = &fixture.master,
                                       .hash_key = fixture.hash_key,
                                       .folder = fixture.folder,
@@ -106,6 +132,7 @@ static int set_up(void **state) {
     reads_done = 0;
     asked_count = 0;
     is_silent = false;
+    gate.is_closed = false;
     check(errands_start(&options, &errands) == STATUS_OK);
     return 0;
 }
@@ -130,6 +157,20 @@ static void reading_does_not_wait_for_a_coordinator_that_is_silent(void **state)
     outcomes_await(0, 1);
     silent_set(false);
     outcomes_await(RANGES, 1);
+}
+
+static void who_waits_for_rows_does_not_wait_for_a_whole_range(void **state) {
+    (void)state;
+    silent_set(true);
+    gate.is_closed = true;
+    errands_run(errands,
+                &(struct action){.kind = ACTION_READ_CHUNK, .bounds = bounds_of_all(), .to = 2, .snapshot = 1});
+    wait_until_under_way(1);
+    errands_run(errands, &(struct action){.kind = ACTION_READ_OUTBOX, .bounds = bounds_of_all()});
+    errands_run(errands, &(struct action){.kind = ACTION_REPEAT});
+    outcomes_await(0, 2);
+    silent_set(false);
+    outcomes_await(0, 3);
 }
 
 static void a_swap_that_is_asked_for_again_meanwhile_is_done_once(void **state) {
@@ -196,6 +237,7 @@ static void what_waits_when_they_stop_is_forgotten(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(reading_does_not_wait_for_a_coordinator_that_is_silent, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_waits_for_rows_does_not_wait_for_a_whole_range, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_swap_that_is_asked_for_again_meanwhile_is_done_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_newer_swap_takes_the_place_of_one_that_waits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_snapshot_that_nobody_asks_for_any_more_takes_no_room, set_up, tear_down),
