@@ -46,3 +46,45 @@ configure_and_build() {
     (cd "$root" && cmake --preset "$preset" -B "$build_dir/$preset") &&
         cmake --build "$build_dir/$preset" --parallel "$jobs" "$@"
 }
+
+# Whole cases side by side: most of them wait most of the time. What each says is told at its end, in the order of their
+# beginnings.
+beside_max=${WEFT_BESIDE:-$jobs}
+beside_folder=
+beside_begun=0
+beside_told=0
+
+beside_tell() {
+    while [ -f "$beside_folder/$beside_told.status" ]; do
+        cat "$beside_folder/$beside_told"
+        [ "$(cat "$beside_folder/$beside_told.status")" = 0 ] || any_failed=1
+        beside_told=$((beside_told + 1))
+    done
+}
+
+# beside COMMAND …: begins it once fewer than $beside_max others run. It fails when its status is not 0.
+beside() {
+    [ -n "$beside_folder" ] || beside_folder=$(mktemp -d)
+    while [ "$(jobs -rp | wc -l)" -ge "$beside_max" ]; do
+        wait -n 2>/dev/null || true
+        beside_tell
+    done
+    {
+        status=0
+        "$@" >"$beside_folder/$beside_begun" 2>&1 || status=$?
+        echo "$status" >"$beside_folder/.$beside_begun" && mv "$beside_folder/.$beside_begun" "$beside_folder/$beside_begun.status"
+    } &
+    beside_begun=$((beside_begun + 1))
+}
+
+# Waits for all of them; any_failed says how they ended.
+beside_end() {
+    [ -n "$beside_folder" ] || return 0
+    wait
+    beside_tell
+    if [ "$beside_told" -ne "$beside_begun" ]; then
+        echo "a case that ran beside others did not end" | not_ok "all cases end"
+    fi
+    rm -rf "$beside_folder"
+    beside_folder=
+}
