@@ -4,7 +4,7 @@
 #   node-N-peer.port   port for the other nodes
 #   node-N.plain-port  port without TLS, on loopback, of the one running
 #   etcd/ etcd.*  the same of the coordinator of a cluster     secret  what its nodes know each other by
-#   nodes         how many there are
+#   nodes         the number of the last one; those with node-N/left in their data have left the cluster
 #   env           where things are, for other programs to source
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -34,6 +34,11 @@ running_pid() {
     read -r pid started 2>/dev/null <"$run_dir/$1.pid" || return 1
     [[ $pid =~ ^[0-9]+$ ]] || return 1
     [ "$(start_time "$pid")" = "$started" ] && echo "$pid"
+}
+
+# has_left NODE: it was drained, and ended of itself when it was empty (weft-node makes the file, and removes it at a start).
+has_left() {
+    [ -e "$run_dir/$1/left" ]
 }
 
 # Only one up or down at a time: the lock is held on descriptor 9 until this program ends.

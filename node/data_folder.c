@@ -18,6 +18,7 @@
 
 #define CONNECTION_STRING_NAME "connection-string"
 #define ADMIN_TOKEN_NAME "admin-token"
+#define LEFT_NAME "left"
 #define STORE_READERS_MAX 1024
 
 static bool file_exists(const struct config *config, const char *name) {
@@ -224,9 +225,23 @@ static struct bytes endpoint_make(struct arena *arena, const struct config *conf
     return arena_printf(arena, "https://%s%s%s:%u", is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "", port);
 }
 
+void data_folder_note_left(const struct config *config) {
+    if (secret_file_write(config->data, LEFT_NAME, BYTES_LITERAL("this node was drained")) != STATUS_OK)
+        log_error("%s/" LEFT_NAME " cannot be written: whoever starts this node will not know that it has left",
+                  config->data);
+}
+
+/* Whoever starts it wants it in the cluster again. */
+static void left_forget(const struct config *config) {
+    char path[CONFIG_TEXT_MAX + 64];
+    snprintf(path, sizeof(path), "%s/" LEFT_NAME, config->data);
+    unlink(path);
+}
+
 int data_folder_announce(const struct data_folder *folder, const struct config *config, uint16_t port,
                          const char **reason) {
     struct arena arena;
+    left_forget(config);
     arena_init(&arena);
     struct bytes key = folder->settings.primary_key;
     size_t size = sodium_base64_ENCODED_LEN(key.size, sodium_base64_VARIANT_ORIGINAL);

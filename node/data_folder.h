@@ -34,6 +34,9 @@ int data_folder_open_existing(const struct config *config, struct data_folder *f
 /* Writes `connection-string` and `admin-token`, both 0600. `port` is the one really bound. */
 int data_folder_announce(const struct data_folder *folder, const struct config *config, uint16_t port,
                          const char **reason);
+/* This node has left its cluster: it was to be emptied, and is. The file `left` says so to who starts nodes, until the
+ * next start (data_folder_announce). Logged if it cannot be written. */
+void data_folder_note_left(const struct config *config);
 /* The connection string that the node of this folder wrote at its last start. */
 int data_folder_read_connection_string(const struct config *config, struct buffer *out, const char **reason);
 

@@ -47,6 +47,7 @@ static void on_emptied_delivered(void *receiver, struct parcel *parcel) {
     struct server *server = receiver;
     free(parcel);
     log_info("this node holds nothing any more, and leaves");
+    data_folder_note_left(&server->config);
     shutdown_begin(server);
 }
 

@@ -203,6 +203,21 @@ static void the_public_host_is_the_host_of_the_public_url(void **state) {
     }
 }
 
+static void a_node_that_has_left_is_known_by_its_folder_until_it_starts_again(void **state) {
+    struct data_folder folder;
+    char path[CONFIG_TEXT_MAX + 64];
+    (void)state;
+    snprintf(path, sizeof(path), "%s/left", config.data);
+    assert_int_equal(data_folder_open(&config, &folder, &reason), STATUS_OK);
+    assert_int_equal(data_folder_announce(&folder, &config, 8443, &reason), STATUS_OK);
+    assert_int_equal(access(path, F_OK), -1);
+    data_folder_note_left(&config);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(data_folder_announce(&folder, &config, 8443, &reason), STATUS_OK);
+    assert_int_equal(access(path, F_OK), -1);
+    data_folder_close(&folder);
+}
+
 int main(void) {
 #define FOLDER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -212,6 +227,7 @@ int main(void) {
         FOLDER(a_node_that_has_lost_its_database_does_not_come_back_as_the_same),
         FOLDER(fsck_opens_only_what_is_there),
         FOLDER(a_folder_that_cannot_be_made_is_named),
+        FOLDER(a_node_that_has_left_is_known_by_its_folder_until_it_starts_again),
         FOLDER(the_connection_string_names_an_endpoint_that_clients_reach),
         FOLDER(a_folder_without_connection_string_says_so),
         FOLDER(the_public_host_is_the_host_of_the_public_url),
