@@ -9,6 +9,7 @@
 #include "node/log.h"
 #include "node/peer/identity.h"
 #include "node/peer/peer_links.h"
+#include "node/public_address.h"
 #include "proto/check.h"
 #include "proto/limits.h"
 #include "proto/node_record.h"
@@ -226,17 +227,19 @@ static int record_publish(struct cluster *self) {
     struct coordinator *coordinator = self->options.folder->coordinator;
     char name[sizeof("nodes/") + NODE_ID_TEXT_BYTES] = "nodes/";
     char address[sizeof(config->peer_listen.host) + 8];
+    char public_address[NODE_ADDRESS_BYTES_MAX + 1];
     struct buffer encoded;
     struct arena arena;
     struct bytes old;
     uint64_t version = 0;
     snprintf(address, sizeof(address), "%s:%u", config->peer_listen.host, peer_links_port(self->links));
+    public_address_make(config, self->options.port, public_address);
     struct node_record record = {.id = self->self,
                                  .name = bytes_of_text(config->node_name),
                                  .zone = bytes_of_text(config->zone),
                                  .peer_address =
                                      bytes_of_text(config->peer_address[0] != '\0' ? config->peer_address : address),
-                                 .public_url = bytes_of_text(config->public_url),
+                                 .public_url = bytes_of_text(public_address),
                                  .protocol_oldest = PACKET_PROTOCOL_OLDEST,
                                  .protocol_newest = PACKET_PROTOCOL_NEWEST};
     memcpy(record.public_key, self->identity.public_key, sizeof(record.public_key));

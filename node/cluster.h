@@ -17,6 +17,7 @@ struct cluster_options {
     struct cluster_view *view; /* is told everything that the coordinator tells */
     uv_loop_t *loop;
     struct mailbox *mailbox;
+    uint16_t port; /* really bound, for clients */
     /* On the loop. The event is borrowed until return; its times are not filled in. */
     void (*on_event)(void *context, struct event *event);
     void *context;

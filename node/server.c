@@ -99,6 +99,7 @@ static int join(struct server *server) {
                                       .view = server->view,
                                       .loop = &server->loop,
                                       .mailbox = &server->mailbox,
+                                      .port = server->workers[0].ports[0],
                                       .on_event = on_cluster_event,
                                       .context = server};
     return server->folder.is_in_cluster ? cluster_open(&options, &server->cluster) : STATUS_OK;

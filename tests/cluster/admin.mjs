@@ -110,6 +110,7 @@ test("three nodes tell the same of each other", async () => {
             });
             assert.deepEqual(told.nodes.filter(({ isThisNode }) => isThisNode).map(({ name }) => name), [world.name]);
             assert.deepEqual(told.nodes.map(({ name }) => name).sort(), ["node-1", "node-2", "node-3"]);
+            assert.deepEqual(told.nodes.map(({ publicUrl }) => publicUrl).sort(), cluster.nodes.map(({ node }) => node.endpoint).sort());
             assert.equal(told.nodes.reduce((sum, { ranges }) => sum + ranges.primary, 0), told.rangeCount);
             assert.ok(Math.abs(told.nodes.reduce((sum, { load }) => sum + load.share, 0) - 1) < 0.001);
             assertIsRing(told.ranges);
