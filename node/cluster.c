@@ -173,6 +173,19 @@ static void on_placement_news(struct cluster *self, const struct coordinator_ite
     self->options.on_event(self->options.context, &event);
 }
 
+/* "splits/ranges": how many ranges there should be. Gone: no more than there are. */
+static void on_splits_news(struct cluster *self, const struct coordinator_item *item) {
+    char text[16] = "0";
+    struct event event = {.kind = EVENT_RANGES};
+    if (bytes_is_present(item->value))
+        snprintf(text, sizeof(text), "%.*s", BYTES_ARG(item->value));
+    if (sscanf(text, "%6u", &event.ranges_count) != 1) {
+        log_error("how many ranges there should be is malformed at the coordinator");
+        return;
+    }
+    self->options.on_event(self->options.context, &event);
+}
+
 static bool has_prefix(struct bytes name, const char *prefix) {
     size_t size = strlen(prefix);
     return name.size > size && memcmp(name.data, prefix, size) == 0;
@@ -188,6 +201,8 @@ static void on_news_delivered(void *receiver, struct parcel *parcel) {
         on_range_news(self, &news->item);
     else if (has_prefix(news->item.name, "placements/"))
         on_placement_news(self, &news->item);
+    else if (has_prefix(news->item.name, "splits/"))
+        on_splits_news(self, &news->item);
     else if (has_prefix(news->item.name, "nodes/"))
         on_node_news(self, news);
     else if (has_prefix(news->item.name, "alive/"))
@@ -349,8 +364,8 @@ static int watches_open(struct cluster *self) {
     static const struct {
         const char *prefix;
         coordinator_on_change *on_change;
-    } watches[] = {{"nodes/", on_change}, {"alive/", on_change}, {"ranges/", on_change}, {"placements/", on_change},
-                   {"loads/", on_sight},  {"drains/", on_sight}, {"balanc", on_sight}};
+    } watches[] = {{"nodes/", on_change},      {"alive/", on_change}, {"ranges/", on_change}, {"splits/", on_change},
+                   {"placements/", on_change}, {"loads/", on_sight},  {"drains/", on_sight},  {"balanc", on_sight}};
     int rc = STATUS_OK;
     for (size_t i = 0; i < sizeof(watches) / sizeof(watches[0]) && rc == STATUS_OK; i++)
         rc = coordinator_watch(self->options.folder->coordinator, watches[i].prefix, 0, watches[i].on_change, self);

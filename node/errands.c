@@ -28,6 +28,7 @@ struct errand {
     struct arena arena; /* of what the event borrows */
     struct event event;
     struct range_record record;
+    struct range_record other;
     struct replication_chunk chunk;
     struct buffer rows;
     struct interest_repeated repeated;
@@ -74,27 +75,51 @@ static void errand_free(struct errand *errand) {
 
 /* ---- swaps ---- */
 
-static int record_get(struct errands *self, struct errand *errand, const char *name) {
+static int record_get(struct errands *self, struct arena *arena, uint32_t range, struct range_record *record,
+                      uint64_t *version) {
+    char name[RANGE_NAME_BYTES];
     struct bytes value;
-    int rc = coordinator_get(self->options.coordinator, name, &errand->arena, &value, &errand->event.version);
-    return rc == STATUS_OK ? range_record_decode(value, &errand->record) : rc;
+    range_name_format(range, name);
+    int rc = coordinator_get(self->options.coordinator, name, arena, &value, version);
+    return rc == STATUS_OK ? range_record_decode(value, record) : rc;
 }
 
-/* Whatever the answer was, the core is told what the coordinator holds. */
+/* One record, or with the other one of a split both or none. */
+static int records_swap(struct errands *self, const struct action *action, uint64_t *version) {
+    const struct range_record *records[] = {&action->record, &action->other};
+    const uint64_t versions[] = {action->version, 0};
+    size_t count = action->other.epoch == 0 ? 1 : 2;
+    char names[2][RANGE_NAME_BYTES];
+    struct buffer encoded[2];
+    struct coordinator_swap swaps[2];
+    for (size_t i = 0; i < count; i++) {
+        buffer_init(&encoded[i]);
+        range_name_format(records[i]->range, names[i]);
+        range_record_encode(records[i], &encoded[i]);
+        swaps[i] = (struct coordinator_swap){names[i], versions[i], buffer_bytes(&encoded[i])};
+    }
+    int rc = coordinator_swap_all(self->options.coordinator, swaps, count, version);
+    for (size_t i = 0; i < count; i++)
+        buffer_close(&encoded[i]);
+    return rc;
+}
+
+/* Whatever the answer was, the core is told what the coordinator holds. The new range of a split that had come about
+ * before comes as news. */
 static void swap_do(struct errands *self, struct errand *errand) {
-    const struct range_record *wanted = &errand->action.record;
-    char name[RANGE_NAME_BYTES];
-    struct buffer encoded;
-    buffer_init(&encoded);
-    range_name_format(wanted->range, name);
-    range_record_encode(wanted, &encoded);
-    errand->event = (struct event){.kind = EVENT_SWAPPED, .range = wanted->range, .record = &errand->record};
-    errand->event.rc = coordinator_swap(self->options.coordinator, name, errand->action.version, buffer_bytes(&encoded),
-                                        &errand->event.version);
-    errand->record = *wanted;
-    if (errand->event.rc == STATUS_CONFLICT && record_get(self, errand, name) != STATUS_OK)
-        errand->event.rc = STATUS_SERVICE_UNAVAILABLE;
-    buffer_close(&encoded);
+    const struct action *action = &errand->action;
+    struct event *event = &errand->event;
+    *event = (struct event){.kind = EVENT_SWAPPED, .range = action->record.range, .record = &errand->record};
+    event->rc = records_swap(self, action, &event->version);
+    errand->record = action->record;
+    errand->other = action->other;
+    if (event->rc == STATUS_OK && action->other.epoch != 0)
+        event->other = &errand->other;
+    if (event->rc == STATUS_CONFLICT &&
+        record_get(self, &errand->arena, action->record.range, &errand->record, &event->version) != STATUS_OK)
+        event->rc = STATUS_SERVICE_UNAVAILABLE;
+    event->is_number_taken =
+        event->rc == STATUS_CONFLICT && action->other.epoch != 0 && event->version == action->version;
 }
 
 /* ---- the outbox ---- */

@@ -1,6 +1,7 @@
 #include "node/operator_wish.h"
 
 #include "proto/check.h"
+#include "proto/limits.h"
 #include "proto/status.h"
 
 static int refuse(struct operator_wish *wish, int rc, const char *target, const char *reason) {
@@ -87,6 +88,25 @@ static int stay_check(const struct cluster_facts *facts, struct operator_wish *w
     return STATUS_OK;
 }
 
+/* Ranges are halved, so their number is doubled. */
+static bool can_be_halved_to(const struct operator_wish *wish) {
+    uint64_t ranges = wish->parts;
+    while (ranges < wish->ranges)
+        ranges *= 2;
+    return ranges == wish->ranges;
+}
+
+static int split_check(const struct cluster_facts *facts, struct operator_wish *wish) {
+    if (wish->ranges < facts->ranges_count)
+        return refuse(wish, STATUS_CONFLICT, "ranges", "There are more ranges than that already; they are not merged.");
+    if (!can_be_halved_to(wish))
+        return refuse(
+            wish, STATUS_VALIDATION_ERROR, "ranges",
+            "Ranges are halved, so there can be twice as many as the cluster began with, or twice that, and so "
+            "on.");
+    return STATUS_OK;
+}
+
 int operator_wish_check(const struct cluster_facts *facts, const struct balancer_settings *settings,
                         struct operator_wish *wish) {
     wish->target = NULL;
@@ -102,6 +122,8 @@ int operator_wish_check(const struct cluster_facts *facts, const struct balancer
         return drain_check(facts, settings, wish);
     case WISH_STAY:
         return stay_check(facts, wish);
+    case WISH_SPLIT:
+        return split_check(facts, wish);
     }
     check(false);
     return STATUS_INTERNAL_ERROR;

@@ -8,13 +8,16 @@ enum operator_wish_kind {
     WISH_CANCEL, /* pause, and what is under way goes back to who holds it now */
     WISH_MOVE,   /* of a range */
     WISH_DRAIN,  /* of a node: it is to be emptied, and ends when it is */
-    WISH_STAY    /* the opposite */
+    WISH_STAY,   /* the opposite */
+    WISH_SPLIT   /* of ranges, until there are so many */
 };
 
 struct operator_wish {
     enum operator_wish_kind kind;
     uint64_t node;    /* DRAIN, STAY */
     uint32_t range;   /* MOVE */
+    uint32_t ranges;  /* SPLIT: how many there should be */
+    uint32_t parts;   /* SPLIT: how many there were when the cluster was created */
     uint64_t from;    /* MOVE: gives its copy up … */
     uint64_t to;      /* … to this one; both 0: nobody does */
     uint64_t primary; /* MOVE: is to lead; 0: who does, or `to` in its place */

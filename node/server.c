@@ -25,6 +25,7 @@
 static struct start_range start_range_of(struct arena *arena, const struct log_tail *tail, bool is_alone) {
     const struct log_tail_entry *first = is_alone ? NULL : tail->first;
     struct start_range range = {.marks = tail->marks,
+                                .bounds = tail->bounds,
                                 .is_void = tail->marks.is_incomplete,
                                 .base_index = tail->marks.applied,
                                 .base_epoch = tail->marks.epoch};
@@ -43,7 +44,7 @@ static struct start_range start_range_of(struct arena *arena, const struct log_t
 /* Tells the core what the disk holds: the end of every range's log and what threads still have to tell. */
 static int core_start(struct server *server) {
     struct data_folder *folder = &server->folder;
-    uint32_t count = folder->settings.range_count;
+    uint32_t count = LIMIT_RANGES_MAX;
     bool is_alone = !folder->is_in_cluster;
     struct arena arena;
     struct store_transaction *transaction = NULL;
@@ -59,10 +60,14 @@ static int core_start(struct server *server) {
         rc = outbox_read(transaction, &folder->master, &all, &arena, &event);
     store_abort(transaction);
     if (rc == STATUS_OK) {
+        count = log_tails_count(tails, count);
+        if (count < folder->settings.range_count)
+            count = folder->settings.range_count;
         struct start_range *ranges = ARENA_NEW_ARRAY(&arena, struct start_range, count);
         for (uint32_t i = 0; i < count; i++)
             ranges[i] = start_range_of(&arena, &tails[i], is_alone);
         event.ranges = ranges;
+        event.ranges_count = count;
         core_loop_step(server, &event);
     }
 close_arena:
@@ -173,7 +178,7 @@ static int disk_open(struct server *server) {
     struct disk_options options = {.writer = {.store = server->folder.store,
                                               .master = &server->folder.master,
                                               .hash_key = server->folder.settings.hash_key,
-                                              .range_count = server->folder.settings.range_count,
+                                              .range_count = LIMIT_RANGES_MAX,
                                               .log_bytes_kept = log_bytes_kept(&server->config)},
                                    .on_done = core_loop_on_written,
                                    .context = server};

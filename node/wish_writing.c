@@ -6,6 +6,7 @@
 #include "proto/status.h"
 
 #define PAUSED_NAME "balancing/paused"
+#define SPLITS_NAME "splits/ranges" /* a decimal number */
 
 void node_path_format(const char *folder, uint64_t node, char path[NODE_PATH_BYTES]) {
     char id[NODE_ID_TEXT_BYTES];
@@ -58,6 +59,18 @@ static int cancel(struct coordinator *coordinator, const struct cluster_facts *f
     return rc;
 }
 
+static int splits_write(struct coordinator *coordinator, uint32_t ranges) {
+    struct arena arena;
+    struct bytes value;
+    uint64_t version = 0;
+    arena_init(&arena);
+    int rc = coordinator_get(coordinator, SPLITS_NAME, &arena, &value, &version);
+    if (rc == STATUS_OK || rc == STATUS_STORE_MISSING)
+        rc = coordinator_swap(coordinator, SPLITS_NAME, version, arena_printf(&arena, "%u", (unsigned)ranges), NULL);
+    arena_close(&arena);
+    return rc;
+}
+
 int operator_wish_perform(struct coordinator *coordinator, const struct cluster_facts *facts,
                           const struct operator_wish *wish) {
     char path[NODE_PATH_BYTES];
@@ -75,6 +88,8 @@ int operator_wish_perform(struct coordinator *coordinator, const struct cluster_
         return name_make(coordinator, path);
     case WISH_STAY:
         return name_remove(coordinator, path);
+    case WISH_SPLIT:
+        return splits_write(coordinator, wish->ranges);
     }
     check(false);
     return STATUS_INTERNAL_ERROR;

@@ -22,6 +22,11 @@ struct wire {
     bool is_handed_over;
     uint64_t first;
     uint64_t last;
+    bool has_parent;
+    uint32_t parent;
+    uint64_t parent_index;
+    uint64_t parent_epoch;
+    uint64_t parent_next;
 };
 
 static const struct codec_field MEMBER_FIELDS[] = {
@@ -38,6 +43,11 @@ static const struct codec_field WIRE_FIELDS[] = {
     CODEC_MEMBER(6, CODEC_BOOL, struct wire, is_handed_over),
     CODEC_MEMBER(7, CODEC_U64, struct wire, first),
     CODEC_MEMBER(8, CODEC_U64, struct wire, last),
+    CODEC_MEMBER(9, CODEC_BOOL, struct wire, has_parent),
+    CODEC_MEMBER(10, CODEC_U32, struct wire, parent),
+    CODEC_MEMBER(11, CODEC_U64, struct wire, parent_index),
+    CODEC_MEMBER(12, CODEC_U64, struct wire, parent_epoch),
+    CODEC_MEMBER(13, CODEC_U64, struct wire, parent_next),
 };
 static const struct codec_table WIRE_TABLE = CODEC_TABLE(struct wire, WIRE_FIELDS);
 
@@ -59,7 +69,12 @@ void range_record_encode(const struct range_record *record, struct buffer *out) 
                         .learners_count = record->learners_count,
                         .is_handed_over = record->is_handed_over,
                         .first = record->bounds.first,
-                        .last = record->bounds.last};
+                        .last = record->bounds.last,
+                        .has_parent = record->has_parent,
+                        .parent = record->parent,
+                        .parent_index = record->parent_index,
+                        .parent_epoch = record->parent_epoch,
+                        .parent_next = record->parent_next};
     codec_encode(&WIRE_TABLE, &wire, out);
 }
 
@@ -87,8 +102,13 @@ static int wire_take(const struct wire *wire, struct range_record *record) {
                                     .bounds = {.first = wire->first, .last = wire->last},
                                     .epoch = wire->epoch,
                                     .primary = wire->primary,
+                                    .has_parent = wire->has_parent,
+                                    .parent = wire->parent,
+                                    .parent_index = wire->parent_index,
+                                    .parent_epoch = wire->parent_epoch,
+                                    .parent_next = wire->parent_next,
                                     .is_handed_over = wire->is_handed_over};
-    if (wire->first > wire->last)
+    if (wire->first > wire->last || (wire->has_parent && wire->parent == wire->range))
         return STATUS_MALFORMED;
     if (wire->in_sync_count > RANGE_REPLICAS_MAX || wire->learners_count > RANGE_REPLICAS_MAX - wire->in_sync_count)
         return STATUS_MALFORMED;
@@ -119,7 +139,9 @@ bool range_record_has_learner(const struct range_record *record, uint64_t node) 
 
 bool range_record_equal(const struct range_record *a, const struct range_record *b) {
     return a->range == b->range && bounds_equal(&a->bounds, &b->bounds) && a->epoch == b->epoch &&
-           a->primary == b->primary && a->is_handed_over == b->is_handed_over && a->in_sync_count == b->in_sync_count &&
+           a->primary == b->primary && a->is_handed_over == b->is_handed_over && a->has_parent == b->has_parent &&
+           a->parent == b->parent && a->parent_index == b->parent_index && a->parent_epoch == b->parent_epoch &&
+           a->parent_next == b->parent_next && a->in_sync_count == b->in_sync_count &&
            a->learners_count == b->learners_count &&
            memcmp(a->in_sync, b->in_sync, a->in_sync_count * sizeof(a->in_sync[0])) == 0 &&
            memcmp(a->learners, b->learners, a->learners_count * sizeof(a->learners[0])) == 0;

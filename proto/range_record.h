@@ -17,7 +17,12 @@ struct range_record {
     size_t in_sync_count;
     uint64_t learners[RANGE_REPLICAS_MAX];
     size_t learners_count;
-    bool is_handed_over; /* the last primary gave the epoch to this one, and served nothing from before it asked */
+    bool has_parent;       /* it came by a split */
+    uint32_t parent;       /* of which it was the upper part */
+    uint64_t parent_index; /* its log goes on behind this entry of the parent's, which is committed, */
+    uint64_t parent_epoch; /* and of that epoch; 0 with index 0 */
+    uint64_t parent_next;  /* the parent's epoch from then on: what it has behind that entry of older ones is void */
+    bool is_handed_over;   /* the last primary gave the epoch to this one, and served nothing from before it asked */
 };
 
 void range_record_encode(const struct range_record *record, struct buffer *out);

@@ -192,6 +192,16 @@ static void marks_row_check(struct fsck *fsck, struct bytes key, struct bytes pl
         marks_check(fsck, STORE_META, key, key_suffix_number(key), &marks);
 }
 
+static void bounds_check(struct fsck *fsck, struct bytes key, struct bytes plain) {
+    struct bounds bounds;
+    if (codec_decode(&BOUNDS_TABLE, plain, &fsck->arena, &bounds) != STATUS_OK)
+        corrupt(fsck, STORE_META, key, "opens, but does not decode");
+    else if (key.size != key_of_range_bounds(0).size)
+        corrupt(fsck, STORE_META, key, "a key that is too short or too long");
+    else if (!bounds_are_said(&bounds) || bounds.first > bounds.last)
+        corrupt(fsck, STORE_META, key, "has bounds the wrong way round");
+}
+
 static void waiting_key_check(struct fsck *fsck, struct bytes key, struct bytes plain) {
     struct waiting_key_row row;
     struct seal_key opened;
@@ -213,6 +223,8 @@ static void meta_check(struct fsck *fsck, struct bytes key, struct bytes sealed)
         corrupt(fsck, STORE_META, key, "does not open with the master key");
     else if (bytes_starts_with(key, "range"))
         marks_row_check(fsck, key, plain);
+    else if (bytes_starts_with(key, "bounds"))
+        bounds_check(fsck, key, plain);
     else if (bytes_starts_with(key, "key"))
         waiting_key_check(fsck, key, plain);
 }

@@ -78,6 +78,13 @@ struct key key_of_range_marks(uint32_t range) {
     return key;
 }
 
+struct key key_of_range_bounds(uint32_t range) {
+    struct key key = {.size = 0};
+    key_add(&key, "bounds", 6);
+    key_add_number(&key, range);
+    return key;
+}
+
 struct key key_of_waiting_key(const struct id_hash *subject) {
     struct key key = {.size = 0};
     key_add(&key, "key", 3);

@@ -33,11 +33,12 @@ struct key key_of_row_hash(const struct id_hash *subject, enum row_kind kind, co
 struct key key_of_row_number(const struct id_hash *subject, enum row_kind kind, uint64_t suffix);
 struct key key_of_request_id(const struct id_hash *subject, uint64_t bucket, const struct id_hash *suffix);
 
-/* Outbox rows: subject's hash | number. Log rows: number. Marks: "range" | range id. Keys of creations that are not
- * applied yet: "key" | subject's hash. */
+/* Outbox rows: subject's hash | number. Log rows: number. Marks: "range" | range id. Bounds: "bounds" | range id. Keys
+ * of creations that are not applied yet: "key" | subject's hash. */
 struct key key_of_outbox(const struct id_hash *subject, uint64_t number);
 struct key key_of_log(uint64_t number);
 struct key key_of_range_marks(uint32_t range);
+struct key key_of_range_bounds(uint32_t range);
 struct key key_of_waiting_key(const struct id_hash *subject);
 
 /* True when `key` starts with the subject's hash and, for the second form, the kind of row. */

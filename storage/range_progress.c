@@ -14,6 +14,29 @@ static int trimmed_marks_get(struct store_transaction *transaction, const struct
     return rc == STATUS_STORE_MISSING ? STATUS_OK : rc;
 }
 
+static int bounds_get(struct store_transaction *transaction, const struct seal_key *master, struct arena *arena,
+                      uint32_t range, struct bounds *bounds) {
+    struct key key = key_of_range_bounds(range);
+    *bounds = (struct bounds){0};
+    int rc = sealed_row_get(transaction, master, STORE_META, &key, &BOUNDS_TABLE, arena, bounds);
+    return rc == STATUS_STORE_MISSING ? STATUS_OK : rc;
+}
+
+int range_bounds_find(struct store_transaction *transaction, const struct seal_key *master, uint32_t range,
+                      struct bounds *bounds) {
+    struct arena arena;
+    arena_init(&arena);
+    int rc = bounds_get(transaction, master, &arena, range, bounds);
+    arena_close(&arena);
+    return rc;
+}
+
+int range_bounds_put(struct store_transaction *transaction, const struct seal_key *master, uint32_t range,
+                     const struct bounds *bounds) {
+    struct key key = key_of_range_bounds(range);
+    return sealed_row_put(transaction, master, STORE_META, &key, &BOUNDS_TABLE, bounds);
+}
+
 struct loading {
     const struct seal_key *master;
     struct arena *arena;
@@ -77,6 +100,8 @@ int range_progress_load(struct store_transaction *transaction, const struct seal
     for (uint32_t i = 0; i < range_count && rc == STATUS_OK; i++) {
         ranges[i] = (struct range_progress){0};
         rc = trimmed_marks_get(transaction, master, &arena, i, &ranges[i].marks);
+        if (rc == STATUS_OK)
+            rc = bounds_get(transaction, master, &arena, i, &ranges[i].bounds);
     }
     if (rc == STATUS_OK)
         rc = log_take(transaction, &loading);
@@ -85,6 +110,17 @@ int range_progress_load(struct store_transaction *transaction, const struct seal
             ranges[i].last_index = ranges[i].marks.applied;
     arena_close(&arena);
     return rc;
+}
+
+static bool is_blank(const struct range_marks *marks, const struct bounds *bounds) {
+    return marks->epoch == 0 && marks->applied == 0 && !marks->is_incomplete && !bounds_are_said(bounds);
+}
+
+uint32_t range_progress_count(const struct range_progress *ranges, uint32_t range_count) {
+    while (range_count > 0 && ranges[range_count - 1].last_index == 0 &&
+           is_blank(&ranges[range_count - 1].marks, &ranges[range_count - 1].bounds))
+        range_count--;
+    return range_count;
 }
 
 int range_marks_load(struct store_transaction *transaction, const struct seal_key *master, struct range_marks *marks,
@@ -247,10 +283,17 @@ int range_log_load_tail(struct store_transaction *transaction, const struct seal
                                    .left = range_count,
                                    .bytes_max = bytes_max};
     for (uint32_t i = 0; i < range_count; i++)
-        tails[i] = (struct log_tail){.marks = ranges[i].marks};
+        tails[i] = (struct log_tail){.marks = ranges[i].marks, .bounds = ranges[i].bounds};
     rc = tails_take(&loading);
     for (uint32_t i = 0; i < range_count && rc == STATUS_OK; i++)
         if (!tail_reaches_applied(&ranges[i], &tails[i]))
             rc = STATUS_RECORD_CORRUPT;
     return rc;
+}
+
+uint32_t log_tails_count(const struct log_tail *tails, uint32_t range_count) {
+    while (range_count > 0 && tails[range_count - 1].count == 0 &&
+           is_blank(&tails[range_count - 1].marks, &tails[range_count - 1].bounds))
+        range_count--;
+    return range_count;
 }

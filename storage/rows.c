@@ -100,6 +100,12 @@ static const struct codec_field marks_record_fields[] = {
 };
 const struct codec_table MARKS_RECORD_TABLE = CODEC_TABLE(struct marks_record, marks_record_fields);
 
+static const struct codec_field bounds_fields[] = {
+    CODEC_MEMBER(1, CODEC_U64, struct bounds, first),
+    CODEC_MEMBER(2, CODEC_U64, struct bounds, last),
+};
+const struct codec_table BOUNDS_TABLE = CODEC_TABLE(struct bounds, bounds_fields);
+
 static const struct codec_field waiting_key_fields[] = {
     CODEC_MEMBER(1, CODEC_U64, struct waiting_key_row, index),
     CODEC_MEMBER(2, CODEC_BYTES, struct waiting_key_row, wrapped),

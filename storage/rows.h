@@ -1,5 +1,6 @@
 #pragma once
 /* What the sealed rows hold beyond the nouns of chat.h, as structs with their MessagePack tables. */
+#include "proto/bounds.h"
 #include "proto/chat.h"
 #include "proto/command.h"
 #include "proto/msgpack_codec.h"
@@ -121,4 +122,5 @@ extern const struct codec_table TOMBSTONE_ROW_TABLE;
 extern const struct codec_table OUTBOX_ROW_TABLE;
 extern const struct codec_table RANGE_MARKS_TABLE;
 extern const struct codec_table MARKS_RECORD_TABLE;
+extern const struct codec_table BOUNDS_TABLE; /* struct bounds: which positions a range has on this node */
 extern const struct codec_table WAITING_KEY_TABLE;

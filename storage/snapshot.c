@@ -177,6 +177,7 @@ static int section_write(struct snapshot *self, struct store_transaction *transa
 }
 
 static int rows_read(struct snapshot *self, struct store_transaction *transaction) {
+    struct bounds bounds;
     int rc = range_marks_find(transaction, self->scope.master, self->scope.range, &self->facts.marks);
     if (rc == STATUS_OK && self->facts.marks.is_incomplete)
         rc = STATUS_STORE_MISSING;
@@ -185,6 +186,11 @@ static int rows_read(struct snapshot *self, struct store_transaction *transactio
     chunk_begin(&self->scope, &self->facts, &self->chunk);
     for (size_t i = 0; i < sizeof(sent_sections) / sizeof(sent_sections[0]) && rc == STATUS_OK; i++)
         rc = section_write(self, transaction, &sent_sections[i], &self->scope.bounds);
+    if (rc == STATUS_OK)
+        rc = range_bounds_find(transaction, self->scope.master, self->scope.range, &bounds);
+    /* It was split, and the disk does not know yet. */
+    if (rc == STATUS_OK && bounds_are_said(&bounds) && !bounds_equal(&bounds, &self->scope.bounds))
+        rc = STATUS_STORE_MISSING;
     return rc == STATUS_OK ? chunk_flush(self, true) : rc;
 }
 

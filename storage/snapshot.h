@@ -39,7 +39,8 @@ struct snapshot_facts {
 };
 
 /* Reads the range's rows into `spool`, which is taken, in one read transaction. `number` names this reading;
- * `chunk_bytes` is the size of a chunk. STATUS_STORE_MISSING: the range is incomplete here. STATUS_RECORD_CORRUPT: its
+ * `chunk_bytes` is the size of a chunk. STATUS_STORE_MISSING: the range is incomplete here, or has other
+ * bounds. STATUS_RECORD_CORRUPT: its
  * marks do not open. STATUS_STORAGE_FULL, STATUS_STORAGE_FAILED: also of the spool. */
 int snapshot_read(struct store *store, const struct snapshot_scope *scope, uint64_t number, size_t chunk_bytes,
                   struct snapshot_spool *spool, struct snapshot **snapshot);

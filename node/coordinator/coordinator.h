@@ -22,12 +22,19 @@ struct coordinator_item {
  * not close. */
 typedef void coordinator_on_change(void *context, const struct coordinator_item *change);
 
+/* One of several swaps that are done together. */
+struct coordinator_swap {
+    const char *name;
+    uint64_t version;
+    struct bytes value;
+};
+
 /* Those that may fail give STATUS_SERVICE_UNAVAILABLE when the store cannot be reached, STATUS_FORBIDDEN when it does
  * not let this node in (the log says why), and local ones what storage says. */
 struct coordinator_methods {
     int (*get)(struct coordinator *self, const char *name, struct arena *arena, struct bytes *value, uint64_t *version);
-    int (*swap)(struct coordinator *self, const char *name, uint64_t version, struct bytes value,
-                uint64_t *new_version);
+    int (*swap_all)(struct coordinator *self, const struct coordinator_swap *swaps, size_t count,
+                    uint64_t *new_version);
     int (*list)(struct coordinator *self, const char *prefix, struct arena *arena, struct coordinator_item **items,
                 size_t *count, uint64_t *revision);
     int (*watch)(struct coordinator *self, const char *prefix, uint64_t revision, coordinator_on_change *on_change,
@@ -53,7 +60,15 @@ static inline int coordinator_get(struct coordinator *self, const char *name, st
  */
 static inline int coordinator_swap(struct coordinator *self, const char *name, uint64_t version, struct bytes value,
                                    uint64_t *new_version) {
-    return self->methods->swap(self, name, version, value, new_version);
+    const struct coordinator_swap swap = {.name = name, .version = version, .value = value};
+    return self->methods->swap_all(self, &swap, 1, new_version);
+}
+
+/* All of these swaps, or none: STATUS_CONFLICT when any of the versions is another one. No name twice. They get one
+ * version. */
+static inline int coordinator_swap_all(struct coordinator *self, const struct coordinator_swap *swaps, size_t count,
+                                       uint64_t *new_version) {
+    return self->methods->swap_all(self, swaps, count, new_version);
 }
 
 /* What begins with `prefix` ("": everything), in the order of the names, all as of `revision`. Everything is in the

@@ -106,15 +106,19 @@ static int transact(struct coordinator_etcd *self, struct bytes body, uint64_t *
     return rc == STATUS_OK && !is_done ? STATUS_CONFLICT : rc;
 }
 
-static int etcd_swap(struct coordinator *coordinator, const char *name, uint64_t version, struct bytes value,
-                     uint64_t *new_version) {
+static int etcd_swap_all(struct coordinator *coordinator, const struct coordinator_swap *swaps, size_t count,
+                         uint64_t *new_version) {
     struct coordinator_etcd *self = (struct coordinator_etcd *)coordinator;
     struct arena arena;
     struct buffer body;
     uint64_t revision = 0;
     arena_init(&arena);
     buffer_init(&body);
-    etcd_swap_encode(&body, key_of_name(self, &arena, name), version, value);
+    struct etcd_swap *encoded = ARENA_NEW_ARRAY(&arena, struct etcd_swap, count);
+    for (size_t i = 0; i < count; i++)
+        encoded[i] = (struct etcd_swap){
+            .key = key_of_name(self, &arena, swaps[i].name), .version = swaps[i].version, .value = swaps[i].value};
+    etcd_swap_encode(&body, encoded, count);
     int rc = transact(self, buffer_bytes(&body), &revision);
     if (rc == STATUS_OK && new_version != NULL)
         *new_version = revision;
@@ -214,7 +218,7 @@ static void etcd_close(struct coordinator *coordinator) {
 }
 
 static const struct coordinator_methods etcd_methods = {.get = etcd_get,
-                                                        .swap = etcd_swap,
+                                                        .swap_all = etcd_swap_all,
                                                         .list = etcd_list,
                                                         .watch = etcd_watch,
                                                         .announce = etcd_announce,

@@ -61,38 +61,50 @@ void etcd_range_encode(struct buffer *out, const struct etcd_range_request *requ
 }
 
 static void version_compare_append(struct buffer *out, struct bytes key, uint64_t version) {
-    buffer_append_text(out, "\"compare\":[{");
+    buffer_append_text(out, "{");
     member_append(out, "key", key);
     buffer_append_text(out, ",\"target\":\"MOD\",\"result\":\"EQUAL\",");
     number_append(out, "mod_revision", version);
-    buffer_append_text(out, "}]");
+    buffer_append_text(out, "}");
 }
 
 void etcd_remove_encode(struct buffer *out, struct bytes key, uint64_t version) {
-    buffer_append_text(out, "{");
+    buffer_append_text(out, "{\"compare\":[");
     version_compare_append(out, key, version);
-    buffer_append_text(out, ",\"success\":[{\"request_delete_range\":{");
+    buffer_append_text(out, "],\"success\":[{\"request_delete_range\":{");
     member_append(out, "key", key);
     buffer_append_text(out, "}}]}");
 }
 
 /* A key that is not there has the version 0. */
 void etcd_create_encode(struct buffer *out, struct bytes key, struct bytes value, uint64_t lease) {
-    buffer_append_text(out, "{");
+    buffer_append_text(out, "{\"compare\":[");
     version_compare_append(out, key, 0);
-    buffer_append_text(out, ",\"success\":[{\"request_put\":");
+    buffer_append_text(out, "],\"success\":[{\"request_put\":");
     etcd_put_encode(out, key, value, lease);
     buffer_append_text(out, "}]}");
 }
 
-void etcd_swap_encode(struct buffer *out, struct bytes key, uint64_t version, struct bytes value) {
-    buffer_append_text(out, "{");
-    version_compare_append(out, key, version);
-    buffer_append_text(out, ",\"success\":[{\"request_put\":{");
-    member_append(out, "key", key);
+static void put_append(struct buffer *out, const struct etcd_swap *swap) {
+    buffer_append_text(out, "{\"request_put\":{");
+    member_append(out, "key", swap->key);
     buffer_append_text(out, ",");
-    member_append(out, "value", value);
-    buffer_append_text(out, "}}]}");
+    member_append(out, "value", swap->value);
+    buffer_append_text(out, "}}");
+}
+
+void etcd_swap_encode(struct buffer *out, const struct etcd_swap *swaps, size_t count) {
+    buffer_append_text(out, "{\"compare\":[");
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_text(out, i == 0 ? "" : ",");
+        version_compare_append(out, swaps[i].key, swaps[i].version);
+    }
+    buffer_append_text(out, "],\"success\":[");
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_text(out, i == 0 ? "" : ",");
+        put_append(out, &swaps[i]);
+    }
+    buffer_append_text(out, "]}");
 }
 
 void etcd_put_encode(struct buffer *out, struct bytes key, struct bytes value, uint64_t lease) {

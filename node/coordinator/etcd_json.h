@@ -16,8 +16,13 @@ struct etcd_range_request {
 };
 void etcd_range_encode(struct buffer *out, const struct etcd_range_request *request);
 
-/* Puts `value` if the key's version is `version` (0: if there is no such key). */
-void etcd_swap_encode(struct buffer *out, struct bytes key, uint64_t version, struct bytes value);
+/* Puts each value if the versions of all keys are these (0: there is no such key). */
+struct etcd_swap {
+    struct bytes key;
+    uint64_t version;
+    struct bytes value;
+};
+void etcd_swap_encode(struct buffer *out, const struct etcd_swap *swaps, size_t count);
 /* Removes the key if its version is `version`. */
 void etcd_remove_encode(struct buffer *out, struct bytes key, uint64_t version);
 /* Puts `value` under the lease if there is no such key. */

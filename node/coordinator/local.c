@@ -245,39 +245,46 @@ static int row_change(struct coordinator_local *self, struct store_transaction *
 }
 
 /* Needs the mutex. */
-static int swap_locked(struct coordinator_local *self, const char *name, uint64_t version, struct bytes value,
-                       struct arena *arena) {
-    struct store_transaction *transaction = NULL;
-    struct key key = key_of_name(name);
+static int row_swap(struct coordinator_local *self, struct store_transaction *transaction,
+                    const struct coordinator_swap *swap, struct arena *arena) {
+    struct key key = key_of_name(swap->name);
     struct bytes stored;
     uint64_t stored_version = 0;
+    check(announcement_find(self, swap->name) == NULL);
+    int rc = row_get(self, transaction, key_bytes(&key), arena, &stored, &stored_version);
+    if (rc == STATUS_STORE_MISSING)
+        rc = STATUS_OK;
+    if (rc == STATUS_OK && stored_version != swap->version)
+        rc = STATUS_CONFLICT;
+    return rc == STATUS_OK ? row_change(self, transaction, swap->name, arena, swap->value) : rc;
+}
+
+/* Needs the mutex. */
+static int swap_locked(struct coordinator_local *self, const struct coordinator_swap *swaps, size_t count,
+                       struct arena *arena) {
+    struct store_transaction *transaction = NULL;
     int rc = store_begin_write(self->store, &transaction);
     if (rc != STATUS_OK)
         return rc;
-    rc = row_get(self, transaction, key_bytes(&key), arena, &stored, &stored_version);
-    if (rc == STATUS_STORE_MISSING)
-        rc = STATUS_OK;
-    if (rc == STATUS_OK && stored_version != version)
-        rc = STATUS_CONFLICT;
-    if (rc == STATUS_OK)
-        rc = row_change(self, transaction, name, arena, value);
+    for (size_t i = 0; i < count && rc == STATUS_OK; i++)
+        rc = row_swap(self, transaction, &swaps[i], arena);
     if (rc == STATUS_OK)
         return store_commit(transaction);
     store_abort(transaction);
     return rc;
 }
 
-/* Absent `value`: the name goes. */
-static int change(struct coordinator_local *self, const char *name, uint64_t version, struct bytes value,
+/* Absent values: those names go. */
+static int change(struct coordinator_local *self, const struct coordinator_swap *swaps, size_t count,
                   uint64_t *new_version) {
     struct arena arena;
-    check(strlen(name) < COORDINATOR_NAME_BYTES_MAX);
+    for (size_t i = 0; i < count; i++)
+        check(strlen(swaps[i].name) < COORDINATOR_NAME_BYTES_MAX);
     arena_init(&arena);
     pthread_mutex_lock(&self->mutex);
-    check(announcement_find(self, name) == NULL);
     int rc = revision_know(self);
     if (rc == STATUS_OK)
-        rc = swap_locked(self, name, version, value, &arena);
+        rc = swap_locked(self, swaps, count, &arena);
     if (rc == STATUS_OK) {
         self->revision++;
         if (new_version != NULL)
@@ -289,13 +296,14 @@ static int change(struct coordinator_local *self, const char *name, uint64_t ver
     return rc;
 }
 
-static int local_swap(struct coordinator *coordinator, const char *name, uint64_t version, struct bytes value,
-                      uint64_t *new_version) {
-    return change((struct coordinator_local *)coordinator, name, version, value, new_version);
+static int local_swap_all(struct coordinator *coordinator, const struct coordinator_swap *swaps, size_t count,
+                          uint64_t *new_version) {
+    return change((struct coordinator_local *)coordinator, swaps, count, new_version);
 }
 
 static int local_remove(struct coordinator *coordinator, const char *name, uint64_t version) {
-    return change((struct coordinator_local *)coordinator, name, version, BYTES_ABSENT, NULL);
+    const struct coordinator_swap removal = {.name = name, .version = version, .value = BYTES_ABSENT};
+    return change((struct coordinator_local *)coordinator, &removal, 1, NULL);
 }
 
 /* ---- watches ---- */
@@ -421,7 +429,7 @@ static void local_close(struct coordinator *coordinator) {
 }
 
 static const struct coordinator_methods local_methods = {.get = local_get,
-                                                         .swap = local_swap,
+                                                         .swap_all = local_swap_all,
                                                          .list = local_list,
                                                          .watch = local_watch,
                                                          .announce = local_announce,

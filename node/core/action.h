@@ -37,6 +37,7 @@ struct action {
     uint64_t to;                   /* SEND: a node id */
     const struct packet *packet;   /* SEND: borrowed until the actions have been performed */
     struct range_record record;    /* SWAP */
+    struct range_record other;     /* SWAP: made together with it, or neither; epoch 0: none */
     uint64_t version;              /* SWAP */
     uint32_t range;                /* READ_OUTBOX, READ_CHUNK */
     struct bounds bounds;          /* READ_OUTBOX, READ_CHUNK: of the range */

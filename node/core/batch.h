@@ -22,7 +22,21 @@ struct batch_taking {
                another cluster or range, or not the one after the last */
 };
 
+/* A range was split: what lies here of the upper part is no more the parent's. The parent has applied what the child's
+ * marks say at least, or the child is incomplete. */
+struct batch_birth {
+    uint32_t parent;
+    struct bounds parent_bounds; /* from now on */
+    bool is_parent_void;         /* it has not come so far, so nothing of it counts */
+    uint32_t child;
+    bool has_child; /* false: another copy of the child is here already, or nothing of it is */
+    struct bounds child_bounds;
+    struct range_marks child_marks;
+};
+
 struct batch {
+    struct batch_birth *births; /* done first of all */
+    size_t births_count;
     struct log_truncation *truncations; /* done before anything is appended; above what is applied */
     size_t truncations_count;
     struct batch_taking *takings;

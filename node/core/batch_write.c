@@ -30,6 +30,7 @@ struct arrival {
 
 struct batch_writer {
     struct batch_writer_options options;
+    uint32_t ranges_count; /* with numbers below that; not more than were ever here */
     struct position position;
     struct arrival *arrivals;
     struct buffer encoded;
@@ -37,6 +38,7 @@ struct batch_writer {
 
 /* One batch in its transaction. What it changes of the writer is kept aside until it is durable. */
 struct writing {
+    uint32_t ranges_count;
     struct batch_writer *writer;
     struct batch *batch;
     struct store_transaction *transaction;
@@ -49,7 +51,7 @@ struct writing {
 };
 
 static struct range_progress *progress_of(const struct writing *writing, uint32_t range) {
-    check(range < writing->writer->options.range_count);
+    check(range < writing->ranges_count);
     return &writing->position.ranges[range];
 }
 
@@ -71,6 +73,53 @@ static int log_truncate(struct writing *writing) {
         struct range_progress *progress = progress_of(writing, batch->truncations[i].range);
         if (progress->last_index >= batch->truncations[i].from)
             progress->last_index = batch->truncations[i].from - 1;
+    }
+    return rc;
+}
+
+/* ---- births ---- */
+
+static int bounds_set(struct writing *writing, uint32_t range, const struct bounds *bounds) {
+    struct range_progress *progress = progress_of(writing, range);
+    if (bounds_equal(&progress->bounds, bounds))
+        return STATUS_OK;
+    progress->bounds = *bounds;
+    return range_bounds_put(writing->transaction, writing->context.master, range, bounds);
+}
+
+/* Nothing that is here of the range counts any more, whatever happens to its rows. */
+static void make_void(struct writing *writing, uint32_t range) {
+    struct range_progress *progress = progress_of(writing, range);
+    if (progress->marks.is_incomplete)
+        return;
+    progress->marks = (struct range_marks){.is_incomplete = true};
+    progress->void_below = writing->position.next_number;
+    progress->last_index = 0;
+    writing->is_touched[range] = true;
+}
+
+static int child_bear(struct writing *writing, const struct batch_birth *birth) {
+    const struct range_marks *parent = &progress_of(writing, birth->parent)->marks;
+    struct range_progress *child = progress_of(writing, birth->child);
+    check(birth->child_marks.is_incomplete ||
+          (!parent->is_incomplete && parent->applied >= birth->child_marks.applied));
+    child->marks = birth->child_marks;
+    child->last_index = birth->child_marks.applied;
+    child->void_below = birth->child_marks.is_incomplete ? writing->position.next_number : 0;
+    writing->is_touched[birth->child] = true;
+    return bounds_set(writing, birth->child, &birth->child_bounds);
+}
+
+static int bear(struct writing *writing) {
+    const struct batch *batch = writing->batch;
+    int rc = STATUS_OK;
+    for (size_t i = 0; i < batch->births_count && rc == STATUS_OK; i++) {
+        const struct batch_birth *birth = &batch->births[i];
+        if (birth->is_parent_void)
+            make_void(writing, birth->parent);
+        rc = bounds_set(writing, birth->parent, &birth->parent_bounds);
+        if (rc == STATUS_OK && birth->has_child)
+            rc = child_bear(writing, birth);
     }
     return rc;
 }
@@ -108,12 +157,10 @@ static int chunk_take(struct writing *writing, struct batch_taking *taking, cons
 
 /* The marks say so before the first row goes. */
 static int wipe(struct writing *writing, struct batch_taking *taking) {
-    struct range_progress *progress = progress_of(writing, taking->range);
-    if (!progress->marks.is_incomplete) {
-        *progress = (struct range_progress){.marks.is_incomplete = true, .void_below = writing->position.next_number};
-        writing->is_touched[taking->range] = true;
-    }
-    int rc = snapshot_wipe(writing->transaction, &taking->bounds, LIMIT_PURGE_ROWS_PER_COMMAND, &taking->is_done);
+    make_void(writing, taking->range);
+    int rc = bounds_set(writing, taking->range, &taking->bounds);
+    if (rc == STATUS_OK)
+        rc = snapshot_wipe(writing->transaction, &taking->bounds, LIMIT_PURGE_ROWS_PER_COMMAND, &taking->is_done);
     writing->arrivals[taking->range] = (struct arrival){.is_wiped = taking->is_done};
     return rc;
 }
@@ -124,7 +171,7 @@ static int take(struct writing *writing) {
     for (size_t i = 0; i < batch->takings_count && rc == STATUS_OK; i++) {
         struct batch_taking *taking = &batch->takings[i];
         struct snapshot_chunk chunk;
-        check(taking->range < writing->writer->options.range_count);
+        check(taking->range < writing->ranges_count);
         taking->is_done = false;
         taking->rc = bytes_is_present(taking->chunk) ? chunk_check(writing, taking, &chunk) : STATUS_OK;
         if (taking->rc != STATUS_OK)
@@ -228,7 +275,7 @@ static int reseal(struct writing *writing) {
 /* ---- the log's two ends ---- */
 
 static int marks_write(struct writing *writing) {
-    uint32_t range_count = writing->writer->options.range_count;
+    uint32_t range_count = writing->ranges_count;
     struct range_marks_of *marks = ARENA_NEW_ARRAY(&writing->batch->arena, struct range_marks_of, range_count);
     size_t count = 0;
     size_t bytes = 0;
@@ -252,7 +299,7 @@ static int log_trim(struct writing *writing) {
     if (writing->position.log_bytes <= kept)
         return STATUS_OK;
     int rc = range_log_trim(writing->transaction, writing->context.master, writing->position.ranges,
-                            writer->options.range_count, writing->position.log_bytes - kept + kept / TRIM_SHARE_BESIDE,
+                            writing->ranges_count, writing->position.log_bytes - kept + kept / TRIM_SHARE_BESIDE,
                             records_appended + TRIM_RECORDS_BESIDE, &trimmed_bytes);
     writing->position.log_bytes -= trimmed_bytes;
     return rc;
@@ -260,11 +307,31 @@ static int log_trim(struct writing *writing) {
 
 /* ---- all of it ---- */
 
+static uint32_t larger(uint32_t a, uint32_t b) {
+    return a > b ? a : b;
+}
+
+/* Ranges that come with this batch. */
+static uint32_t ranges_needed(const struct batch_writer *writer, const struct batch *batch) {
+    uint32_t count = writer->ranges_count;
+    for (size_t i = 0; i < batch->births_count; i++)
+        count = larger(count, larger(batch->births[i].parent, batch->births[i].child) + 1);
+    for (size_t i = 0; i < batch->truncations_count; i++)
+        count = larger(count, batch->truncations[i].range + 1);
+    for (size_t i = 0; i < batch->takings_count; i++)
+        count = larger(count, batch->takings[i].range + 1);
+    for (size_t i = 0; i < batch->count; i++)
+        count = larger(count, batch->items[i].entry->place.range + 1);
+    check(count <= writer->options.range_count);
+    return count;
+}
+
 static void writing_begin(struct writing *writing, struct batch_writer *writer, struct batch *batch) {
     const struct batch_writer_options *options = &writer->options;
-    uint32_t range_count = options->range_count;
+    uint32_t range_count = ranges_needed(writer, batch);
     *writing =
-        (struct writing){.writer = writer,
+        (struct writing){.ranges_count = range_count,
+                         .writer = writer,
                          .batch = batch,
                          .context = {.arena = &batch->arena, .master = options->master, .hash_key = options->hash_key},
                          .position = writer->position,
@@ -279,7 +346,8 @@ static void writing_begin(struct writing *writing, struct batch_writer *writer, 
 /* What was kept aside becomes the writer's. */
 static void writing_end(const struct writing *writing) {
     struct batch_writer *writer = writing->writer;
-    uint32_t range_count = writer->options.range_count;
+    uint32_t range_count = writing->ranges_count;
+    writer->ranges_count = range_count;
     writer->position.next_number = writing->position.next_number;
     writer->position.log_bytes = writing->position.log_bytes;
     memcpy(writer->position.ranges, writing->position.ranges, range_count * sizeof(*writing->position.ranges));
@@ -287,7 +355,8 @@ static void writing_end(const struct writing *writing) {
 }
 
 static int write_once(struct batch_writer *writer, struct batch *batch) {
-    static int (*const steps[])(struct writing *) = {log_truncate, take, items_write, reseal, marks_write, log_trim};
+    static int (*const steps[])(struct writing *) = {bear,   log_truncate, take,    items_write,
+                                                     reseal, marks_write,  log_trim};
     struct writing writing;
     writing_begin(&writing, writer, batch);
     int rc = batch->is_removal ? store_begin_remove(writer->options.store, &writing.transaction)
@@ -326,6 +395,7 @@ static int position_load(struct batch_writer *writer) {
         rc = range_progress_load(transaction, writer->options.master, writer->position.ranges,
                                  writer->options.range_count);
     store_abort(transaction);
+    writer->ranges_count = range_progress_count(writer->position.ranges, writer->options.range_count);
     return rc;
 }
 

@@ -9,7 +9,7 @@ struct batch_writer_options {
     struct store *store; /* borrowed, as everything here */
     const struct seal_key *master;
     const uint8_t *hash_key;
-    uint32_t range_count;
+    uint32_t range_count;  /* that there may be in the end */
     size_t log_bytes_kept; /* applied entries beyond it are trimmed; 0: LIMIT_LOG_BYTES_KEPT */
 };
 

@@ -13,9 +13,10 @@ enum event_kind {
     EVENT_RECORD,     /* the coordinator says who holds a range, at start and when it changes */
     EVENT_PLACEMENT,  /* and who should hold it; told again it changes nothing */
     EVENT_SWAPPED,    /* how an ACTION_SWAP ended */
-    EVENT_NODES,      /* the nodes that are alive */
-    EVENT_LEAVE,      /* this node is about to stop: what it leads is handed over, and it wants to be out of sync */
-    EVENT_PACKET,     /* from another node */
+    EVENT_RANGES, /* how many ranges there should be: those that this node leads are split until they are so small */
+    EVENT_NODES,  /* the nodes that are alive */
+    EVENT_LEAVE,  /* this node is about to stop: what it leads is handed over, and it wants to be out of sync */
+    EVENT_PACKET, /* from another node */
     EVENT_CHUNK_READ, /* what an ACTION_READ_CHUNK gave */
     EVENT_ASK,        /* somebody here has a question for the node that leads `subject` */
     EVENT_SERVED,     /* what an ACTION_SERVE gave */
@@ -42,6 +43,7 @@ struct start_entry {
 /* What the disk holds of one range: at least every entry that is not applied. */
 struct start_range {
     struct range_marks marks;
+    struct bounds bounds;            /* not said: as the cluster was created */
     bool is_void;                    /* a snapshot was being taken: nothing of it counts */
     uint64_t base_index, base_epoch; /* of the entry before the first */
     const struct start_entry *entries;
@@ -56,8 +58,11 @@ struct event {
     const struct change *notice;           /* NOTICE: borrowed */
     struct batch *batch;                   /* BATCH_DONE: the one lent by ACTION_WRITE */
     const struct start_range *ranges;      /* START: one per range, borrowed */
+    uint32_t ranges_count;                 /* START: 0: those of the cluster's beginning, else more; RANGES */
     const struct start_outbox_row *outbox; /* START, for a node alone; OUTBOX: borrowed */
     size_t outbox_count;
+    const struct range_record *other; /* SWAPPED: the range that a split has made, with the same version; or NULL */
+    bool is_number_taken; /* SWAPPED: the record was as the swap of a split named it, but the new range is there */
     const struct range_record *record; /* RECORD, SWAPPED: as it is at the coordinator now; borrowed */
     const struct placement *placement; /* PLACEMENT: without holders: nothing is wished any more; borrowed */
     uint64_t version;                  /* RECORD, SWAPPED, PLACEMENT: older ones than known are left out */

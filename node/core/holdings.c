@@ -36,7 +36,8 @@ void holdings_hand_over(struct node_core *core, const struct step *step) {
 /* What comes for it from now on finds it void; when it is to be here again, it comes as a snapshot. */
 void holdings_drop(struct node_core *core, const struct step *step, struct range *range) {
     struct range_taking *taking = &range->taking;
-    if (!replication_may_drop(&range->replication) || range_is_empty(range) || taking->is_drop || range_is_lent(range))
+    if (!replication_may_drop(&range->replication) || range_is_empty(range) || taking->is_drop ||
+        range_is_lent(range) || !splits_are_settled(range))
         return;
     replication_on_chunk_refused(&range->replication); /* one that waits for the disk is for nothing now */
     replication_make_void(&range->replication);

@@ -181,8 +181,16 @@ void core_range_start(struct node_core *core, const struct step *step, uint32_t 
     window_init(&range->replication.window, found->base_index, found->base_epoch);
     for (size_t i = 0; i < found->entries_count; i++)
         window_append(&range->replication.window, found->entries[i].epoch, found->entries[i].command);
-    range_init(range, id, core->options.self, core->options.is_alone, &found->marks, found->is_void, step->mono_ms);
+    /* One that has come by a split does not begin with nothing: only rows can be the beginning. */
+    bool is_nothing = id >= core->parts && !bounds_are_said(&found->bounds);
+    range->disk = found->bounds;
+    if (!bounds_are_said(&range->disk) && id < core->parts)
+        range->disk = bounds_of_part(id, core->parts);
+    range_init(range, id, core->options.self, core->options.is_alone, &found->marks, found->is_void || is_nothing,
+               step->mono_ms);
+    range->is_wiped = is_nothing;
     range->replication.min_in_sync = core->options.min_in_sync;
+    range->replication.is_leaving = core->is_leaving;
     range->replication.promise = core->options.start << PROMISES_BITS;
     entries_of_log_take(range, range->applied + 1, window_last_index(&range->replication.window));
 }
@@ -192,7 +200,7 @@ static void lead_alone(struct node_core *core, const struct step *step, struct r
     struct replication_step replication_step = core_replication_step(core, step);
     uint32_t id = range->replication.range;
     struct range_record record = {.range = id,
-                                  .bounds = bounds_of_part(id, core->parts),
+                                  .bounds = range->disk,
                                   .epoch = epoch == 0 ? 1 : epoch,
                                   .primary = core->options.self,
                                   .in_sync = {core->options.self},
@@ -203,9 +211,12 @@ static void lead_alone(struct node_core *core, const struct step *step, struct r
 }
 
 static void on_start(struct node_core *core, const struct step *step, const struct event *event) {
+    check(event->ranges_count <= core->options.ranges_max);
+    if (event->ranges_count > core->options.range_count)
+        core->options.range_count = event->ranges_count;
     for (uint32_t i = 0; i < core->options.range_count; i++) {
         core_range_start(core, step, i, &event->ranges[i]);
-        if (core->options.is_alone)
+        if (core->options.is_alone && bounds_are_said(&core->ranges[i].disk))
             lead_alone(core, step, &core->ranges[i], event->ranges[i].marks.epoch);
     }
     for (size_t i = 0; i < event->outbox_count; i++)
@@ -229,10 +240,26 @@ static bool entries_are_readable(struct node_core *core, const struct packet *pa
     return true;
 }
 
+/* It was split behind them, and what is here of it stands before that: only its rows can bring it further. */
+static bool has_entries_of_others(struct node_core *core, const struct range *range, const struct packet *packet) {
+    uint64_t last = window_last_index(&range->replication.window);
+    struct command command;
+    for (size_t i = 0; splits_are_settled(range) && i < packet->entries_count; i++)
+        if (packet->previous_index + 1 + i > last &&
+            command_decode(packet->entries[i].command, &core->step_arena, &command) == STATUS_OK &&
+            !bounds_have(&range->replication.record.bounds, id_hash_position(&command.subject)))
+            return true;
+    return false;
+}
+
 static void on_append(struct node_core *core, const struct step *step, struct range *range, const struct event *event) {
     struct replication_step replication_step = core_replication_step(core, step);
     if (!entries_are_readable(core, event->packet))
         return;
+    if (has_entries_of_others(core, range, event->packet)) {
+        replication_ask_rows(&range->replication, &replication_step, event->from, event->packet);
+        return;
+    }
     struct replication_intake intake =
         replication_on_append(&range->replication, &replication_step, event->from, event->packet);
     if (intake.truncate_from != 0) {
@@ -247,7 +274,7 @@ static void on_snapshot(struct node_core *core, const struct step *step, struct 
                         const struct event *event) {
     struct replication_step replication_step = core_replication_step(core, step);
     struct range_taking *taking = &range->taking;
-    if (range_is_lent(range) || taking->is_wanted ||
+    if (range_is_lent(range) || taking->is_wanted || !splits_are_settled(range) ||
         !replication_on_snapshot(&range->replication, &replication_step, event->from, event->packet, &taking->chunk))
         return; /* it comes again */
     taking->rows.size = 0;
@@ -255,6 +282,7 @@ static void on_snapshot(struct node_core *core, const struct step *step, struct 
     taking->chunk.rows = buffer_bytes(&taking->rows);
     taking->is_wanted = true;
     taking->is_wiped = taking->chunk.chunk > 0;
+    range->disk = range->replication.record.bounds;
     range->is_wiped = false;
     if (!taking->is_wiped)
         core_entries_refuse(core, step, range_void(range), STATUS_NOT_PRIMARY);
@@ -322,6 +350,7 @@ static void on_tick(struct node_core *core, const struct step *step) {
         holdings_drop(core, step, range);
         core_touch(core, range);
     }
+    splits_begin(core, step);
     core->may_drop = true;
 }
 
@@ -333,6 +362,7 @@ static void ranges_settle(struct node_core *core, const struct step *step) {
         struct replication *replication = &range->replication;
         core->busy = range->next_busy;
         range->is_busy = false;
+        splits_settle(core, step, range);
         bool was_primary = replication->role == REPLICATION_PRIMARY;
         replication_commit(replication);
         if (!was_primary && replication->role == REPLICATION_PRIMARY)
@@ -340,6 +370,16 @@ static void ranges_settle(struct node_core *core, const struct step *step) {
         range->is_busy = false;
         replication_trim(replication, range->applied, core->options.is_alone ? 0 : REPLICATION_WINDOW_BYTES_MAX);
         replication_send(replication, &replication_step);
+    }
+}
+
+/* It may have been read before the range was split: then the new range's primary reads its part. */
+static void on_outbox(struct node_core *core, const struct event *event) {
+    const struct range *range = &core->ranges[event->range];
+    for (size_t i = 0; i < event->outbox_count && range->replication.role == REPLICATION_PRIMARY; i++) {
+        const struct start_outbox_row *row = &event->outbox[i];
+        if (core_range_of(core, &row->subject) == range)
+            follow_ups_start(core, &row->subject, row->number, &row->row);
     }
 }
 
@@ -367,6 +407,9 @@ static void event_take(struct node_core *core, const struct step *step, const st
         break;
     case EVENT_PLACEMENT:
         records_on_placement(core, step, event);
+        break;
+    case EVENT_RANGES:
+        core->ranges_wished = event->ranges_count;
         break;
     case EVENT_NODES:
         on_nodes(core, event);
@@ -398,9 +441,7 @@ static void event_take(struct node_core *core, const struct step *step, const st
         listeners_on_repeated(core, step, event->repeated);
         break;
     case EVENT_OUTBOX:
-        if (core->ranges[event->range].replication.role == REPLICATION_PRIMARY)
-            for (size_t i = 0; i < event->outbox_count; i++)
-                follow_ups_start(core, &event->outbox[i].subject, event->outbox[i].number, &event->outbox[i].row);
+        on_outbox(core, event);
         break;
     }
 }

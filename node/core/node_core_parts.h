@@ -24,11 +24,12 @@ struct listened;
 struct node_core {
     struct node_core_options options;
     struct cluster_map map;
-    uint32_t parts;       /* that the ring was cut into when the cluster was created */
-    struct range *ranges; /* options.range_count of them, which grows; they never move */
-    struct range nowhere; /* stands for the range of a position that no known range has */
-    struct range *busy;   /* to be looked at when the step ends */
-    uint64_t *live;       /* nodes */
+    uint32_t ranges_wished; /* how many there should be by splits; 0: no more */
+    uint32_t parts;         /* that the ring was cut into when the cluster was created */
+    struct range *ranges;   /* options.range_count of them, which grows; they never move */
+    struct range nowhere;   /* stands for the range of a position that no known range has */
+    struct range *busy;     /* to be looked at when the step ends */
+    uint64_t *live;         /* nodes */
     size_t live_count;
     bool has_map_changed; /* in this step */
     bool is_leaving;
@@ -92,6 +93,20 @@ void core_entries_refuse(struct node_core *core, const struct step *step, struct
 void records_on_event(struct node_core *core, const struct step *step, const struct event *event);
 /* EVENT_PLACEMENT; it may come before the record of a range that a split has made. */
 void records_on_placement(struct node_core *core, const struct step *step, const struct event *event);
+
+/* ---- splits.c ---- */
+
+/* What the disk has of the range, if anything, is what its record says. */
+bool splits_are_settled(const struct range *range);
+/* What the disk has beyond the record is made the range's that has come of it, as soon as can be. */
+void splits_settle(struct node_core *core, const struct step *step, struct range *parent);
+/* Before the record of a range is taken: what has come by a split may lie here already. */
+void splits_on_child(struct node_core *core, const struct step *step, struct range *child,
+                     const struct range_record *record);
+void splits_births_add(struct range *range, struct batch *batch);
+void splits_births_take_back(struct node_core *core, const struct step *step, const struct batch *batch);
+/* Ranges that this node leads and that are larger than they should be, a few at a time. */
+void splits_begin(struct node_core *core, const struct step *step);
 
 /* ---- pipeline.c ---- */
 

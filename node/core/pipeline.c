@@ -168,7 +168,7 @@ static void proposals_add(struct node_core *core, const struct step *step, struc
 }
 
 struct log_work {
-    size_t items, truncations, takings;
+    size_t items, truncations, takings, births;
 };
 
 static struct log_work log_work(const struct node_core *core) {
@@ -177,19 +177,20 @@ static struct log_work log_work(const struct node_core *core) {
         const struct range *range = &core->ranges[i];
         work.items += range_work(range);
         work.truncations += range->truncate_from != 0 ? 1 : 0;
+        work.births += range->birth.is_wanted ? 1 : 0;
         work.takings += taking_is_due(core, range) ? 1 : 0;
     }
     return work;
 }
 
 static bool is_empty(const struct batch *batch) {
-    return batch->count == 0 && batch->truncations_count == 0 && batch->takings_count == 0;
+    return batch->count == 0 && batch->truncations_count == 0 && batch->takings_count == 0 && batch->births_count == 0;
 }
 
 /* Only takes away, so it may use the reserve of a full store. */
 static bool is_drop(const struct node_core *core, const struct batch *batch) {
-    return batch->count == 0 && batch->truncations_count == 0 && batch->takings_count == 1 &&
-           core->ranges[batch->takings[0].range].taking.is_drop;
+    return batch->count == 0 && batch->truncations_count == 0 && batch->births_count == 0 &&
+           batch->takings_count == 1 && core->ranges[batch->takings[0].range].taking.is_drop;
 }
 
 /* While the disk is busy the next batch gathers: group commit across all ranges. */
@@ -198,7 +199,10 @@ void pipeline_write_next(struct node_core *core, const struct step *step) {
         return;
     struct log_work work = log_work(core);
     size_t count = smaller(work.items + core->waiting.count + core->entries_ready, LIMIT_DISK_BATCH_MAX);
-    if (count + work.truncations + work.takings == 0)
+    if (count + work.truncations + work.takings + work.births == 0)
+        return;
+    /* What comes of a range that was split lies on it, so nothing goes before. */
+    if (work.births > 0 && step->mono_ms < core->retry_ms)
         return;
     struct batch *batch = calloc(1, sizeof(*batch));
     check(batch != NULL);
@@ -206,10 +210,15 @@ void pipeline_write_next(struct node_core *core, const struct step *step) {
     batch->items = ARENA_NEW_ARRAY(&batch->arena, struct batch_item, count);
     batch->truncations = ARENA_NEW_ARRAY(&batch->arena, struct log_truncation, work.truncations);
     batch->takings = ARENA_NEW_ARRAY(&batch->arena, struct batch_taking, work.takings);
-    for (uint32_t i = 0; work.items + work.truncations + work.takings > 0 && i < core->options.range_count; i++)
+    batch->births = ARENA_NEW_ARRAY(&batch->arena, struct batch_birth, work.births);
+    for (uint32_t i = 0; work.births > 0 && i < core->options.range_count; i++)
+        splits_births_add(&core->ranges[i], batch);
+    bool are_births_alone = core->is_full && work.births > 0;
+    for (uint32_t i = 0;
+         !are_births_alone && work.items + work.truncations + work.takings > 0 && i < core->options.range_count; i++)
         log_work_add(core, &core->ranges[i], batch, count, step->mono_ms >= core->retry_ms);
     /* In a full store what removes goes alone, because it may use the reserve and the others may not. */
-    batch->is_removal = core->is_full && is_drop(core, batch);
+    batch->is_removal = are_births_alone || (core->is_full && is_drop(core, batch));
     if (core->is_full && is_empty(batch)) {
         removals_add(core, step, batch, count);
         batch->is_removal = batch->count > 0;
@@ -367,6 +376,9 @@ void pipeline_on_batch_done(struct node_core *core, const struct step *step, str
         core->is_full = false;
     items_take_back(core, batch);
     takings_take_back(core, step, batch);
+    if (batch->births_count > 0 && batch->rc != STATUS_OK)
+        core->retry_ms = step->mono_ms + RETRY_MS;
+    splits_births_take_back(core, step, batch);
     if (batch->rc == STATUS_OK)
         batch_succeeded(core, step, batch);
     else

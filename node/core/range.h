@@ -1,6 +1,7 @@
 #pragma once
 /* One range: its replication, and the entries that are on their way through it — placed, appended, committed, applied.
  * It gives proposals their place and time, and says what the next batch has to do for it. */
+#include "node/core/batch.h"
 #include "node/core/entry.h"
 #include "node/core/replication.h"
 
@@ -26,12 +27,23 @@ struct range_news {
     uint64_t version;
     int rc; /* of a swap */
     bool is_swap;
+    bool is_number_taken;
+};
+
+/* Part of what the disk has of this range is another's, or nobody's, from then on. */
+struct range_birth {
+    struct batch_birth what;
+    bool is_wanted; /* until it is on disk */
+    bool is_lent;
 };
 
 struct range {
     struct replication replication;
-    struct range_news
-        early; /* a record that cannot hold yet: others are known to have its positions; version 0: none */
+    /* Which positions our disk has of it, or is about to have; not said: nothing is here. */
+    struct bounds disk;
+    struct range_birth birth;
+    /* A record that cannot hold yet: others are known to have its positions. Version 0: none. */
+    struct range_news early;
     struct range_taking taking;
     uint64_t applied;
     uint64_t apply_given;

@@ -11,18 +11,34 @@ static bool ranges_grow(struct node_core *core, const struct step *step, uint32_
     return true;
 }
 
+/* The new range of a split that we have asked for; epoch 0: this is none. */
+static struct range_record expected_of(const struct replication *replication, const struct range_news *news) {
+    bool is_ours = replication->is_swap_wanted && news->version > replication->version &&
+                   range_record_equal(&news->record, &replication->wanted);
+    return is_ours ? replication->wanted_other : (struct range_record){0};
+}
+
 /* The map follows once it is said who leads: what the range had until now ends by the map that it had then. */
 static void record_accept(struct node_core *core, const struct step *step, struct range *range,
                           const struct range_news *news) {
     struct replication *replication = &range->replication;
     struct replication_step replication_step = core_replication_step(core, step);
+    struct range_record other = expected_of(replication, news);
+    if (news->version > replication->version)
+        splits_on_child(core, step, range, &news->record);
     bool has_changed =
         news->is_swap ? replication_on_swapped(replication, &replication_step, news->rc, &news->record, news->version)
                       : replication_on_record(replication, &replication_step, &news->record, news->version);
+    if (news->is_number_taken)
+        replication_on_number_taken(replication, news->version);
     core_touch(core, range);
     core->has_map_changed = true;
     if (has_changed)
         core_role_changed(core, step, range);
+    if (replication->record.has_parent && replication->record.parent < core->options.range_count)
+        core_touch(core, &core->ranges[replication->record.parent]);
+    if (other.epoch != 0 && ranges_grow(core, step, other.range))
+        replication_expect(&core->ranges[other.range].replication, &other);
     if (replication->record.epoch != 0)
         cluster_map_set(&core->map, replication->range, &replication->record.bounds);
 }
@@ -53,14 +69,19 @@ static void early_take(struct node_core *core, const struct step *step) {
 }
 
 void records_on_event(struct node_core *core, const struct step *step, const struct event *event) {
-    struct range_news news = {
-        .record = *event->record, .version = event->version, .rc = event->rc, .is_swap = event->kind == EVENT_SWAPPED};
+    struct range_news news = {.record = *event->record,
+                              .version = event->version,
+                              .rc = event->rc,
+                              .is_swap = event->kind == EVENT_SWAPPED,
+                              .is_number_taken = event->is_number_taken};
     if (!bounds_are_said(&news.record.bounds) && news.record.range < core->parts)
         news.record.bounds = bounds_of_part(news.record.range, core->parts);
     if (!bounds_are_said(&news.record.bounds) || !ranges_grow(core, step, news.record.range))
         return;
     uint64_t map_version = core->map.version;
     record_take(core, step, &news);
+    if (event->other != NULL && ranges_grow(core, step, event->other->range))
+        record_take(core, step, &(struct range_news){.record = *event->other, .version = event->version});
     while (core->map.version != map_version) {
         map_version = core->map.version;
         early_take(core, step);

@@ -123,7 +123,7 @@ static bool follow(struct replication *self, const struct replication_step *step
     self->chunk = 0;
     self->heard_ms = step->mono_ms;
     /* So that the primary need not find out by waiting when we know of its epoch. */
-    if (is_named && self->record.primary != self->self)
+    if (is_named && !self->is_unborn && self->record.primary != self->self)
         receiving_answer(self, step, self->record.primary, true, window_last_index(&self->window));
     return replication_role_set(self, is_named ? REPLICATION_REPLICA : REPLICATION_NONE);
 }
@@ -134,13 +134,16 @@ bool replication_on_record(struct replication *self, const struct replication_st
     if (!is_first && version <= self->version)
         return false;
     bool is_new_epoch = record->epoch != self->record.epoch;
-    bool is_ours = is_new_epoch && self->is_swap_wanted && range_record_equal(record, &self->wanted);
+    bool is_asked = self->is_swap_wanted || self->is_expected;
+    bool is_ours = is_new_epoch && is_asked && range_record_equal(record, &self->wanted);
     /* Handed over while we live: no life of ours has used this epoch, and the last primary reads nothing any more. */
     bool is_given = is_new_epoch && !is_first && record->is_handed_over;
     self->record = *record;
     self->version = version;
     self->is_swap_wanted = false;
+    self->is_expected = false;
     self->handing_to = 0;
+    splitting_end(self, is_ours);
     if (record->primary != self->self) {
         bool goes_on = !is_new_epoch && self->role == REPLICATION_REPLICA && replication_is_named(self);
         return goes_on ? false : follow(self, step);
@@ -271,7 +274,7 @@ bool replication_may_read(const struct replication *self, int64_t mono_ms) {
 }
 
 int replication_may_write(const struct replication *self, int64_t mono_ms, size_t min_in_sync) {
-    if (!replication_may_read(self, mono_ms) || self->handing_to != 0)
+    if (!replication_may_read(self, mono_ms) || self->handing_to != 0 || self->is_splitting)
         return STATUS_NOT_PRIMARY;
     return self->record.in_sync_count < min_in_sync ? STATUS_TOO_FEW_REPLICAS : STATUS_OK;
 }

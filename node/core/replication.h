@@ -111,8 +111,17 @@ struct replication {
     bool is_void;         /* the rows are not whole: a snapshot was begun and has not ended */
     int64_t heard_ms;
 
+    bool is_unborn; /* it came by a split, and what is here of its parent has not come so far: nothing is answered */
+    bool is_birth_pending; /* born a moment ago, and not on our disk: there are no rows to be read; set by our caller */
+    bool is_splitting;     /* PRIMARY: takes no writes, and asks for the split when all is applied */
+    int64_t splitting_ms;  /* since when; or when that came to nothing */
+    uint64_t split_first;  /* where the new range begins */
+    uint32_t split_range;  /* its number */
+    bool is_expected;      /* we have asked for `wanted` when this range was split off another */
+
     bool is_swap_wanted; /* until its outcome is known nothing relies on either record */
     struct range_record wanted;
+    struct range_record wanted_other; /* changed together with it: the new range of a split; epoch 0: none */
     int64_t swap_asked_ms;
 };
 
@@ -154,6 +163,9 @@ struct replication_intake {
 };
 struct replication_intake replication_on_append(struct replication *replication, const struct replication_step *step,
                                                 uint64_t from, const struct packet *packet);
+/* An APPEND that we cannot take, because only the rows would bring us further. */
+void replication_ask_rows(struct replication *replication, const struct replication_step *step, uint64_t from,
+                          const struct packet *packet);
 /* True: the role has changed (we are not primary any more). */
 bool replication_on_appended(struct replication *replication, const struct replication_step *step, uint64_t from,
                              const struct packet *packet);
@@ -207,6 +219,26 @@ uint64_t replication_heir(const struct replication *replication, size_t turn, in
 /* Who should lead in place of us, and could now; 0: nobody. Not while rows are on their way to who should hold it, who
  * would have to begin anew. */
 uint64_t replication_wished_heir(const struct replication *replication, int64_t mono_ms);
+/* Splits the range: from `first` on it becomes range `range`, of which nothing must be known yet. Writes are held as
+ * for a hand-over until what was taken is applied; then one swap at the coordinator changes both records or none. Reads
+ * go on. False: we do not lead, something else is under way, somebody learns, is silent or leaving, or the last try is
+ * not long ago. It may come to nothing, too. */
+bool replication_split(struct replication *replication, uint64_t first, uint32_t range, int64_t mono_ms);
+/* The split that was asked for with this version of the record can never come about. */
+void replication_on_number_taken(struct replication *replication, uint64_t version);
+/* Of a range that is not known yet: this is what we have asked for. */
+void replication_expect(struct replication *replication, const struct range_record *record);
+/* What is here of the range is what was there of its parent, up to this entry. */
+void replication_born(struct replication *replication, const struct replication_step *step, uint64_t index,
+                      uint64_t epoch);
+/* Nothing of the range is here, though it was split off one that is: it can only learn it. */
+void replication_not_born(struct replication *replication);
+/* Entries behind this one that are of epochs before `next_epoch` are nobody's: they leave our log. Returns the first,
+ * to be taken off the disk as well; 0: there are none. */
+uint64_t replication_end_at(struct replication *replication, uint64_t index, uint64_t next_epoch);
+/* The entry is committed, as the coordinator says: a range was split behind it. False: we do not have it. */
+bool replication_prove(struct replication *replication, uint64_t index, uint64_t epoch);
+
 /* Nothing would be lost or held up if this node stopped now, or nobody could take it over. */
 bool replication_may_leave(const struct replication *replication, int64_t mono_ms);
 

@@ -7,15 +7,17 @@
 static void swap_send(struct replication *self, const struct replication_step *step) {
     struct action *action = action_add(step->actions, ACTION_SWAP);
     action->record = self->wanted;
+    action->other = self->wanted_other;
     action->version = self->version;
     self->swap_asked_ms = step->mono_ms;
 }
 
-static void swap_want(struct replication *self, const struct replication_step *step,
-                      const struct range_record *wanted) {
+void holders_swap(struct replication *self, const struct replication_step *step, const struct range_record *wanted,
+                  const struct range_record *other) {
     check(!self->is_swap_wanted);
     self->is_swap_wanted = true;
     self->wanted = *wanted;
+    self->wanted_other = other == NULL ? (struct range_record){0} : *other;
     swap_send(self, step);
 }
 
@@ -49,7 +51,7 @@ void holders_ask_to_lead(struct replication *self, const struct replication_step
     wanted.is_handed_over = false;
     if (self->record.primary != self->self)
         take_out_of_sync(&wanted, self->record.primary);
-    swap_want(self, step, &wanted);
+    holders_swap(self, step, &wanted, NULL);
 }
 
 /* ---- handing over ---- */
@@ -81,8 +83,8 @@ uint64_t replication_heir(const struct replication *self, size_t turn, int64_t m
 
 bool replication_hand_over(struct replication *self, uint64_t to, int64_t mono_ms) {
     const struct replica *heir = replica_find(self, to);
-    if (self->role != REPLICATION_PRIMARY || self->is_swap_wanted || self->handing_to != 0 || heir == NULL ||
-        !holders_may_inherit(self, heir, mono_ms))
+    if (self->role != REPLICATION_PRIMARY || self->is_swap_wanted || self->handing_to != 0 || self->is_splitting ||
+        heir == NULL || !holders_may_inherit(self, heir, mono_ms))
         return false;
     self->handing_to = to;
     self->handing_ms = mono_ms;
@@ -105,7 +107,7 @@ void holders_hand_over(struct replication *self, const struct replication_step *
     wanted.epoch++;
     wanted.primary = heir->node;
     wanted.is_handed_over = true;
-    swap_want(self, step, &wanted);
+    holders_swap(self, step, &wanted, NULL);
 }
 
 bool replication_may_leave(const struct replication *self, int64_t mono_ms) {
@@ -125,7 +127,8 @@ static size_t position_in_sync(const struct replication *self) {
 
 static void take_over_if_silent(struct replication *self, const struct replication_step *step) {
     int64_t patience_ms = REPLICATION_TAKEOVER_MS + (int64_t)position_in_sync(self) * REPLICATION_TAKEOVER_STAGGER_MS;
-    if (replication_is_in_sync(self) && !self->is_void && step->mono_ms - self->heard_ms > patience_ms)
+    if (replication_is_in_sync(self) && !self->is_void && !self->is_unborn &&
+        step->mono_ms - self->heard_ms > patience_ms)
         holders_ask_to_lead(self, step);
 }
 
@@ -218,7 +221,7 @@ void replication_tick(struct replication *self, const struct replication_step *s
         struct range_record wanted = self->record;
         if (wants_fewer_or_more_in_sync(self, step->mono_ms, &wanted) ||
             wants_others(self, step, live, live_count, factor, &wanted))
-            swap_want(self, step, &wanted);
+            holders_swap(self, step, &wanted, NULL);
     }
     for (size_t i = 0; replication_is_leading(self) && i < self->replicas_count; i++)
         sending_tick(self, step, &self->replicas[i]);

@@ -55,6 +55,13 @@ bool wishes_may_learn(const struct replication *replication, uint64_t node);
 void wishes_want(struct replication *replication, const struct replication_step *step, const uint64_t *live,
                  size_t live_count, struct range_record *wanted);
 
+/* ---- splitting ---- */
+
+/* `has_ended_well`: it may be split again at once. */
+void splitting_end(struct replication *replication, bool has_ended_well);
+/* Asks for both records once all is applied; gives up when that cannot be or takes too long. */
+void splitting_go_on(struct replication *replication, const struct replication_step *step);
+
 /* ---- holders: who is in sync, learns and leads ---- */
 
 void holders_remove(uint64_t *nodes, size_t *count, uint64_t node);
@@ -63,5 +70,8 @@ bool holders_are_among(const uint64_t *nodes, size_t count, uint64_t node);
 bool holders_may_inherit(const struct replication *replication, const struct replica *replica, int64_t mono_ms);
 /* Asks the coordinator for a new epoch with us as primary. */
 void holders_ask_to_lead(struct replication *replication, const struct replication_step *step);
+/* Asks the coordinator for this record, and together with it for `other`, unless NULL. */
+void holders_swap(struct replication *replication, const struct replication_step *step,
+                  const struct range_record *wanted, const struct range_record *other);
 /* Asks for the heir as primary once all is applied; gives up when that cannot be or takes too long. */
 void holders_hand_over(struct replication *replication, const struct replication_step *step);

@@ -71,10 +71,16 @@ static bool is_contradicted(const struct replication *self, const struct packet 
     return false;
 }
 
+void replication_ask_rows(struct replication *self, const struct replication_step *step, uint64_t from,
+                          const struct packet *packet) {
+    if (replication_is_from_primary(self, from, packet) && !self->is_unborn)
+        receiving_answer(self, step, from, true, 0)->needs_rows = true;
+}
+
 struct replication_intake replication_on_append(struct replication *self, const struct replication_step *step,
                                                 uint64_t from, const struct packet *packet) {
     struct replication_intake nothing = {0};
-    if (self->record.epoch == 0 || !is_sound(packet))
+    if (self->record.epoch == 0 || self->is_unborn || !is_sound(packet))
         return nothing;
     if (packet->epoch < self->record.epoch) {
         receiving_answer(self, step, from, true, 0);

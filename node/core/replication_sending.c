@@ -82,6 +82,7 @@ void replication_send(struct replication *self, const struct replication_step *s
             sending_append(self, step, replica);
     }
     holders_hand_over(self, step);
+    splitting_go_on(self, step);
 }
 
 static void acknowledged(struct replication *self, const struct replication_step *step, struct replica *replica,

@@ -3,8 +3,8 @@
 /* ---- the primary ---- */
 
 void snapshots_ask_chunk(struct replication *self, const struct replication_step *step, struct replica *replica) {
-    replica->is_chunk_due =
-        step->chunk_budget != NULL && !chunk_budget_allows(step->chunk_budget, self->range, step->mono_ms);
+    bool has_budget = step->chunk_budget == NULL || chunk_budget_allows(step->chunk_budget, self->range, step->mono_ms);
+    replica->is_chunk_due = self->is_birth_pending || !has_budget;
     if (replica->is_chunk_due)
         return;
     struct action *action = action_add(step->actions, ACTION_READ_CHUNK);
@@ -85,7 +85,8 @@ static void taken_send(struct replication *self, const struct replication_step *
 
 bool replication_on_snapshot(struct replication *self, const struct replication_step *step, uint64_t from,
                              const struct packet *packet, struct replication_chunk *chunk) {
-    if (!replication_is_from_primary(self, from, packet) || replication_is_in_sync(self) || self->is_taking_chunk)
+    if (!replication_is_from_primary(self, from, packet) || replication_is_in_sync(self) || self->is_unborn ||
+        self->is_taking_chunk)
         return false;
     /* One that comes late must not wipe what we have promised to have since. */
     bool is_for_us_now = packet->promise == self->promise;

@@ -7,6 +7,7 @@
 #include "node/gateway/gateway.h"
 #include "proto/check.h"
 #include "proto/json_tree.h"
+#include "proto/limits.h"
 
 /* ---- what it looks like ---- */
 
@@ -202,6 +203,31 @@ static void move_post(struct worker *self, struct http_call *call) {
         wish_ask(self, call, &wish);
 }
 
+static int split_request_parse(struct http_call *call, uint32_t *ranges, struct problem *problem) {
+    struct json_reader reader = {&call->arena, problem};
+    json_t *root;
+    int rc = json_body_load(&reader, call->body, &root);
+    if (rc != STATUS_OK)
+        return rc;
+    const json_t *value = json_member_find(root, "ranges");
+    if (!json_is_integer(value) || json_integer_value(value) < 1 || json_integer_value(value) > LIMIT_RANGES_MAX)
+        rc = problem_set(problem, &call->arena, STATUS_VALIDATION_ERROR, "ranges",
+                         "The number of ranges must be an integer from 1 to %d.", LIMIT_RANGES_MAX);
+    else
+        *ranges = (uint32_t)json_integer_value(value);
+    json_decref(root);
+    return rc;
+}
+
+static void split_post(struct worker *self, struct http_call *call) {
+    struct operator_wish wish = {.kind = WISH_SPLIT, .parts = gateway_worker_of(self)->gateway->settings->range_count};
+    struct problem problem = {0};
+    if (split_request_parse(call, &wish.ranges, &problem) == STATUS_OK)
+        wish_ask(self, call, &wish);
+    else
+        http_call_refuse(call, &problem);
+}
+
 static const struct http_route routes[] = {
     {"GET", "/admin/cluster", cluster_get, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
     {"GET", "/admin/plan", plan_get, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
@@ -209,6 +235,7 @@ static const struct http_route routes[] = {
     {"POST", "/admin/rebalance/resume", resume_post, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
     {"POST", "/admin/rebalance/cancel", cancel_post, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
     {"POST", "/admin/ranges/{}/move", move_post, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
+    {"POST", "/admin/split", split_post, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
     {"POST", "/admin/nodes/{}/drain", drain_post, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
     {"DELETE", "/admin/nodes/{}/drain", drain_delete, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
 };

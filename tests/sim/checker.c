@@ -206,7 +206,47 @@ static void on_appended(struct world *world, struct machine *machine, const stru
     marks_push(&disk->log, &(struct entry_mark){entry->place.epoch, hash_of_bytes(entry->encoded)});
 }
 
+static void in_sync_check(struct world *world, const struct machine *machine, const struct batch_birth *birth) {
+    const struct range_record *records = world->coordinator.records;
+    if (birth->is_parent_void && range_record_has_in_sync(&records[birth->parent], machine->id))
+        world_fail(world, "node %llu throws away what it has of range %u, where it is in sync", number(machine->id),
+                   birth->parent);
+    if ((!birth->has_child || birth->child_marks.is_incomplete) && !machine->disk[birth->child].log.count &&
+        records[birth->child].bounds.last != 0 && range_record_has_in_sync(&records[birth->child], machine->id))
+        world_fail(world, "node %llu makes nothing of range %u, where it is in sync", number(machine->id),
+                   birth->child);
+}
+
+/* The log of the new range is that of the old one, up to where it was split. */
+static void on_born(struct world *world, struct machine *machine, const struct batch_birth *birth) {
+    struct disk_range *parent = &machine->disk[birth->parent];
+    struct disk_range *child = &machine->disk[birth->child];
+    uint64_t applied = birth->child_marks.applied;
+    in_sync_check(world, machine, birth);
+    if (birth->is_parent_void) {
+        parent->is_void = true;
+        parent->log.count = 0;
+        parent->applied = 0;
+    }
+    if (!birth->has_child)
+        return;
+    child->log.count = 0;
+    child->applied = applied;
+    child->is_void = birth->child_marks.is_incomplete;
+    if (child->is_void)
+        return;
+    if (parent->is_void || parent->applied < applied)
+        world_fail(world, "node %llu makes range %u of range %u, which has applied %llu of %llu", number(machine->id),
+                   birth->child, birth->parent, number(parent->applied), number(applied));
+    for (uint64_t i = 0; i < applied; i++)
+        marks_push(&child->log, &parent->log.items[i]);
+    world_say(world, "node %llu has range %u of range %u, up to %llu", number(machine->id), birth->child, birth->parent,
+              number(applied));
+}
+
 void checker_on_written(struct world *world, struct machine *machine, const struct batch *batch) {
+    for (size_t i = 0; i < batch->births_count; i++)
+        on_born(world, machine, &batch->births[i]);
     for (size_t i = 0; i < batch->truncations_count; i++)
         on_truncated(world, machine, &batch->truncations[i]);
     for (size_t i = 0; i < batch->takings_count; i++)
@@ -223,9 +263,39 @@ void checker_on_written(struct world *world, struct machine *machine, const stru
     }
 }
 
+/* Each position is in one range and no other. */
+static void demand_whole_ring(struct world *world) {
+    const struct coordinator *coordinator = &world->coordinator;
+    struct cluster_map map;
+    cluster_map_init(&map);
+    for (uint32_t i = 0; i < world->range_count; i++) {
+        const struct range_record *record = &coordinator->records[i];
+        if (record->epoch != 0 && !cluster_map_may_set(&map, i, &record->bounds))
+            world_fail(world, "range %u has positions of another", i);
+        if (record->epoch != 0)
+            cluster_map_set(&map, i, &record->bounds);
+    }
+    if (!cluster_map_is_whole(&map))
+        world_fail(world, "there are positions that no range has");
+    cluster_map_close(&map);
+}
+
+/* Nothing of the old range that is committed may be missing in the new one. */
+void checker_on_split(struct world *world, const struct range_record *upper) {
+    const struct checked_range *parent = &world->checker->ranges[upper->parent];
+    struct checked_range *child = &world->checker->ranges[upper->range];
+    if (upper->parent_index != parent->history.count)
+        world_fail(world, "range %u is split behind entry %llu, and %llu are committed", upper->parent,
+                   number(upper->parent_index), number(parent->history.count));
+    for (uint64_t i = 0; i < upper->parent_index; i++)
+        marks_push(&child->history, &parent->history.items[i]);
+    child->newest_epoch = parent->newest_epoch;
+    demand_whole_ring(world);
+}
+
 /* What a node finds on its disk is what was written there. */
 void checker_on_start(struct world *world, struct machine *machine, const struct start_range *ranges) {
-    for (uint32_t r = 0; r < world->range_count; r++) {
+    for (uint32_t r = 0; r < RANGES_MAX; r++) {
         const struct disk_range *disk = &machine->disk[r];
         const struct start_range *range = &ranges[r];
         if (range->is_void != disk->is_void)
@@ -246,6 +316,10 @@ void checker_on_start(struct world *world, struct machine *machine, const struct
     log_check(world, machine);
 }
 
+static bool may_read(const struct world *world, const struct machine *machine, uint32_t range) {
+    return machine->is_up && replication_may_read(replication_of(machine, range), machine_mono_ms(world, machine));
+}
+
 /* ---- what is told ---- */
 
 void checker_on_answered(struct world *world, struct machine *machine, const struct log_place *place, unsigned copies) {
@@ -259,7 +333,7 @@ void checker_on_answered(struct world *world, struct machine *machine, const str
         world_fail(world, "node %llu acknowledges entry %llu of range %u, but another was committed there",
                    number(machine->id), number(place->index), place->range);
     /* Who leads no more may not have heard yet of copies that were given up since. */
-    bool may_be_late = !checker_may_read(world, machine, place->range);
+    bool may_be_late = !may_read(world, machine, place->range);
     for (unsigned i = 0; i < world->machines_count; i++) {
         const struct disk_range *disk = &world->machines[i].disk[place->range];
         others += &world->machines[i] != machine && (has_entry(disk, place->index, mark) ||
@@ -274,15 +348,38 @@ void checker_on_answered(struct world *world, struct machine *machine, const str
 
 /* ---- after each step ---- */
 
-bool checker_may_read(const struct world *world, const struct machine *machine, uint32_t range) {
-    return machine->is_up && replication_may_read(replication_of(machine, range), machine_mono_ms(world, machine));
+static bool serves_position(const struct world *world, const struct machine *machine, uint64_t position) {
+    uint32_t range = machine->is_up ? cluster_map_range_at(&machine->core->map, position) : CLUSTER_MAP_NOBODY;
+    return range != CLUSTER_MAP_NOBODY && may_read(world, machine, range);
 }
 
-struct machine *checker_reader(struct world *world, uint32_t range) {
+bool checker_may_read(const struct world *world, const struct machine *machine, const struct id_hash *subject) {
+    return serves_position(world, machine, id_hash_position(subject));
+}
+
+static struct machine *reader_at(struct world *world, uint64_t position) {
     for (unsigned i = 0; i < world->machines_count; i++)
-        if (checker_may_read(world, &world->machines[i], range))
+        if (serves_position(world, &world->machines[i], position))
             return &world->machines[i];
     return NULL;
+}
+
+struct machine *checker_reader(struct world *world, const struct id_hash *subject) {
+    return reader_at(world, id_hash_position(subject));
+}
+
+/* Though they may know other maps. */
+static void demand_one_server(struct world *world, uint64_t position) {
+    const struct machine *server = NULL;
+    for (unsigned i = 0; i < world->machines_count; i++) {
+        const struct machine *machine = &world->machines[i];
+        if (!serves_position(world, machine, position))
+            continue;
+        if (server != NULL)
+            world_fail(world, "nodes %llu and %llu both may serve position %016llx", number(server->id),
+                       number(machine->id), number(position));
+        server = machine;
+    }
 }
 
 static void demand_one_leader(struct world *world, struct machine *machine, uint32_t id) {
@@ -313,7 +410,7 @@ static void demand_one_reader(struct world *world, uint32_t id) {
     const struct machine *reader = NULL;
     for (unsigned i = 0; i < world->machines_count; i++) {
         const struct machine *machine = &world->machines[i];
-        if (!checker_may_read(world, machine, id))
+        if (!may_read(world, machine, id))
             continue;
         if (reader != NULL)
             world_fail(world, "nodes %llu and %llu both may serve range %u", number(reader->id), number(machine->id),
@@ -331,12 +428,16 @@ static void demand_one_reader(struct world *world, uint32_t id) {
 
 void checker_on_step(struct world *world, struct machine *machine) {
     for (uint32_t i = 0; i < world->range_count; i++) {
+        if (world->coordinator.records[i].epoch == 0)
+            continue;
         demand_one_leader(world, machine, i);
         demand_one_reader(world, i);
         if (replication_of(machine, i)->handing_to != 0)
             strikes_at(world, STEP_HANDING, machine->id, replication_of(machine, i)->handing_to);
         if (range_of(machine, i)->taking.is_drop)
             strikes_at(world, STEP_DROPPING, machine->id, world->coordinator.records[i].primary);
+        if (world->range_count > world->parts)
+            demand_one_server(world, world->coordinator.records[i].bounds.last);
     }
 }
 
@@ -353,7 +454,8 @@ static bool is_named(const struct range_record *record, uint64_t node) {
 }
 
 static bool keeps_what_it_should_not(const struct machine *machine, const struct range_record *record) {
-    return !is_named(record, machine->id) && !node_core_range_status(machine->core, record->range).is_empty;
+    return !is_named(record, machine->id) && record->range < node_core_range_count(machine->core) &&
+           !node_core_range_status(machine->core, record->range).is_empty;
 }
 
 static void demand_dropped(struct world *world, struct machine *machine, uint32_t range) {
@@ -368,7 +470,7 @@ static void demand_dropped(struct world *world, struct machine *machine, uint32_
 
 static bool range_is_settled(struct world *world, uint32_t id, const char **reason) {
     const struct range_record *record = &world->coordinator.records[id];
-    struct machine *reader = checker_reader(world, id);
+    struct machine *reader = reader_at(world, record->bounds.last);
     if (reader == NULL)
         return is_unsettled(world, reason, "nobody leads it", id);
     if (!wishes_are_reached(world, id))
@@ -389,7 +491,7 @@ static bool range_is_settled(struct world *world, uint32_t id, const char **reas
 
 bool checker_is_settled(struct world *world, const char **reason) {
     for (uint32_t i = 0; i < world->range_count; i++)
-        if (!range_is_settled(world, i, reason))
+        if (world->coordinator.records[i].epoch != 0 && !range_is_settled(world, i, reason))
             return false;
     for (unsigned i = 0; i < world->machines_count; i++) {
         const struct machine *machine = &world->machines[i];
@@ -408,6 +510,8 @@ void checker_check_end(struct world *world) {
             if (world->machines[i].is_up)
                 demand_dropped(world, &world->machines[i], r);
         const struct range_record *record = &world->coordinator.records[r];
+        if (record->epoch == 0)
+            continue;
         struct machine *first = world_machine(world, record->in_sync[0]);
         uint64_t digest = rows_digest(world, first, r);
         world_mix(world, digest);

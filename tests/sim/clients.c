@@ -163,21 +163,15 @@ static void operation_begin(struct world *world, struct client *client, unsigned
 
 /* ---- asking ---- */
 
-static uint32_t range_of(const struct world *world, const struct operation *operation) {
-    const struct model *model = &world->clients->model;
-    return operation->kind == OPERATION_USER ? model->users[operation->client].range
-                                             : model->threads[operation->thread].range;
-}
-
 static const struct id_hash *subject_of(const struct world *world, const struct operation *operation) {
     const struct model *model = &world->clients->model;
     return operation->kind == OPERATION_USER ? &model->users[operation->client].hash
                                              : &model->threads[operation->thread].hash;
 }
 
-static struct machine *machine_choose(struct world *world, uint32_t range) {
+static struct machine *machine_choose(struct world *world, const struct id_hash *subject) {
     if (chance_below(&world->chance, 4) > 0)
-        return world_machine(world, world->coordinator.records[range].primary);
+        return world_machine(world, world->coordinator.records[coordinator_range_of(world, subject)].primary);
     return &world->machines[chance_below(&world->chance, world->machines_count)];
 }
 
@@ -194,7 +188,7 @@ static uint64_t request_add(struct world *world, const struct operation *operati
 }
 
 static void attempt(struct world *world, struct client *client) {
-    struct machine *machine = machine_choose(world, range_of(world, &client->operation));
+    struct machine *machine = machine_choose(world, subject_of(world, &client->operation));
     if (!machine->is_up)
         return;
     client->operation.attempts++;
@@ -239,7 +233,7 @@ static void read_something(struct world *world) {
     if (machine->is_up && model->threads[thread].is_created && chance_below(&world->chance, 4) == 0)
         inquiries_ask(world, machine, thread, &model->threads[thread].hash, 0);
     else if (machine->paused_until_us <= world->now_us &&
-             checker_may_read(world, machine, model->threads[thread].range))
+             checker_may_read(world, machine, &model->threads[thread].hash))
         model_read(world, model, machine, thread);
 }
 
@@ -404,6 +398,6 @@ void clients_check_end(struct world *world) {
             world_fail(world, "node %llu has never answered request %zu", (unsigned long long)machine->id, i + 1);
     }
     for (unsigned i = 0; i < clients->model.threads_count; i++)
-        model_check_end(world, &clients->model, checker_reader(world, clients->model.threads[i].range), i);
+        model_check_end(world, &clients->model, checker_reader(world, &clients->model.threads[i].hash), i);
     model_check_lists(world, &clients->model);
 }

@@ -181,7 +181,7 @@ static void on_serve(struct world *world, struct machine *machine, const struct 
         machine_step(world, machine, &(struct event){.kind = EVENT_PROPOSE, .entry = clients_entry(world, request)});
         return;
     }
-    if (checker_may_read(world, machine, clients_model(world)->threads[inquiry->thread].range))
+    if (checker_may_read(world, machine, &clients_model(world)->threads[inquiry->thread].hash))
         served.value = newest_offset_read(world, machine, inquiry->thread);
     else
         served.rc = STATUS_NOT_PRIMARY;

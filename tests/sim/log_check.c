@@ -7,7 +7,7 @@
 /* Entries below a range's newest snapshot belong to what it was before. */
 static void header_check(struct world *world, const struct machine *machine, const struct range_progress *ranges,
                          uint64_t number, const struct log_place *place) {
-    check(place->range < world->range_count);
+    check(place->range < RANGES_MAX);
     const struct entry_marks *log = &machine->disk[place->range].log;
     if (number < ranges[place->range].void_below)
         return;
@@ -24,7 +24,7 @@ void log_check(struct world *world, struct machine *machine) {
     struct bytes key, stored;
     struct log_header header;
     check(store_begin_read(machine->store, &transaction) == STATUS_OK);
-    check(range_progress_load(transaction, &world->master, ranges, world->range_count) == STATUS_OK);
+    check(range_progress_load(transaction, &world->master, ranges, RANGES_MAX) == STATUS_OK);
     check(store_cursor_open(transaction, STORE_LOG, &cursor) == STATUS_OK);
     for (int rc = store_cursor_last(cursor, &key, &stored); rc == STATUS_OK;
          rc = store_cursor_previous(cursor, &key, &stored))

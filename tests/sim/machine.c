@@ -42,7 +42,7 @@ static bool is_seldom(const struct batch *batch) {
     for (size_t i = 0; i < batch->count; i++)
         if (batch->items[i].is_apply && batch->items[i].entry->command.kind == COMMAND_THREAD_DELETE)
             return true;
-    return batch->truncations_count > 0 || batch->takings_count > 0;
+    return batch->truncations_count > 0 || batch->takings_count > 0 || batch->births_count > 0;
 }
 
 static void lend(struct world *world, struct machine *machine, struct batch *batch) {
@@ -154,7 +154,7 @@ void machine_make(struct world *world, unsigned number) {
 static void tail_convert(const struct log_tail *tail, struct arena *arena, struct start_range *range) {
     const struct log_tail_entry *first = tail->first;
     size_t count = tail->count;
-    *range = (struct start_range){.marks = tail->marks, .is_void = tail->marks.is_incomplete};
+    *range = (struct start_range){.marks = tail->marks, .bounds = tail->bounds, .is_void = tail->marks.is_incomplete};
     if (range->is_void)
         return;
     range->base_index = tail->marks.applied;
@@ -181,14 +181,17 @@ static void core_start(struct world *world, struct machine *machine) {
     struct start_range ranges[RANGES_MAX];
     arena_init(&arena);
     check(store_begin_read(machine->store, &transaction) == STATUS_OK);
-    int rc = range_log_load_tail(transaction, &world->master, &arena, tails, world->range_count, world->tail_bytes_max);
+    int rc = range_log_load_tail(transaction, &world->master, &arena, tails, RANGES_MAX, world->tail_bytes_max);
     if (rc != STATUS_OK)
         world_fail(world, "node %llu cannot read its log: %s", (unsigned long long)machine->id, status_sentence(rc));
     store_abort(transaction);
-    for (uint32_t i = 0; i < world->range_count; i++)
+    for (uint32_t i = 0; i < RANGES_MAX; i++)
         tail_convert(&tails[i], &arena, &ranges[i]);
     checker_on_start(world, machine, ranges);
-    machine_step(world, machine, &(struct event){.kind = EVENT_START, .ranges = ranges});
+    uint32_t count = log_tails_count(tails, RANGES_MAX);
+    if (count < world->parts)
+        count = world->parts;
+    machine_step(world, machine, &(struct event){.kind = EVENT_START, .ranges = ranges, .ranges_count = count});
     arena_close(&arena);
 }
 
@@ -196,9 +199,10 @@ void machine_start(struct world *world, struct machine *machine) {
     struct batch_writer_options writer = {.store = machine->store,
                                           .master = &world->master,
                                           .hash_key = world->hash_key,
-                                          .range_count = world->range_count,
+                                          .range_count = RANGES_MAX,
                                           .log_bytes_kept = world->log_bytes_kept};
-    struct node_core_options options = {.range_count = world->range_count,
+    struct node_core_options options = {.range_count = world->parts,
+                                        .ranges_max = RANGES_MAX,
                                         .start = machine->life + 1,
                                         .self = machine->id,
                                         .replication_factor = world->factor,
@@ -243,7 +247,7 @@ static void write_now(struct world *world, struct machine *machine) {
 
 static bool drops_something(const struct world *world, const struct machine *machine) {
     for (uint32_t i = 0; i < world->range_count; i++)
-        if (node_core_range_status(machine->core, i).is_dropping)
+        if (i < node_core_range_count(machine->core) && node_core_range_status(machine->core, i).is_dropping)
             return true;
     return false;
 }
@@ -393,7 +397,9 @@ static void on_told(struct world *world, struct machine *machine, const struct h
                  &(struct event){.kind = happening->kind == HAPPEN_RECORD ? EVENT_RECORD : EVENT_SWAPPED,
                                  .range = told->record.range,
                                  .record = &told->record,
+                                 .other = told->other.epoch == 0 ? NULL : &told->other,
                                  .version = told->version,
+                                 .is_number_taken = told->is_number_taken,
                                  .rc = told->rc});
 }
 
@@ -473,6 +479,10 @@ void machine_happen(struct world *world, struct happening *happening) {
     case HAPPEN_NODES:
         machine_step(world, machine,
                      &(struct event){.kind = EVENT_NODES, .nodes = happening->data, .nodes_count = happening->size});
+        break;
+    case HAPPEN_RANGES:
+        machine_step(world, machine,
+                     &(struct event){.kind = EVENT_RANGES, .ranges_count = (uint32_t)happening->number});
         break;
     case HAPPEN_CHUNK:
         on_chunk(world, machine, happening->data);

@@ -30,6 +30,7 @@ static const char *const fault_names[FAULT_KINDS] = {
     [FAULT_DISK_SLOW] = "slow disks",
     [FAULT_DISK_REFUSED] = "batches refused by a full or failed disk",
     [FAULT_CLOCK_JUMP] = "jumps of the clock",
+    [FAULT_SPLIT] = "ranges split",
 };
 
 const char *fault_name(enum fault_kind kind) {
@@ -39,8 +40,9 @@ const char *fault_name(enum fault_kind kind) {
 /* More often than not one that leads: most of what can go wrong goes wrong there. */
 static struct machine *any_machine(struct world *world) {
     uint32_t range = (uint32_t)chance_below(&world->chance, world->range_count);
-    if (chance_below(&world->chance, 2) == 0)
-        return world_machine(world, world->coordinator.records[range].primary);
+    const struct range_record *record = &world->coordinator.records[range];
+    if (record->epoch != 0 && chance_below(&world->chance, 2) == 0)
+        return world_machine(world, record->primary);
     return &world->machines[chance_below(&world->chance, world->machines_count)];
 }
 
@@ -228,6 +230,8 @@ bool mischief_may_be_lost(const struct world *world, const struct machine *machi
     for (uint32_t r = 0; r < world->range_count; r++) {
         const struct range_record *record = &world->coordinator.records[r];
         size_t left = 0;
+        if (record->epoch == 0)
+            continue;
         for (unsigned i = 0; i < world->machines_count; i++)
             left += world->machines[i].is_there && &world->machines[i] != machine &&
                     range_record_has_in_sync(record, world->machines[i].id);
@@ -235,6 +239,16 @@ bool mischief_may_be_lost(const struct world *world, const struct machine *machi
             return false;
     }
     return true;
+}
+
+/* More ranges by splits: twice as many, and perhaps again. Not where somebody balances: what is demanded of the outcome
+ * there is about ranges of one size. */
+static void more_ranges(struct world *world) {
+    uint32_t wished = world->coordinator.ranges_wished == 0 ? world->parts : world->coordinator.ranges_wished;
+    if (world->balancing != NULL || wished * 2 > RANGES_MAX || chance_below(&world->chance, 2) == 0)
+        return;
+    world->coordinator.ranges_wished = wished * 2;
+    world_say(world, "there should be %u ranges", wished * 2);
 }
 
 static void destroy(struct world *world) {
@@ -269,6 +283,8 @@ void mischief_on_turn(struct world *world, const struct happening *happening) {
         disk_slow_everywhere,
         clock_jump,
         destroy,
+        more_ranges,
+        more_ranges,
         crash_all,
         balancing_join,
         balancing_drain,

@@ -5,10 +5,6 @@
 #include "proto/check.h"
 #include "proto/status.h"
 
-static uint32_t range_of(const struct world *world, const struct id_hash *hash) {
-    return bounds_part_of(id_hash_position(hash), world->range_count);
-}
-
 void model_init(struct model *model, struct world *world) {
     *model = (struct model){0};
     arena_init(&model->arena);
@@ -18,7 +14,6 @@ void model_init(struct model *model, struct world *world) {
             arena_printf(&model->arena, "8:acs:00000000-0000-0000-0000-000000000001_%08x-0000-0000-0000-0000%08x", i,
                          (unsigned)chance_below(&world->chance, UINT32_MAX));
         user->hash = id_hash_make(world->hash_key, user->id);
-        user->range = range_of(world, &user->hash);
     }
 }
 
@@ -37,7 +32,6 @@ unsigned model_thread_add(struct model *model, struct world *world, unsigned own
         entropy[i] = (uint8_t)chance_below(&world->chance, 256);
     *thread = (struct thread_model){.id = thread_id_make(&model->arena, entropy), .owner = owner};
     thread->hash = id_hash_make(world->hash_key, thread->id);
-    thread->range = range_of(world, &thread->hash);
     return model->threads_count++;
 }
 

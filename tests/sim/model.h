@@ -63,7 +63,6 @@ struct told {
 struct thread_model {
     struct bytes id;
     struct id_hash hash;
-    uint32_t range;
     unsigned owner;
     bool is_created, is_deletion_tried, is_deleted;
     uint64_t newest_offset; /* acknowledged */
@@ -76,7 +75,6 @@ struct thread_model {
 struct user_model {
     struct bytes id;
     struct id_hash hash;
-    uint32_t range;
     bool is_created;
 };
 

@@ -196,7 +196,7 @@ void model_check_end(struct world *world, struct model *model, struct machine *m
 }
 
 static void list_item_check(const struct view *view, unsigned user_number) {
-    struct machine *machine = checker_reader(view->world, view->model->users[user_number].range);
+    struct machine *machine = checker_reader(view->world, &view->model->users[user_number].hash);
     struct store_transaction *transaction = NULL;
     struct user_store user;
     struct membership_row listed = {0};
@@ -224,7 +224,7 @@ static void list_item_check(const struct view *view, unsigned user_number) {
 void model_check_lists(struct world *world, struct model *model) {
     for (unsigned t = 0; t < model->threads_count; t++) {
         struct view view;
-        view_open(&view, world, model, checker_reader(world, model->threads[t].range), t);
+        view_open(&view, world, model, checker_reader(world, &model->threads[t].hash), t);
         for (unsigned i = 0; i < CLIENTS_MAX; i++)
             list_item_check(&view, i);
         view_close(&view);

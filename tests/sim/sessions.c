@@ -271,7 +271,7 @@ static bool membership_look(void *context, const struct id_hash *hash, const str
 
 /* Asks the node that leads the user's range; false: none does. */
 static bool joined_read(struct world *world, const struct user_model *user, uint64_t *joined) {
-    struct machine *machine = checker_reader(world, user->range);
+    struct machine *machine = checker_reader(world, &user->hash);
     struct looking looking = {clients_model(world), joined};
     struct store_transaction *transaction = NULL;
     struct user_store store;

@@ -159,7 +159,7 @@ void wishes_on_turn(struct world *world) {
     if (world->is_calm)
         return;
     plan(world);
-    if (!world->coordinator.is_up)
+    if (!world->coordinator.is_up || world->coordinator.records[range].epoch == 0)
         return;
     uint64_t what = chance_below(&world->chance, 10);
     if (what == 0 && world->coordinator.records[range].in_sync_count >= world->min_in_sync)
@@ -196,7 +196,8 @@ static bool can_be_had(struct world *world, const struct placement *placement) {
 void wishes_settle(struct world *world) {
     for (uint32_t i = 0; world->balancing == NULL && i < world->range_count; i++) {
         struct placement placement = *wishes_last(world, i);
-        if (placement.holders_count == 0 || (can_be_had(world, &placement) && chance_below(&world->chance, 2) == 0))
+        if (world->coordinator.records[i].epoch == 0 || placement.holders_count == 0 ||
+            (can_be_had(world, &placement) && chance_below(&world->chance, 2) == 0))
             continue;
         placement = wish_choose(world, i);
         wish(world, &placement);

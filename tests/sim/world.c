@@ -115,7 +115,8 @@ struct machine *world_machine(struct world *world, uint64_t id) {
 static void sizes_choose(struct world *world) {
     struct chance *chance = &world->chance;
     world->machines_at_first = (unsigned)chance_between(chance, 3, 5);
-    world->range_count = (uint32_t)chance_between(chance, 1, RANGES_MAX);
+    world->parts = (uint32_t)chance_between(chance, 1, PARTS_MAX);
+    world->range_count = world->parts;
     world->factor = 3;
     world->min_in_sync = (size_t)chance_between(chance, 1, 2);
     world->log_bytes_kept = (size_t)chance_between(chance, 10, 200) * 1000;

@@ -10,7 +10,8 @@
 #include "tests/sim/chance.h"
 
 #define MACHINES_MAX 9
-#define RANGES_MAX 4
+#define PARTS_MAX 4   /* ranges at first */
+#define RANGES_MAX 16 /* and by splits; not all numbers below are used */
 #define CLIENTS_MAX 16
 #define SECOND_US 1000000
 
@@ -27,6 +28,7 @@ enum happening_kind {
     HAPPEN_WISH_SWAP,   /* what it wishes reaches the coordinator */
     HAPPEN_STRIKE,      /* a machine is killed, or the coordinator goes, at a certain step of a move */
     HAPPEN_NODES,
+    HAPPEN_RANGES,  /* it is told how many ranges there should be */
     HAPPEN_SWAP,    /* a compare-and-swap reaches the coordinator */
     HAPPEN_SWAPPED, /* and its answer the machine */
     HAPPEN_CHUNK,
@@ -142,6 +144,7 @@ enum fault_kind {
     FAULT_DISK_SLOW,
     FAULT_DISK_REFUSED,
     FAULT_CLOCK_JUMP,
+    FAULT_SPLIT,
     FAULT_KINDS
 };
 
@@ -190,11 +193,12 @@ struct wishes {
 };
 
 struct coordinator {
-    struct range_record records[RANGES_MAX];
+    struct range_record records[RANGES_MAX]; /* epoch 0: there is no such range */
     uint64_t versions[RANGES_MAX];
     struct wishes wishes[RANGES_MAX];
     int64_t wish_us_max; /* between two wishes; 0: nobody wishes anything */
     uint64_t revision;
+    uint32_t ranges_wished;
     bool is_up;
     unsigned late_per_mille;
 };
@@ -236,7 +240,8 @@ struct world {
     unsigned machines_count;
     unsigned machines_at_first;
     struct machine machines[MACHINES_MAX];
-    uint32_t range_count;
+    uint32_t parts;       /* ranges at first */
+    uint32_t range_count; /* their numbers are below that */
     size_t factor;
     size_t min_in_sync;
     struct seal_key master;
@@ -296,13 +301,17 @@ void network_send(struct world *world, const struct machine *from, uint64_t to, 
 /* ---- coordinator.c ---- */
 
 void coordinator_begin(struct world *world);
+/* The range that has the subject by the newest records. */
+uint32_t coordinator_range_of(const struct world *world, const struct id_hash *subject);
 void coordinator_ask_swap(struct world *world, const struct machine *machine, const struct action *action);
 void coordinator_on_swap(struct world *world, struct happening *happening);
 void coordinator_on_list(struct world *world, struct machine *machine);
 struct told_record {
     struct range_record record;
+    struct range_record other; /* epoch 0: none */
     uint64_t version;
     int rc;
+    bool is_number_taken;
 };
 int64_t coordinator_delay(struct world *world);
 bool coordinator_reaches(const struct world *world, const struct machine *machine);
@@ -420,8 +429,11 @@ void checker_on_step(struct world *world, struct machine *machine);
 /* Every range has a primary that serves, all its replicas in sync and applied equally far; nothing is under way. */
 bool checker_is_settled(struct world *world, const char **reason);
 void checker_check_end(struct world *world);
-bool checker_may_read(const struct world *world, const struct machine *machine, uint32_t range);
-struct machine *checker_reader(struct world *world, uint32_t range);
+/* By what the machine itself knows. */
+bool checker_may_read(const struct world *world, const struct machine *machine, const struct id_hash *subject);
+struct machine *checker_reader(struct world *world, const struct id_hash *subject);
+/* The coordinator has split a range. */
+void checker_on_split(struct world *world, const struct range_record *upper);
 void checker_print(const struct world *world);
 
 /* ---- log_check.c ---- */

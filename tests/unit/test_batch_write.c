@@ -91,6 +91,7 @@ static struct batch *batch_new(void) {
     batch->items = ARENA_NEW_ARRAY(&batch->arena, struct batch_item, 2000);
     batch->truncations = ARENA_NEW_ARRAY(&batch->arena, struct log_truncation, RANGES);
     batch->takings = ARENA_NEW_ARRAY(&batch->arena, struct batch_taking, RANGES);
+    batch->births = ARENA_NEW_ARRAY(&batch->arena, struct batch_birth, RANGES);
     return batch;
 }
 
@@ -410,6 +411,71 @@ static void nothing_is_trimmed_that_is_not_applied(void **state) {
     node_end(&node);
 }
 
+/* ---- splits ---- */
+
+/* The upper half of the range becomes the child's, behind the entry. */
+static struct batch_birth split_of(uint32_t range, uint64_t epoch, uint32_t child, uint64_t index) {
+    struct batch_birth birth = {.parent = range, .parent_bounds = bounds_of_part(range, RANGES), .child = child};
+    uint64_t middle = birth.parent_bounds.first + (birth.parent_bounds.last - birth.parent_bounds.first) / 2;
+    birth.has_child = true;
+    birth.child_bounds = (struct bounds){.first = middle + 1, .last = birth.parent_bounds.last};
+    birth.child_marks = (struct range_marks){.epoch = epoch, .applied = index};
+    birth.parent_bounds.last = middle;
+    return birth;
+}
+
+static struct range_progress progress_of(struct node *node, uint32_t range) {
+    struct range_progress ranges[RANGES];
+    struct store_transaction *transaction = NULL;
+    check(store_begin_read(node->store, &transaction) == STATUS_OK);
+    assert_int_equal(range_progress_load(transaction, &fixture.master, ranges, RANGES), STATUS_OK);
+    store_abort(transaction);
+    return ranges[range];
+}
+
+/* Its log goes on where that of the old one stood, at once and after a restart. */
+static void a_range_that_was_split_off_goes_on_where_the_old_one_stood(void **state) {
+    struct node node = memory_node(0);
+    struct command create = command_on(thread_id(0, 0), COMMAND_THREAD_CREATE);
+    (void)state;
+    assert_int_equal(append_or_apply(&node, BOTH, 1, &create), STATUS_OK);
+    struct batch *batch = batch_new();
+    batch->births[batch->births_count++] = split_of(0, 1, 2, 1);
+    batch_add(batch, BOTH, 2, 2, 2, NULL);
+    assert_int_equal(run(&node, batch), STATUS_OK);
+    struct batch_birth split = split_of(0, 1, 2, 1);
+    for (int life = 0; life < 2; life++) {
+        struct range_progress parent = progress_of(&node, 0);
+        struct range_progress child = progress_of(&node, 2);
+        assert_true(bounds_equal(&parent.bounds, &split.parent_bounds));
+        assert_true(bounds_equal(&child.bounds, &split.child_bounds));
+        assert_int_equal(parent.marks.applied, 1);
+        assert_int_equal(child.marks.applied, 2);
+        assert_int_equal(child.last_index, 2);
+        assert_false(child.marks.is_incomplete);
+        node_restart(&node);
+    }
+    node_end(&node);
+}
+
+static void what_cannot_be_split_off_is_incomplete(void **state) {
+    struct node node = memory_node(0);
+    struct command create = command_on(thread_id(0, 0), COMMAND_THREAD_CREATE);
+    (void)state;
+    assert_int_equal(append_or_apply(&node, BOTH, 1, &create), STATUS_OK);
+    struct batch *batch = batch_new();
+    batch->births[0] = split_of(0, 1, 2, 5);
+    batch->births[0].child_marks = (struct range_marks){.is_incomplete = true};
+    batch->births[0].is_parent_void = true;
+    batch->births_count = 1;
+    assert_int_equal(run(&node, batch), STATUS_OK);
+    node_restart(&node);
+    assert_true(progress_of(&node, 0).marks.is_incomplete);
+    assert_true(progress_of(&node, 2).marks.is_incomplete);
+    assert_int_equal(progress_of(&node, 0).last_index, 0);
+    node_end(&node);
+}
+
 /* ---- failures ---- */
 
 static void a_batch_that_is_not_durable_changes_neither_store_nor_writer(void **state) {
@@ -428,6 +494,7 @@ static void a_batch_that_is_not_durable_changes_neither_store_nor_writer(void **
             batch_add(batch, BOTH, 1, 1, i, NULL);
             batch->takings[batch->takings_count++] =
                 (struct batch_taking){.range = 2, .bounds = bounds_of_part(2, RANGES)};
+            batch->births[batch->births_count++] = split_of(0, 1, 2, 0);
             store_memory_fail_commits(node.store, failures[failure], 1);
             assert_int_equal(run(&node, batch), failures[failure]);
             assert_int_equal(batch_writer_log_bytes(node.writer), batch_writer_log_bytes(control.writer));
@@ -939,6 +1006,8 @@ int main(void) {
         WRITTEN(a_truncation_of_nothing_changes_nothing),
         WRITTEN(nothing_is_trimmed_that_is_not_applied),
         WRITTEN(a_batch_that_is_not_durable_changes_neither_store_nor_writer),
+        WRITTEN(a_range_that_was_split_off_goes_on_where_the_old_one_stood),
+        WRITTEN(what_cannot_be_split_off_is_incomplete),
         WRITTEN(a_full_store_takes_removals_from_its_reserve),
         WRITTEN(a_range_that_was_taken_over_is_as_on_the_node_it_came_from),
         WRITTEN(a_crash_in_the_middle_leaves_a_range_of_which_nothing_counts),

@@ -93,6 +93,25 @@ static void a_value_is_swapped_only_by_whoever_knows_its_version(void **state) {
     expect("a", "", second);
 }
 
+static void several_values_are_swapped_together_or_not_at_all(void **state) {
+    (void)state;
+    uint64_t a = put("a", "one");
+    uint64_t version = 0;
+    struct coordinator_swap swaps[] = {{"a", a + 1, BYTES_LITERAL("two")}, {"b", 0, BYTES_LITERAL("new")}};
+    assert_int_equal(coordinator_swap_all(coordinator, swaps, 2, &version), STATUS_CONFLICT);
+    expect("a", "one", a);
+    expect("b", NULL, 0);
+    swaps[0].version = a;
+    assert_int_equal(coordinator_swap_all(coordinator, swaps, 2, &version), STATUS_OK);
+    assert_true(version > a);
+    expect("a", "two", version);
+    expect("b", "new", version);
+    swaps[0].version = version; /* and the other one is there by now */
+    assert_int_equal(coordinator_swap_all(coordinator, swaps, 2, NULL), STATUS_CONFLICT);
+    expect("a", "two", version);
+    expect("b", "new", version);
+}
+
 static void names_are_kept_apart_and_versions_rise_over_all_of_them(void **state) {
     (void)state;
     uint64_t a = put("a", "1");
@@ -450,7 +469,8 @@ static void of_two_who_stand_one_is_elected_and_the_other_follows(void **state) 
 #define OF(of, test)                                                                                                   \
     { of ": " #test, test, set_up, tear_down, NULL }
 #define CONTRACT(of)                                                                                                   \
-    OF(of, a_value_is_swapped_only_by_whoever_knows_its_version),                                                      \
+    OF(of, several_values_are_swapped_together_or_not_at_all),                                                         \
+        OF(of, a_value_is_swapped_only_by_whoever_knows_its_version),                                                  \
         OF(of, names_are_kept_apart_and_versions_rise_over_all_of_them), OF(of, a_value_may_hold_any_bytes),           \
         OF(of, values_survive_closing_and_opening), OF(of, a_name_is_removed_only_by_whoever_knows_its_version),       \
         OF(of, versions_go_on_rising_after_a_removal),                                                                 \

@@ -29,12 +29,14 @@ static bool is_silent;
 static size_t under_way;
 static uint64_t asked[ASKED_MAX]; /* versions, in order */
 static size_t asked_count;
+static uint32_t other_told;  /* the range that the last swap has made; 0: none */
+static size_t swapped_count; /* names in the last swap */
 
-static int swap(struct coordinator *coordinator, const char *name, uint64_t version, struct bytes value,
-                uint64_t *new_version) {
+static int swap_all(struct coordinator *coordinator, const struct coordinator_swap *swaps, size_t count,
+                    uint64_t *new_version) {
+    uint64_t version = swaps[0].version;
     (void)coordinator;
-    (void)name;
-    (void)value;
+    swapped_count = count;
     pthread_mutex_lock(&mutex);
     check(asked_count < ASKED_MAX);
     asked[asked_count++] = version;
@@ -88,16 +90,18 @@ static int gate_begin(struct store *store, enum store_access access, struct stor
 static const struct store_methods gate_methods = {.begin = gate_begin};
 static struct gate gate = {.store = {&gate_methods}};
 
-static const struct coordinator_methods methods = {.swap = swap};
+static const struct coordinator_methods methods = {.swap_all = swap_all};
 static struct coordinator coordinator = {.methods = &methods};
 
 /* ---- the core ---- */
 
 static void on_event(void *context, struct event *event) {
     (void)context;
-    if (event->kind == EVENT_SWAPPED)
+    if (event->kind == EVENT_SWAPPED) {
         swaps_done++;
-    else if (event->kind == EVENT_OUTBOX || event->kind == EVENT_CHUNK_READ || event->kind == EVENT_REPEATED)
+        other_told = event->other == NULL ? 0 : event->other->range;
+    }
+    if (event->kind == EVENT_OUTBOX || event->kind == EVENT_CHUNK_READ || event->kind == EVENT_REPEATED)
         reads_done++;
 }
 
@@ -201,6 +205,22 @@ static void a_newer_swap_takes_the_place_of_one_that_waits(void **state) {
     assert_int_equal(asked[1], 9);
 }
 
+static void both_records_of_a_split_are_swapped_together(void **state) {
+    struct action action = {.kind = ACTION_SWAP, .version = 7};
+    (void)state;
+    action.record = (struct range_record){.range = 1, .epoch = 2, .primary = 1, .in_sync = {1}, .in_sync_count = 1};
+    errands_run(errands, &action);
+    outcomes_await(1, 0);
+    assert_int_equal(swapped_count, 1);
+    assert_int_equal(other_told, 0);
+    action.other = action.record;
+    action.other.range = 5;
+    errands_run(errands, &action);
+    outcomes_await(2, 0);
+    assert_int_equal(swapped_count, 2);
+    assert_int_equal(other_told, 5);
+}
+
 static size_t files_open(void) {
     DIR *folder = opendir("/proc/self/fd");
     size_t count = 0;
@@ -239,6 +259,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(reading_does_not_wait_for_a_coordinator_that_is_silent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_waits_for_rows_does_not_wait_for_a_whole_range, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_swap_that_is_asked_for_again_meanwhile_is_done_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(both_records_of_a_split_are_swapped_together, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_newer_swap_takes_the_place_of_one_that_waits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_snapshot_that_nobody_asks_for_any_more_takes_no_room, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_waits_when_they_stop_is_forgotten, set_up, tear_down),

@@ -53,9 +53,16 @@ static void requests_are_as_the_gateway_wants_them(void **state) {
     range = (struct etcd_range_request){.prefix = BYTES_LITERAL("w/ranges/0"), .is_count_only = true};
     etcd_range_encode(&out, &range);
     expect_out("{\"key\":\"dy9yYW5nZXMvMA==\",\"range_end\":\"dy9yYW5nZXMvMQ==\",\"count_only\":true}");
-    etcd_swap_encode(&out, BYTES_LITERAL("w/a"), 7, BYTES_LITERAL("hello"));
+    const struct etcd_swap swaps[] = {{BYTES_LITERAL("w/a"), 7, BYTES_LITERAL("hello")},
+                                      {BYTES_LITERAL("w/a"), 0, BYTES_LITERAL("hello")}};
+    etcd_swap_encode(&out, swaps, 1);
     expect_out("{\"compare\":[{\"key\":\"" W_A "\",\"target\":\"MOD\",\"result\":\"EQUAL\",\"mod_revision\":\"7\"}],"
                "\"success\":[{\"request_put\":{\"key\":\"" W_A "\",\"value\":\"" HELLO "\"}}]}");
+    etcd_swap_encode(&out, swaps, 2);
+    expect_out("{\"compare\":[{\"key\":\"" W_A "\",\"target\":\"MOD\",\"result\":\"EQUAL\",\"mod_revision\":\"7\"},"
+               "{\"key\":\"" W_A "\",\"target\":\"MOD\",\"result\":\"EQUAL\",\"mod_revision\":\"0\"}],"
+               "\"success\":[{\"request_put\":{\"key\":\"" W_A "\",\"value\":\"" HELLO "\"}},"
+               "{\"request_put\":{\"key\":\"" W_A "\",\"value\":\"" HELLO "\"}}]}");
     etcd_remove_encode(&out, BYTES_LITERAL("w/a"), 7);
     expect_out("{\"compare\":[{\"key\":\"" W_A "\",\"target\":\"MOD\",\"result\":\"EQUAL\",\"mod_revision\":\"7\"}],"
                "\"success\":[{\"request_delete_range\":{\"key\":\"" W_A "\"}}]}");

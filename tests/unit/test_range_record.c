@@ -26,6 +26,11 @@ static void records_survive(void **state) {
         {.range = UINT32_MAX,
          .epoch = UINT64_MAX,
          .primary = UINT64_MAX,
+         .has_parent = true,
+         .parent = 7,
+         .parent_index = UINT64_MAX,
+         .parent_epoch = 9,
+         .parent_next = 10,
          .in_sync = {3, UINT64_MAX, 2},
          .in_sync_count = 3,
          .learners = {9, 8},
@@ -56,6 +61,7 @@ static void records_that_contradict_themselves_are_refused(void **state) {
     const struct range_record rows[] = {
         {.epoch = 0, .primary = 1, .in_sync = {1}, .in_sync_count = 1},
         {.epoch = 1, .primary = 1},
+        {.range = 2, .has_parent = true, .parent = 2, .epoch = 1, .primary = 1, .in_sync = {1}, .in_sync_count = 1},
         {.bounds = {.first = 2, .last = 1}, .epoch = 1, .primary = 1, .in_sync = {1}, .in_sync_count = 1},
         {.epoch = 1, .primary = 2, .in_sync = {1}, .in_sync_count = 1},
         {.epoch = 1, .primary = 2, .in_sync = {1}, .in_sync_count = 1, .learners = {2}, .learners_count = 1},
@@ -139,7 +145,7 @@ static void every_difference_is_seen(void **state) {
                                       .in_sync_count = 2,
                                       .learners = {5},
                                       .learners_count = 1};
-    struct range_record rows[10];
+    struct range_record rows[15];
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++)
         rows[i] = base;
@@ -153,6 +159,11 @@ static void every_difference_is_seen(void **state) {
     rows[7].is_handed_over = true;
     rows[8].bounds.first = 9;
     rows[9].bounds.last = 99;
+    rows[10].has_parent = true;
+    rows[11].parent = 9;
+    rows[12].parent_index = 9;
+    rows[13].parent_epoch = 9;
+    rows[14].parent_next = 9;
     for (size_t i = 0; i < COUNT(rows); i++)
         assert_false(range_record_equal(&base, &rows[i]));
     struct range_record same = base;
