@@ -22,7 +22,6 @@ struct known_node {
     uint64_t id;
     bool is_admitted;
     bool is_alive;
-    char public_url[NODE_ADDRESS_BYTES_MAX + 1];
 };
 
 struct cluster {
@@ -108,8 +107,6 @@ static void node_record_taken(struct cluster *self, const struct node_record *re
                   (unsigned long long)record->id);
         return;
     }
-    snprintf(node->public_url, sizeof(node->public_url), "%.*s", (int)record->public_url.size,
-             (const char *)record->public_url.data);
     snprintf(address, sizeof(address), "%.*s", (int)record->peer_address.size, (const char *)record->peer_address.data);
     if (record->id != self->self && peer_links_set_peer(self->links, record->id, address, record->public_key) != 0)
         log_error("node %016llx has an address that cannot be used: %s", (unsigned long long)record->id, address);
@@ -462,11 +459,4 @@ void cluster_free(struct cluster *self) {
 
 uint16_t cluster_peer_port(const struct cluster *self) {
     return peer_links_port(self->links);
-}
-
-const char *cluster_public_url(const struct cluster *self, uint64_t node) {
-    for (size_t i = 0; i < self->nodes_count; i++)
-        if (self->nodes[i].id == node && self->nodes[i].public_url[0] != '\0')
-            return self->nodes[i].public_url;
-    return NULL;
 }

@@ -54,6 +54,3 @@ void cluster_free(struct cluster *cluster);
 
 /* Where the other nodes reach this one, really bound. */
 uint16_t cluster_peer_port(const struct cluster *cluster);
-
-/* Where clients reach the node, as its record says; NULL: not known. Borrowed until the loop turns. */
-const char *cluster_public_url(const struct cluster *cluster, uint64_t node);
