@@ -133,7 +133,8 @@ static bool is_wiping(uint32_t range) {
 }
 
 static void append_come(uint32_t range) {
-    struct command command = {.kind = COMMAND_USER_CREATE};
+    /* of somebody in that range */
+    struct command command = {.kind = COMMAND_USER_CREATE, .subject = {{(uint8_t)(range * 256 / RANGES + 1)}}};
     struct buffer encoded;
     buffer_init(&encoded);
     command_encode(&command, &encoded);
