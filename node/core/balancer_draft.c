@@ -160,6 +160,11 @@ static bool has_living_holder(const struct draft *draft, const struct draft_rang
     return false;
 }
 
+/* Without a wish a learner that is lost stays in the record, and nothing comes of it. */
+static bool is_as_wished(const struct draft_range *range) {
+    return range->given->placement.holders_count == 0 || placement_is_reached(&range->wish, &range->given->record);
+}
+
 /* With fewer holders a wish is never reached. */
 static bool has_enough(const struct draft *draft, const struct draft_range *range) {
     return range->wish.holders_count >= draft->settings.min_in_sync;
@@ -170,7 +175,7 @@ static bool has_enough(const struct draft *draft, const struct draft_range *rang
 static void progress_find(struct draft *draft, struct draft_range *range) {
     size_t alive = 0, silent = 0, gone = 0;
     lacking_count(draft, range, &alive, &silent, &gone);
-    bool is_there = alive + silent + gone == 0 && placement_is_reached(&range->wish, &range->given->record);
+    bool is_there = alive + silent + gone == 0 && is_as_wished(range);
     bool is_waiting = alive == 0 && silent + gone > 0;
     range->is_stranded = !has_living_holder(draft, range);
     range->is_under_way = !is_there && !is_waiting && !range->is_stranded;
