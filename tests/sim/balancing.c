@@ -240,10 +240,19 @@ static bool has_nothing(const struct world *world, const struct machine *machine
     return true;
 }
 
+static size_t there_count(const struct world *world) {
+    size_t count = 0;
+    for (unsigned i = 0; i < world->machines_count; i++)
+        count += world->machines[i].is_there;
+    return count;
+}
+
+/* With fewer than min_in_sync clients would be refused for ever, as they should be. */
 static void leave_when_empty(struct world *world, struct machine *machine, const struct view *view) {
     struct balancing *balancing = world->balancing;
     if (!view->is_draining[machine->number] || !balancing->is_draining[machine->number] ||
-        !coordinator_reaches(world, machine) || !has_nothing(world, machine, view))
+        there_count(world) <= world->min_in_sync || !coordinator_reaches(world, machine) ||
+        !has_nothing(world, machine, view))
         return;
     if (!mischief_may_be_lost(world, machine))
         world_fail(world, "node %llu leaves, and is the only one that has a range", (unsigned long long)machine->id);
