@@ -1,12 +1,15 @@
 // rebalance --watch, drain --watch and top: without a terminal what happens, on one how things are.
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { until } from "../lib/node.mjs";
 import { run, test } from "../sdk/lib/harness.mjs";
 import { ailing, balanced, ids, joining, nothingToDo, plan } from "./lib/clusters.mjs";
 import { accepted, FakeNode, refusal } from "./lib/fake-node.mjs";
 import { onTerminal, plain, weftctlAt } from "./lib/weftctl.mjs";
 
+const hasTerminals = spawnSync("script", ["--quiet", "--return", "--command", "true", "/dev/null"]).status === 0;
+const ON_TERMINAL = { skip: !hasTerminals && "there are no pseudo-terminals here" };
 const QUICK = ["--watch", "--interval", "0.1"];
 const CLEAR_SCREEN = "\x1b[?1049h", PUT_BACK = "\x1b[?1049l";
 
@@ -127,7 +130,7 @@ test("on a terminal a watched rebalancing draws bars, fits the window, and q end
         assert.match(text, /\n3 moves under way, 3 to come; 16 MB to copy at 1\.0 MB\/s, about \d+ s left\n/);
         assert.match(text, /3 +copy +node-1 +node-4 +█+[▏▎▍▌▋▊▉]?░+ +47\.5 % +1\.0 MB\/s +2 s\n/);
         for (const line of text.split("\n")) assert.ok([...line].length <= 80, line);
-    }));
+    }), ON_TERMINAL);
 
 test("on a terminal top takes the whole of it, shows colours, and puts it back when q is pressed", () =>
     withNode({ "GET /admin/cluster": ailing() }, async (node) => {
@@ -139,7 +142,7 @@ test("on a terminal top takes the whole of it, shows colours, and puts it back w
         assert.ok(text.indexOf(CLEAR_SCREEN) >= 0 && text.lastIndexOf(PUT_BACK) > text.lastIndexOf("q quits"));
         assert.ok(text.includes("\x1b[31msilent"), "what is amiss is red");
         for (const line of plain(text).split("\n")) assert.ok([...line].length <= 140, line);
-    }));
+    }), ON_TERMINAL);
 
 test("a signal puts the terminal back, too", () =>
     withNode({ "GET /admin/cluster": balanced() }, async (node) => {
@@ -148,7 +151,7 @@ test("a signal puts the terminal back, too", () =>
         type("\x03");
         assert.equal(await ended, 130);
         assert.ok(written().lastIndexOf(PUT_BACK) > written().lastIndexOf("q quits"));
-    }));
+    }), ON_TERMINAL);
 
 test("in a low window only what fits is drawn", () =>
     withNode({ "GET /admin/cluster": joining() }, async (node) => {
@@ -157,7 +160,7 @@ test("in a low window only what fits is drawn", () =>
         type("q");
         assert.equal(await ended, 0);
         assert.ok(!written().includes("node-3") && !written().includes("q quits"));
-    }));
+    }), ON_TERMINAL);
 
 test("NO_COLOR and a dumb terminal mean no colours", () =>
     withNode({ "GET /admin/cluster": ailing(), "GET /admin/plan": nothingToDo() }, async (node) => {
@@ -166,6 +169,6 @@ test("NO_COLOR and a dumb terminal mean no colours", () =>
             assert.equal(await ended, 0);
             assert.ok(!/\x1b\[\d*m/.test(written()));
         }
-    }));
+    }), ON_TERMINAL);
 
 await run("watching");
