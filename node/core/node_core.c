@@ -240,14 +240,16 @@ static bool entries_are_readable(struct node_core *core, const struct packet *pa
     return true;
 }
 
-/* It was split behind them, and what is here of it stands before that: only its rows can bring it further. */
+/* It was split behind them, and what is here of it stands before that: only its rows can bring it further. From when
+ * its upper part is let go on, which the disk may yet have to write down. */
 static bool has_entries_of_others(struct node_core *core, const struct range *range, const struct packet *packet) {
+    const struct bounds *here = bounds_are_said(&range->disk) ? &range->disk : &range->replication.record.bounds;
     uint64_t last = window_last_index(&range->replication.window);
     struct command command;
-    for (size_t i = 0; splits_are_settled(range) && i < packet->entries_count; i++)
+    for (size_t i = 0; i < packet->entries_count; i++)
         if (packet->previous_index + 1 + i > last &&
             command_decode(packet->entries[i].command, &core->step_arena, &command) == STATUS_OK &&
-            !bounds_have(&range->replication.record.bounds, id_hash_position(&command.subject)))
+            !bounds_have(here, id_hash_position(&command.subject)))
             return true;
     return false;
 }
