@@ -146,8 +146,8 @@ const struct config_key config_keys[] = {
          "8 MB more, so that it can be emptied. 0: when the disk is full."),
      .min = 0, .max = 16777216, .unit = "MB"},
     {KEY(range_count, STORAGE, CONFIG_NUMBER, "64",
-         "Number of hash ranges that threads and users are divided into. Fixed when the cluster is created; later "
-         "values are ignored."),
+         "Number of hash ranges that threads and users are divided into when the cluster is created; later "
+         "values are ignored; POST /admin/split makes more of them."),
      .min = 1, .max = LIMIT_RANGES_MAX, .unit = "ranges"},
 
     {KEY(join, CLUSTER, CONFIG_TEXT, "",
