@@ -49,7 +49,7 @@ configure_and_build() {
 
 # Whole cases side by side: most of them wait most of the time. What each says is told at its end, in the order of their
 # beginnings.
-beside_max=${WEFT_BESIDE:-$jobs}
+beside_max=${WEFT_BESIDE:-$((jobs + 1))}
 beside_folder=
 beside_begun=0
 beside_told=0
