@@ -52,12 +52,19 @@ static void item_add(struct batch *batch, struct entry *entry, bool is_append, b
     batch->items[batch->count++] = (struct batch_item){.entry = entry, .is_append = is_append, .is_apply = is_apply};
 }
 
+/* What is wiped is all that lies here, also when the record says less since: what becomes of the rest is not decided
+ * yet then, and to write the record's bounds down would be to forget it. */
+static struct bounds taking_bounds(const struct range *range) {
+    bool is_wipe = !range->taking.is_wiped;
+    return is_wipe && bounds_are_said(&range->disk) ? range->disk : range->replication.record.bounds;
+}
+
 static void taking_add(struct range *range, struct batch *batch) {
     struct range_taking *taking = &range->taking;
     taking->is_lent = true;
     batch->takings[batch->takings_count++] =
         (struct batch_taking){.range = range->replication.range,
-                              .bounds = range->replication.record.bounds,
+                              .bounds = taking_bounds(range),
                               .chunk = taking->is_wiped ? taking->chunk.rows : BYTES_ABSENT};
 }
 

@@ -157,10 +157,35 @@ static void who_begins_anew_takes_no_entries_of_the_other_half(void **state) {
     assert_null(written);
 }
 
+static void tick(void) {
+    mono_ms += CORE_TICK_MS;
+    step((struct event){.kind = EVENT_TICK});
+}
+
+/* The news of the upper half may come later, or after a crash: until then the disk must know that its rows are here. */
+static void what_is_dropped_goes_whole_also_when_it_is_split_meanwhile(void **state) {
+    (void)state;
+    start(LAST);
+    struct range_record before = record_of(0, whole, 2), old = record_of(0, lower, 3);
+    before.in_sync[1] = old.in_sync[1] = 4; /* not this node */
+    record_tell(&before, 9);
+    tick();
+    tick();
+    for (int i = 0; i < 3; i++) {
+        assert_non_null(written);
+        assert_int_equal(written->takings_count, 1);
+        assert_true(bounds_equal(&written->takings[0].bounds, &whole));
+        record_tell(&old, 10);
+        batch_done();
+        tick();
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(who_has_all_that_it_was_split_behind_has_both, tear_down),
         cmocka_unit_test_teardown(who_has_nothing_of_it_has_nothing_of_either, tear_down),
+        cmocka_unit_test_teardown(what_is_dropped_goes_whole_also_when_it_is_split_meanwhile, tear_down),
         cmocka_unit_test_teardown(who_begins_anew_takes_no_entries_of_the_other_half, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
