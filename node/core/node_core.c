@@ -231,34 +231,30 @@ static void on_nodes(struct node_core *core, const struct event *event) {
     core->live_count = event->nodes_count;
 }
 
-/* A command that this version cannot read would end every life of this node that finds it in its log. */
-static bool entries_are_readable(struct node_core *core, const struct packet *packet) {
-    struct command command;
-    for (size_t i = 0; i < packet->entries_count; i++)
-        if (command_decode(packet->entries[i].command, &core->step_arena, &command) != STATUS_OK)
-            return false;
-    return true;
-}
-
-/* It was split behind them, and what is here of it stands before that: only its rows can bring it further. From when
- * its upper part is let go on, which the disk may yet have to write down. */
-static bool has_entries_of_others(struct node_core *core, const struct range *range, const struct packet *packet) {
+/* A command that this version cannot read would end every life of this node that finds it in its log. And the range may
+ * have been split behind what is of others, while what is here of it stands before that: then only its rows can bring
+ * it further, from when its upper part is let go on, which the disk may yet have to write down. */
+static bool entries_are_readable(struct node_core *core, const struct range *range, const struct packet *packet,
+                                 bool *are_of_others) {
     const struct bounds *here = bounds_are_said(&range->disk) ? &range->disk : &range->replication.record.bounds;
     uint64_t last = window_last_index(&range->replication.window);
     struct command command;
-    for (size_t i = 0; i < packet->entries_count; i++)
-        if (packet->previous_index + 1 + i > last &&
-            command_decode(packet->entries[i].command, &core->step_arena, &command) == STATUS_OK &&
-            !bounds_have(here, id_hash_position(&command.subject)))
-            return true;
-    return false;
+    *are_of_others = false;
+    for (size_t i = 0; i < packet->entries_count; i++) {
+        if (command_decode(packet->entries[i].command, &core->step_arena, &command) != STATUS_OK)
+            return false;
+        if (packet->previous_index + 1 + i > last && !bounds_have(here, id_hash_position(&command.subject)))
+            *are_of_others = true;
+    }
+    return true;
 }
 
 static void on_append(struct node_core *core, const struct step *step, struct range *range, const struct event *event) {
     struct replication_step replication_step = core_replication_step(core, step);
-    if (!entries_are_readable(core, event->packet))
+    bool are_of_others;
+    if (!entries_are_readable(core, range, event->packet, &are_of_others))
         return;
-    if (has_entries_of_others(core, range, event->packet)) {
+    if (are_of_others) {
         replication_ask_rows(&range->replication, &replication_step, event->from, event->packet);
         return;
     }
