@@ -304,7 +304,6 @@ static void balancing_free(struct balancing *self) {
 
 struct balancing *balancing_start(const struct balancing_options *options) {
     struct balancing *self = calloc(1, sizeof(*self));
-    pthread_condattr_t monotonic;
     check(self != NULL);
     self->options = *options;
     self->wishes_end = &self->wishes;
@@ -312,10 +311,7 @@ struct balancing *balancing_start(const struct balancing_options *options) {
     election_stand(options);
     buffer_init(&self->load_told);
     pthread_mutex_init(&self->mutex, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&self->wakeup, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    background_cond_init(&self->wakeup);
     if (background_start(&self->thread, run, self))
         return self;
     balancing_free(self);

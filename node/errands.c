@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "node/coordinator/background.h"
 #include "node/core/outbox_read.h"
 #include "node/core/repeat_read.h"
 #include "node/log.h"
@@ -358,14 +359,10 @@ static void lane_close(struct lane *lane) {
 }
 
 static bool lane_start(struct lane *lane, struct errands *errands) {
-    pthread_condattr_t monotonic;
     lane->errands = errands;
     lane->end = &lane->first;
     pthread_mutex_init(&lane->mutex, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&lane->wakeup, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    background_cond_init(&lane->wakeup);
     if (pthread_create(&lane->thread, NULL, lane_run, lane) == 0)
         return true;
     pthread_cond_destroy(&lane->wakeup);

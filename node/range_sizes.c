@@ -131,17 +131,13 @@ static void sizes_free(struct range_sizes *self) {
 
 struct range_sizes *range_sizes_start(const struct range_sizes_options *options) {
     struct range_sizes *self = calloc(1, sizeof(*self));
-    pthread_condattr_t monotonic;
     check(self != NULL);
     self->options = *options;
     self->measured = calloc(options->ranges_max, sizeof(*self->measured));
     self->counted = calloc(options->ranges_max, sizeof(*self->counted));
     check(self->measured != NULL && self->counted != NULL);
     pthread_mutex_init(&self->mutex, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&self->wakeup, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    background_cond_init(&self->wakeup);
     if (background_start(&self->thread, run, self))
         return self;
     sizes_free(self);
