@@ -23,12 +23,14 @@ static bool is_to_be_written(const struct draft *draft, const struct draft_range
     return true;
 }
 
-static void decision_take(const struct draft *draft, struct arena *arena, struct balancer_decision *decision) {
+/* Returns how many of them only write down what is. */
+static size_t decision_take(const struct draft *draft, struct arena *arena, struct balancer_decision *decision) {
     size_t pins = 0;
     decision->placements = ARENA_NEW_ARRAY(arena, struct placement, draft->ranges_count);
     for (size_t i = 0; i < draft->ranges_count; i++)
         if (is_to_be_written(draft, &draft->ranges[i], &pins))
             decision->placements[decision->placements_count++] = draft->ranges[i].wish;
+    return pins;
 }
 
 void balancer_next(const struct balancer_input *input, struct arena *arena, struct balancer_decision *decision) {
@@ -42,8 +44,9 @@ void balancer_next(const struct balancer_input *input, struct arena *arena, stru
         ;
     *decision =
         (struct balancer_decision){.under_way_count = draft.under_way_count, .blocked_count = draft.blocked_count};
-    decision_take(&draft, arena, decision);
-    decision->is_balanced = decision->placements_count == 0 && decision->under_way_count == 0 && !draft.is_held_up;
+    size_t pins = decision_take(&draft, arena, decision);
+    bool moves_nothing = decision->placements_count == pins && decision->under_way_count == 0;
+    decision->is_balanced = moves_nothing && !draft.is_held_up;
 }
 
 /* ---- a forecast ---- */

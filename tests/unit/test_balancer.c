@@ -406,6 +406,19 @@ static void an_empty_cluster_is_balanced(void **state) {
     fixture_free(fixture);
 }
 
+/* Wishes that say what is already so are written down and move nothing. A lone node never writes any. */
+static void what_is_even_and_not_wished_yet_is_balanced(void **state) {
+    (void)state;
+    for (uint64_t nodes = 1; nodes <= 3; nodes += 2) {
+        struct fixture *fixture = fixture_new(nodes, 1);
+        fixture_ranges(fixture, 12, nodes);
+        fixture_next(fixture);
+        assert_int_equal(fixture->decision.placements_count, 12);
+        assert_true(fixture->decision.is_balanced);
+        fixture_free(fixture);
+    }
+}
+
 static void equal_ranges_without_load_are_spread_by_number(void **state) {
     (void)state;
     struct fixture *fixture = fixture_new(4, 1);
@@ -505,6 +518,7 @@ int main(void) {
         cmocka_unit_test(what_has_begun_goes_on_until_it_is_well_within_the_tolerance),
         cmocka_unit_test(nothing_is_balanced_while_a_node_is_silent),
         cmocka_unit_test(an_empty_cluster_is_balanced),
+        cmocka_unit_test(what_is_even_and_not_wished_yet_is_balanced),
         cmocka_unit_test(equal_ranges_without_load_are_spread_by_number),
         cmocka_unit_test(shares_are_of_copies_and_of_leads),
         cmocka_unit_test(a_forecast_lists_copies_hand_overs_and_drops),
