@@ -52,6 +52,14 @@ static const struct command commands[] = {
      "The balancer keeps such a wish until it has come true; after that it may move\n"
      "the range again.\n",
      OPTION_JSON | OPTION_FROM | OPTION_TO | OPTION_PRIMARY, 2, 2, move_run},
+    {"split", "N [--watch [--interval S]] [--json]", "halve ranges until there are so many",
+     "Online, without a pause and without a copy: each split is one change of the\n"
+     "range's record. N is twice as many as the cluster began with, or twice that,\n"
+     "and so on; ranges are not merged again.\n"
+     "\n"
+     "  --watch        until there are so many\n"
+     "  --interval S   how often to look, in seconds (default: 1)\n",
+     OPTION_JSON | OPTION_WATCH | OPTION_INTERVAL, 2, 2, split_run},
     {"pause", "[--json]", "begin no more moves",
      "Those under way end. It holds for drains and for nodes that died, too.\n", OPTION_JSON, 1, 1, pause_run},
     {"resume", "[--json]", "balance again", "Undoes weftctl pause.\n", OPTION_JSON, 1, 1, resume_run},

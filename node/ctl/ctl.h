@@ -20,6 +20,7 @@ int plan_run(struct ctl *ctl);
 int rebalance_run(struct ctl *ctl);
 int drain_run(struct ctl *ctl);
 int move_run(struct ctl *ctl);
+int split_run(struct ctl *ctl);
 int pause_run(struct ctl *ctl);
 int resume_run(struct ctl *ctl);
 int tokens_run(struct ctl *ctl);

@@ -6,6 +6,7 @@
 #include "node/ctl/moves.h"
 #include "node/ctl/nodes.h"
 #include "node/ctl/plan.h"
+#include "node/ctl/show.h"
 #include "node/ctl/watch.h"
 
 #define BAR_COLUMNS 30
@@ -160,19 +161,6 @@ static bool look(void *context, struct watch *watch, const struct overview *over
     return is_even || is_vain;
 }
 
-static int show_once(struct ctl *ctl) {
-    struct overview overview;
-    int rc = overview_get(&ctl->admin, &overview);
-    if (rc != EXIT_DONE)
-        return rc;
-    if (arguments_have(ctl->arguments, OPTION_JSON))
-        ctl_print_json(overview.root, false);
-    else
-        print_once(&ctl->terminal, &overview);
-    overview_close(&overview);
-    return EXIT_DONE;
-}
-
 int rebalance_run(struct ctl *ctl) {
     struct rebalance rebalance = {0};
     if (arguments_have(ctl->arguments, OPTION_CANCEL)) {
@@ -181,7 +169,7 @@ int rebalance_run(struct ctl *ctl) {
             return rc;
     }
     if (!arguments_have(ctl->arguments, OPTION_WATCH))
-        return show_once(ctl);
+        return show_overview(ctl, print_once);
     int rc = watch_run(ctl, false, look, &rebalance);
     overview_close(&rebalance.before);
     return rc;

@@ -2,11 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/ctl/ctl.h"
 #include "node/ctl/health.h"
 #include "node/ctl/human.h"
 #include "node/ctl/moves.h"
 #include "node/ctl/nodes.h"
+#include "node/ctl/show.h"
 
 #define INDENT "          "
 
@@ -84,14 +84,5 @@ static void status_print(const struct terminal *terminal, const struct overview 
 }
 
 int status_run(struct ctl *ctl) {
-    struct overview overview;
-    int rc = overview_get(&ctl->admin, &overview);
-    if (rc != EXIT_DONE)
-        return rc;
-    if (arguments_have(ctl->arguments, OPTION_JSON))
-        ctl_print_json(overview.root, false);
-    else
-        status_print(&ctl->terminal, &overview);
-    overview_close(&overview);
-    return EXIT_DONE;
+    return show_overview(ctl, status_print);
 }

@@ -7,7 +7,7 @@
 #define PATIENCE_S 60.0
 #define LOOKS_IN_VAIN_MAX 30 /* an election takes some seconds */
 
-static double now_s(void) {
+double watch_now_s(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
@@ -30,7 +30,7 @@ static void show_silence(struct watch *watch) {
     if (!watch->ctl->terminal.is_terminal)
         return;
     FILE *out = screen_begin(&watch->screen);
-    fprintf(out, "%s, for %.0f s; trying again\n", watch->ctl->admin.complaint, now_s() - watch->silent_since_s);
+    fprintf(out, "%s, for %.0f s; trying again\n", watch->ctl->admin.complaint, watch_now_s() - watch->silent_since_s);
     screen_show(&watch->screen);
 }
 
@@ -39,9 +39,9 @@ static bool wait_in_silence(struct watch *watch, int *rc) {
     if (*rc != EXIT_UNREACHABLE)
         return true;
     if (watch->silent_since_s == 0)
-        watch->silent_since_s = now_s();
+        watch->silent_since_s = watch_now_s();
     show_silence(watch);
-    return now_s() - watch->silent_since_s > PATIENCE_S;
+    return watch_now_s() - watch->silent_since_s > PATIENCE_S;
 }
 
 static bool watch_once(struct watch *watch, watch_look *look, void *context, int *rc) {

@@ -7,7 +7,7 @@
 struct watch {
     struct ctl *ctl;
     struct screen screen;
-    double silent_since_s;  /* on the clock of watch.c; 0: the last question was answered */
+    double silent_since_s;  /* of watch_now_s; 0: the last question was answered */
     unsigned looks_in_vain; /* in a row: nothing moved and nobody was there to decide */
 };
 
@@ -17,6 +17,9 @@ typedef bool watch_look(void *context, struct watch *watch, const struct overvie
 /* Calls `look` with an overview every --interval seconds until it is over, somebody presses "q" (EXIT_DONE), or no node
  * has answered for a minute. `is_whole` as of screen_open. */
 int watch_run(struct ctl *ctl, bool is_whole, watch_look *look, void *context);
+
+/* Seconds on a clock that only goes forward. */
+double watch_now_s(void);
 
 /* One line, if standard output is no terminal: a watch writes there what happens, not what is. */
 __attribute__((format(printf, 2, 3))) void watch_tell(const struct watch *watch, const char *format, ...);

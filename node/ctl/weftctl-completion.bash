@@ -1,7 +1,7 @@
 # Completion of weftctl for bash: read it into a shell, or put it into /usr/share/bash-completion/completions as weftctl.
 # Nodes are asked for by the options given so far, or by the environment; when none answers, none is offered.
 
-_weftctl_commands="status nodes ranges plan rebalance drain move pause resume tokens top"
+_weftctl_commands="status nodes ranges plan rebalance drain move split pause resume tokens top"
 
 _weftctl_options() {
     local common="--endpoint --token --token-file --ca --help"
@@ -12,6 +12,7 @@ _weftctl_options() {
     rebalance) echo "$common --json --watch --interval --cancel" ;;
     drain) echo "$common --json --watch --interval --cancel" ;;
     move) echo "$common --json --from --to --primary" ;;
+    split) echo "$common --json --watch --interval" ;;
     pause | resume) echo "$common --json" ;;
     tokens) echo "$common --json --user --scope --expires-in" ;;
     top) echo "$common --interval" ;;

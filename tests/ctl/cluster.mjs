@@ -103,6 +103,16 @@ test("nodes that come and go: rebalancing and draining are watched to their end,
             const { inSync } = (await cluster.ranges())[0];
             return inSync.includes(outside) && !inSync.includes(range.primary);
         }, 60000);
+        const tooFew = await ctl("split", "32");
+        assert.equal(tooFew.status, 1);
+        assert.match(tooFew.err, /more ranges than that already/);
+        const uneven = await ctl("split", "100");
+        assert.equal(uneven.status, 1);
+        assert.match(uneven.err, /Ranges are halved/);
+        const halved = await ctl("split", "128", "--watch");
+        assert.equal(halved.status, 0, halved.err);
+        assert.match(halved.out, /\n128 of 128 ranges\n$/);
+        assert.equal((await cluster.ranges()).length, 128);
         assert.equal((await ctl("resume")).status, 0);
         await until("everybody knows that it goes on", async () => !/paused/.test((await ctl("rebalance")).out));
 
@@ -126,6 +136,9 @@ test("a node alone is shown, makes and revokes tokens, and says that there is no
         const pause = await ctl("pause");
         assert.equal(pause.status, 1);
         assert.match(pause.err, /This node is alone/);
+        assert.equal((await ctl("rebalance")).out, "balanced, 0 moves under way\n");
+        assert.match((await ctl("status")).out, /\nbalance +even, /);
+        assert.match((await ctl("split", "128")).err, /This node is alone/);
         const made = await ctl("tokens", "create", "--expires-in", "60", "--json");
         assert.equal(made.status, 0, made.err);
         const { userId, token } = made.json;

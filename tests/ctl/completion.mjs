@@ -29,6 +29,7 @@ test("commands, options and sub-commands are completed", async () => {
     assert.deepEqual(await offered(["--ca", "x", "re"]), ["rebalance", "resume"]);
     assert.deepEqual(await offered(["drain", "--w"]), ["--watch"]);
     assert.deepEqual(await offered(["drain", "node-1", "--c"]), ["--ca", "--cancel"]);
+    assert.deepEqual(await offered(["split", "256", "--"]), ["--endpoint", "--token", "--token-file", "--ca", "--help", "--json", "--watch", "--interval"]);
     assert.deepEqual(await offered(["tokens", ""]), ["create", "revoke"]);
     assert.deepEqual(await offered(["status", ""]), []);
 });

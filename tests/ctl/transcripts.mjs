@@ -41,11 +41,12 @@ const cases = [
     ["rebalance-paused", node(ailing), [["rebalance"], ["rebalance", "--watch"]], {}],
     ["drain", node(balanced), [["drain", "node-3"], ["drain", "77", "--cancel"], ["drain", "node-1"], ["drain", "node-1", "--json"], ["drain", "0a1b"], ["drain", "nobody"]], {}],
     ["move", node(joining), [["move", "3", "--from", "node-1", "--to", "c0ffee"], ["move", "3", "--primary", "node-2"], ["move", "4", "--from", "node-1", "--to", "node-2"], ["move", "8", "--primary", "node-2"], ["move", "x", "--primary", "node-2"], ["move", "3", "--from", "node-1"]], {}],
+    ["split", { ...node(balanced), "POST /admin/split": ({ ranges }) => (ranges < 8 ? refusal(409, "Conflict", "There are more ranges than that already; they are not merged.") : accepted) }, [["split", "8"], ["split", "16", "--json"], ["split", "8", "--watch"], ["split", "4"], ["split", "x"], ["split", "1234567"], ["split", "16", "--cancel"]], {}],
     ["pause", node(balanced), [["pause"], ["resume"], ["resume", "--json"]], {}],
     ["tokens", node(balanced), [["tokens", "create"], ["tokens", "create", "--json", "--user", "8:acs:r_u", "--scope", "chat", "--scope", "voip", "--expires-in", "60"], ["tokens", "revoke", "8:acs:r_u/ x"], ["tokens", "revoke"], ["tokens", "create", "--expires-in", "5"]], {}],
     ["top", node(joining), [["top"]], {}],
     ["top-ascii", node(joining), [["top"]], { LC_ALL: "C", COLUMNS: "80" }],
-    ["help", node(balanced), [["--help"], ["status", "--help"], ["nodes", "-h"], ["ranges", "--help"], ["plan", "--help"], ["rebalance", "--help"], ["drain", "--help"], ["move", "--help"], ["pause", "--help"], ["resume", "--help"], ["tokens", "--help"], ["top", "--help"]], {}],
+    ["help", node(balanced), [["--help"], ["status", "--help"], ["nodes", "-h"], ["ranges", "--help"], ["plan", "--help"], ["rebalance", "--help"], ["drain", "--help"], ["move", "--help"], ["split", "--help"], ["pause", "--help"], ["resume", "--help"], ["tokens", "--help"], ["top", "--help"]], {}],
     ["usage", node(balanced), [[], ["stats"], ["status", "--watch"], ["drain"], ["status", "--no-such"], ["nodes", "--node", ""], ["top", "--interval", "0"]], {}],
 ];
 

@@ -81,6 +81,32 @@ test("a watched drain that somebody cancels ends with status 1", () =>
         assert.equal(status, 1);
     }));
 
+/** The same cluster with so many ranges, of which nobody leads the last ones. */
+const withRanges = (count, leaderless = 0) => {
+    const cluster = balanced();
+    cluster.ranges = Array.from({ length: count }, (_, range) => ({ ...cluster.ranges[range % 8], range, ...(range >= count - leaderless ? { primary: "" } : {}) }));
+    return cluster;
+};
+
+test("a watched split counts ranges up and ends when there are so many", () =>
+    withNode({ "POST /admin/split": accepted, "GET /admin/cluster": inTurn(withRanges(8), withRanges(8), withRanges(13), withRanges(16)) }, async (node) => {
+        const { status, out, err } = await weftctlAt([node], ["split", "16", ...QUICK]);
+        assert.equal(err, "");
+        assert.equal(out, "ranges are halved until there are 16\n8 of 16 ranges\n13 of 16 ranges\n16 of 16 ranges\n");
+        assert.equal(status, 0);
+        assert.ok(node.requests.includes('POST /admin/split {"ranges":16}'));
+    }));
+
+test("on a terminal a watched split draws a bar, the time left, and what holds it up", () =>
+    withNode({ "POST /admin/split": accepted, "GET /admin/cluster": inTurn(withRanges(8), withRanges(10, 2), withRanges(16)) }, async (node) => {
+        const { ended, written } = onTerminal(node, ["split", "16", ...QUICK]);
+        assert.equal(await ended, 0);
+        const text = plain(written());
+        assert.match(text, /splitting +░+ +0 % +8 of 16 ranges/);
+        assert.match(text, /splitting +█+[▏▎▍▌▋▊▉]?░+ +25 % +10 of 16 ranges, about \d+ s left\n2 ranges have nobody to halve them\n/);
+        assert.match(text, /split +█+ 100 % +16 of 16 ranges\n/);
+    }), ON_TERMINAL);
+
 test("a watched drain ends with status 1 when balancing is paused", () => {
     const paused = draining(8);
     paused.balancer.isPaused = true;
