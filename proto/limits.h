@@ -39,6 +39,7 @@
 #define LIMIT_FORWARD_DEADLINE_MS_MAX 30000         /* as long as clients wait */
 #define LIMIT_FORWARD_GRACE_MS 2000 /* after its deadline: a repeated request has left the network by then */
 #define LIMIT_LINK_UNSEEN_BYTES_MAX (1024 * 1024) /* changes told to a node that has not said it has them */
+#define LIMIT_PASSED_BYTES_MAX (4 * 1024 * 1024)  /* typing and receipts for those who do not know a new primary yet */
 #define LIMIT_LINK_REPEATS_MAX 8                  /* threads read from the store for one node at a time */
 #define LIMIT_DISK_BATCH_MAX 2000 /* commands in one write transaction: bounds its pages and its latency */
 #define LIMIT_LOG_BYTES_KEPT (64LL * 1024 * 1024) /* applied entries kept for catch-up of a backup */

@@ -212,6 +212,21 @@ bool coalescer_due(struct coalescer *self, int64_t now_ms, struct arena *arena, 
     return false;
 }
 
+bool coalescer_leave(struct coalescer *self, bool (*is_left)(void *context, const struct id_hash *thread),
+                     void *context, struct arena *arena, struct change *change) {
+    for (struct gathering *gathering = self->oldest, *next; gathering != NULL; gathering = next) {
+        next = gathering->next;
+        if (!is_left(context, &gathering->key.thread))
+            continue;
+        if (gathering->first != NULL) {
+            change_fill(gathering, arena, change);
+            return true;
+        }
+        gathering_free(self, gathering);
+    }
+    return false;
+}
+
 size_t coalescer_threads(const struct coalescer *self) {
     return HASH_COUNT(self->table);
 }

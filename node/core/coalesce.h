@@ -16,4 +16,8 @@ bool coalescer_offer(struct coalescer *coalescer, const struct change *change, i
 /* The next gathered change whose time has come; false: none. It lives in `arena`. */
 bool coalescer_due(struct coalescer *coalescer, int64_t now_ms, struct arena *arena, struct change *change);
 
+/* The next gathered change of a thread of these, due or not; when there is none any more, nothing is known of them. */
+bool coalescer_leave(struct coalescer *coalescer, bool (*is_left)(void *context, const struct id_hash *thread),
+                     void *context, struct arena *arena, struct change *change);
+
 size_t coalescer_threads(const struct coalescer *coalescer);

@@ -17,6 +17,7 @@ struct interest *interest_new(uint64_t node, uint64_t start, size_t link_bytes_m
 void interest_free(struct interest *self) {
     listening_free(self);
     owning_free(self);
+    passing_free(self);
     for (struct peer *peer = self->peers, *next; peer != NULL; peer = next) {
         next = peer->hh.next;
         link_reset(self, peer);
@@ -59,8 +60,16 @@ void interest_map_changed(struct interest *self, int64_t mono_ms) {
 
 void interest_tick(struct interest *self, int64_t mono_ms) {
     owning_tick(self, mono_ms);
+    passing_tick(self);
     for (struct peer *peer = self->peers; peer != NULL; peer = peer->hh.next)
         link_tick(self, peer, mono_ms);
+}
+
+bool interest_has_told_all(const struct interest *self, int64_t mono_ms) {
+    for (const struct peer *peer = self->peers; peer != NULL; peer = peer->hh.next)
+        if (!link_is_settled(peer, mono_ms))
+            return false;
+    return true;
 }
 
 void interest_flush(struct interest *self, int64_t mono_ms) {

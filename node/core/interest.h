@@ -6,7 +6,8 @@
  *             whenever the primary is another one, with the offset up to which it has everything. Changes are handed
  *             on once and in the thread's order; where one is missing, the primary is asked from there.
  *  owning     this node is a thread's primary. It tells each node that listens, one packet per node and step. A node
- *             that lacks something, or does not keep up, is told from the store before it is told what is new.
+ *             that lacks something, or does not keep up, is told from the store before it is told what is new. What is
+ *             of the moment is in no store: a new primary keeps it for those who do not know of it yet.
  *
  * Users are listened to in the same way. What concerns them has no offsets, so where something may be missing the user
  * is looked at again. If this node itself is the primary, it tells itself directly. Time is monotonic milliseconds.
@@ -17,6 +18,7 @@
 #define INTEREST_RENEW_MS 10000
 #define INTEREST_EXPIRES_MS 30000          /* three renewals may be lost */
 #define INTEREST_RETRY_MS 500              /* a LISTEN that was not acknowledged */
+#define INTEREST_MOVING_MS 5000            /* so long it may take until all who listen know a new primary */
 #define INTEREST_RESEND_MS 200             /* changes that were not acknowledged … */
 #define INTEREST_RESEND_MS_MAX 1600        /* … by a node that says nothing at all */
 #define INTEREST_REPEAT_BYTES 65536        /* read from the store at a time, for one thread and node */
@@ -48,8 +50,12 @@ struct interest_hooks {
     void *context;
     /* Who leads the subject's range by the map as it is now; 0: nobody known. May be this node. */
     uint64_t (*primary_of)(void *context, const struct id_hash *subject);
+    /* By the same map: who led it in another epoch may know of other listeners, and of fewer changes. */
+    uint64_t (*epoch_of)(void *context, const struct id_hash *subject);
     /* This node leads it and is ready to. */
     bool (*is_primary)(void *context, const struct id_hash *subject);
+    /* And has been so for less than INTEREST_MOVING_MS. */
+    bool (*leads_lately)(void *context, const struct id_hash *subject);
     /* The packet itself is borrowed; what it points to lasts until interest_done. */
     void (*send)(void *context, uint64_t to, const struct packet *packet);
     /* For the sessions of this node. What changed from `from_offset` to below the change is overtaken by it. The change
@@ -103,6 +109,8 @@ void interest_on_packet(struct interest *interest, uint64_t from, const struct p
 void interest_map_changed(struct interest *interest, int64_t mono_ms);
 
 void interest_tick(struct interest *interest, int64_t mono_ms);
+/* No node that is there lacks anything that it was told. */
+bool interest_has_told_all(const struct interest *interest, int64_t mono_ms);
 /* At the end of each step: sends what has gathered. */
 void interest_flush(struct interest *interest, int64_t mono_ms);
 /* What the hooks were given has been used. */

@@ -158,6 +158,11 @@ void link_on_seen(struct interest *self, uint64_t from, const struct packet *pac
         oldest_drop(self, peer);
 }
 
+bool link_is_settled(const struct peer *peer, int64_t mono_ms) {
+    bool is_silent = mono_ms - peer->seen_ms > ALIVE_MS && mono_ms - peer->listener_heard_ms > ALIVE_MS;
+    return peer->unseen == NULL || is_silent;
+}
+
 void link_reset(struct interest *self, struct peer *peer) {
     gathering_close(peer);
     while (peer->unseen != NULL)

@@ -147,6 +147,7 @@ static void leave(struct interest *self, struct heard *heard) {
 
 static void ask(struct interest *self, struct heard *heard, int64_t mono_ms) {
     uint64_t owner = self->hooks.primary_of(self->hooks.context, &heard->subject);
+    heard->epoch = self->hooks.epoch_of(self->hooks.context, &heard->subject);
     if (owner != heard->owner) {
         heard->is_anew = true;
         heard->born_start = heard->born = 0;
@@ -201,9 +202,14 @@ static bool is_ours_now(const struct interest *self, const struct heard *heard) 
            self->hooks.is_primary(self->hooks.context, &heard->subject);
 }
 
+static bool is_led_otherwise(const struct interest *self, const struct heard *heard) {
+    return self->hooks.primary_of(self->hooks.context, &heard->subject) != heard->owner ||
+           self->hooks.epoch_of(self->hooks.context, &heard->subject) != heard->epoch;
+}
+
 void listening_map_changed(struct interest *self) {
     for (struct heard *heard = self->heard; heard != NULL; heard = heard->hh.next)
-        if (self->hooks.primary_of(self->hooks.context, &heard->subject) != heard->owner || is_ours_now(self, heard))
+        if (is_led_otherwise(self, heard) || is_ours_now(self, heard))
             heard_refresh(self, heard);
 }
 

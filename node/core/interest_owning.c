@@ -19,6 +19,7 @@ static struct watched *watched_get(struct interest *self, const struct id_hash *
         watched = calloc(1, sizeof(*watched));
         check(watched != NULL);
         watched->subject = *subject;
+        watched->epoch = self->hooks.epoch_of(self->hooks.context, subject);
         HASH_ADD(hh, self->watched, subject, sizeof(watched->subject), watched);
     }
     return watched;
@@ -114,6 +115,8 @@ bool owning_register(struct interest *self, struct peer *peer, const struct pack
         registration = registration_new(self, watched, peer, listener->is_user);
     if (is_new || listener->is_anew)
         place(registration, listener->next_offset);
+    if (is_new)
+        passing_tell_again(self, peer, &listener->thread);
     renew(registration, mono_ms);
     *born = registration->born;
     return true;
@@ -184,6 +187,8 @@ void interest_publish(struct interest *self, const struct change *change, unsign
     bool is_user = change->kind == CHANGE_USER_JOINED || change->kind == CHANGE_USER_REVOKED;
     uint64_t offset = is_user ? 0 : change->offset;
     struct watched *watched = watched_find(self, &change->subject);
+    if (!is_user && offset == 0)
+        passing_keep(self, change, copies);
     if (watched == NULL)
         return;
     struct telling telling = {.told = {.subject = change->subject,
@@ -232,8 +237,12 @@ static void behind_go_on(struct interest *self, struct registration *registratio
 
 void owning_flush(struct interest *self) {
     for (struct peer *peer = self->peers; peer != NULL; peer = peer->hh.next)
-        while (peer->behind != NULL && link_has_room_for_repeats(self, peer))
-            behind_go_on(self, peer->behind);
+        for (struct registration *registration = peer->behind, *next;
+             registration != NULL && link_has_room_for_repeats(self, peer); registration = next) {
+            next = registration->next_behind;
+            if (self->hooks.is_primary(self->hooks.context, &registration->watched->subject))
+                behind_go_on(self, registration);
+        }
 }
 
 static void repeated_tell(struct interest *self, struct registration *registration,
@@ -280,21 +289,36 @@ void interest_repeated(struct interest *self, const struct interest_repeated *re
 
 /* ---- time and map ---- */
 
-/* What this node does not lead now, others may have changed when it leads it again. */
+static void watched_drop(struct interest *self, const struct watched *watched, int64_t mono_ms) {
+    struct id_hash subject = watched->subject;
+    for (struct registration *registration = watched->registrations, *next; registration != NULL; registration = next) {
+        bool is_ours = registration->peer->node == self->node;
+        next = registration->next_watching;
+        registration_drop(self, registration);
+        if (is_ours)
+            listening_later(self, &subject, mono_ms);
+    }
+}
+
+/* Who listened to us in an earlier epoch need not say so again. But others may have led it in between. */
+static void lead_on(struct interest *self, struct watched *watched) {
+    uint64_t epoch = self->hooks.epoch_of(self->hooks.context, &watched->subject);
+    if (epoch == watched->epoch || !self->hooks.is_primary(self->hooks.context, &watched->subject))
+        return;
+    watched->epoch = epoch;
+    watched->next_offset = 0;
+    for (struct registration *registration = watched->registrations; registration != NULL;
+         registration = registration->next_watching)
+        state_set(registration, REGISTRATION_BEHIND);
+}
+
 void owning_map_changed(struct interest *self, int64_t mono_ms) {
     for (struct watched *watched = self->watched, *next; watched != NULL; watched = next) {
-        struct id_hash subject = watched->subject;
         next = watched->hh.next;
-        if (self->hooks.is_primary(self->hooks.context, &subject))
-            continue;
-        for (struct registration *registration = watched->registrations, *following; registration != NULL;
-             registration = following) {
-            bool is_ours = registration->peer->node == self->node;
-            following = registration->next_watching;
-            registration_drop(self, registration);
-            if (is_ours)
-                listening_later(self, &subject, mono_ms);
-        }
+        if (self->hooks.primary_of(self->hooks.context, &watched->subject) == self->node)
+            lead_on(self, watched);
+        else
+            watched_drop(self, watched, mono_ms);
     }
     for (struct peer *peer = self->peers; peer != NULL; peer = peer->hh.next)
         listens_take(self, peer, mono_ms);
@@ -304,7 +328,10 @@ void owning_tick(struct interest *self, int64_t mono_ms) {
     for (struct peer *peer = self->peers; peer != NULL; peer = peer->hh.next) {
         while (peer->registrations != NULL && peer->registrations->expires_ms < mono_ms)
             registration_drop(self, peer->registrations);
-        if (peer->registrations == NULL)
+        if (peer->registrations != NULL)
+            peer->registered_ms = mono_ms;
+        /* What it was told last may still be on its way. */
+        if (mono_ms - peer->registered_ms > INTEREST_MOVING_MS)
             link_reset(self, peer);
         listens_drop(peer, mono_ms);
     }

@@ -28,6 +28,7 @@ struct heard {
     uint64_t next_offset;
     uint64_t handed_offset; /* one above what was handed on last; 0: not known */
     uint64_t owner;         /* told so last; 0: nobody */
+    uint64_t epoch;         /* of that owner */
     uint64_t listening;     /* by this LISTEN; 0: none that counts */
     uint64_t born_start;    /* what the owner has confirmed last; 0: nothing */
     uint64_t born;
@@ -77,7 +78,17 @@ struct watched {
     UT_hash_handle hh;
     struct id_hash subject;
     struct registration *registrations;
+    uint64_t epoch;       /* in which we led it last */
     uint64_t next_offset; /* one above what was published last; 0: not known */
+};
+
+/* Of one thread, what had no offset while we were new to lead it. */
+struct passed {
+    UT_hash_handle hh;
+    struct id_hash thread;
+    struct blob **blobs;
+    size_t count;
+    size_t bytes;
 };
 
 /* Came before one that is missing. */
@@ -130,7 +141,8 @@ struct peer {
     struct link_packet *unsent; /* the first of these that was never sent */
     struct link_packet *gathering;
     size_t unseen_bytes;
-    int64_t seen_ms; /* when it acknowledged anything last */
+    int64_t seen_ms;       /* when it acknowledged anything last */
+    int64_t registered_ms; /* when it was registered for anything last */
     int64_t resend_ms;
 };
 
@@ -150,6 +162,8 @@ struct interest {
     uint64_t listening; /* the newest LISTEN */
 
     struct watched *watched;
+    struct passed *passed; /* oldest thread first */
+    size_t passed_bytes;
     uint64_t born;   /* the newest registration */
     uint64_t repeat; /* the newest call for a repeat */
 
@@ -183,6 +197,15 @@ void owning_tick(struct interest *interest, int64_t mono_ms);
 void owning_flush(struct interest *interest);
 void owning_free(struct interest *interest);
 
+/* ---- passing ---- */
+
+/* A change without an offset, if some who listen may not be registered yet. */
+void passing_keep(struct interest *interest, const struct change *change, unsigned copies);
+/* Told to one that registers only now. */
+void passing_tell_again(struct interest *interest, struct peer *peer, const struct id_hash *thread);
+void passing_tick(struct interest *interest);
+void passing_free(struct interest *interest);
+
 /* ---- listens ---- */
 
 void listens_on_packet(struct interest *interest, uint64_t from, const struct packet *packet, int64_t mono_ms);
@@ -196,6 +219,8 @@ void listens_drop(struct peer *peer, int64_t mono_ms);
 bool link_has_room(const struct interest *interest, const struct peer *peer);
 bool link_has_room_for_repeats(const struct interest *interest, const struct peer *peer);
 struct blob *blob_make(const struct told_change *told);
+/* Nothing that it was told is missing there; or it has said nothing lately. */
+bool link_is_settled(const struct peer *peer, int64_t mono_ms);
 /* Freed when nobody refers to it, by interest_done. */
 void blob_release(struct interest *interest, struct blob *blob);
 void link_add(struct peer *peer, struct blob *blob);

@@ -45,9 +45,19 @@ static uint64_t primary_of(void *context, const struct id_hash *subject) {
     return core_range_of(core, subject)->replication.record.primary;
 }
 
+static uint64_t epoch_of(void *context, const struct id_hash *subject) {
+    struct node_core *core = context;
+    return core_range_of(core, subject)->replication.record.epoch;
+}
+
 static bool is_primary(void *context, const struct id_hash *subject) {
     struct node_core *core = context;
     return core_range_of(core, subject)->replication.role == REPLICATION_PRIMARY;
+}
+
+static bool leads_lately(void *context, const struct id_hash *subject) {
+    struct node_core *core = context;
+    return is_primary(core, subject) && core->step->mono_ms - core_range_of(core, subject)->led_ms < INTEREST_MOVING_MS;
 }
 
 static void packet_send(void *context, uint64_t to, const struct packet *packet) {
@@ -93,7 +103,9 @@ static void repeat(void *context, const struct interest_repeat *repeat) {
 void listeners_open(struct node_core *core, uint64_t start) {
     struct interest_hooks hooks = {.context = core,
                                    .primary_of = primary_of,
+                                   .epoch_of = epoch_of,
                                    .is_primary = is_primary,
+                                   .leads_lately = leads_lately,
                                    .send = packet_send,
                                    .hand_on = hand_on,
                                    .listening = listening,
@@ -121,6 +133,44 @@ void listeners_tell(struct node_core *core, const struct step *step, const struc
         fan_out(step, change, 0, copies);
     else
         interest_publish(core->interest, change, copies);
+}
+
+static void gathered_tell(struct node_core *core, const struct step *step, const struct change *gathered) {
+    struct change *kept = ARENA_NEW(&core->step_arena, struct change);
+    *kept = *gathered;
+    listeners_tell(core, step, kept, 0);
+}
+
+void listeners_tell_due(struct node_core *core, const struct step *step) {
+    struct change due;
+    while (coalescer_due(core->coalescer, step->now_ms, &core->step_arena, &due))
+        gathered_tell(core, step, &due);
+}
+
+struct leaving {
+    struct node_core *core;
+    const struct range *range;
+};
+
+static bool is_of_range(void *context, const struct id_hash *thread) {
+    const struct leaving *leaving = context;
+    return core_range_of(leaving->core, thread) == leaving->range;
+}
+
+void listeners_range_lost(struct node_core *core, const struct step *step, const struct range *range) {
+    struct leaving leaving = {core, range};
+    struct change gathered;
+    while (coalescer_leave(core->coalescer, is_of_range, &leaving, &core->step_arena, &gathered))
+        gathered_tell(core, step, &gathered);
+}
+
+/* It was accepted while this node led the range. */
+void listeners_on_notice(struct node_core *core, const struct step *step, const struct change *notice) {
+    bool is_ours = core_range_of(core, &notice->subject)->replication.role == REPLICATION_PRIMARY;
+    if (!is_ours && core->requests != NULL)
+        questions_carry_notice(core, step, notice);
+    else if (coalescer_offer(core->coalescer, notice, step->now_ms))
+        listeners_tell(core, step, notice, 0);
 }
 
 static struct listened *listened_new(struct node_core *core, const struct id_hash *subject) {

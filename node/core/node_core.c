@@ -136,10 +136,13 @@ static void outbox_ask(const struct step *step, const struct range *range) {
 void core_role_changed(struct node_core *core, const struct step *step, struct range *range) {
     core_touch(core, range);
     core->has_map_changed = true;
-    if (range->replication.role == REPLICATION_PRIMARY)
+    if (range->replication.role == REPLICATION_PRIMARY) {
+        range->led_ms = step->mono_ms;
         outbox_ask(step, range);
-    else
+    } else {
+        listeners_range_lost(core, step, range);
         pipeline_range_lost(core, step, range);
+    }
 }
 
 /* Follow-ups count one each, however many users they tell: a few large threads must not lock everybody out. */
@@ -328,12 +331,7 @@ static void on_leave(struct node_core *core) {
 
 static void on_tick(struct node_core *core, const struct step *step) {
     struct replication_step replication_step = core_replication_step(core, step);
-    struct change due;
-    while (coalescer_due(core->coalescer, step->now_ms, &core->step_arena, &due)) {
-        struct change *kept = ARENA_NEW(&core->step_arena, struct change);
-        *kept = due;
-        listeners_tell(core, step, kept, 0);
-    }
+    listeners_tell_due(core, step);
     follow_ups_tick(core, step);
     if (core->requests != NULL)
         requests_tick(core->requests, step->mono_ms);
@@ -390,8 +388,7 @@ static void event_take(struct node_core *core, const struct step *step, const st
         on_propose(core, step, event->entry);
         break;
     case EVENT_NOTICE:
-        if (coalescer_offer(core->coalescer, event->notice, step->now_ms))
-            listeners_tell(core, step, event->notice, 0);
+        listeners_on_notice(core, step, event->notice);
         break;
     case EVENT_BATCH_DONE:
         pipeline_on_batch_done(core, step, event->batch);
@@ -459,8 +456,10 @@ void node_core_step(struct node_core *core, const struct event *event, struct ac
     core->has_map_changed = false;
     pipeline_write_next(core, &step);
     ranges_settle(core, &step);
-    if (core->interest != NULL)
-        interest_flush(core->interest, step.mono_ms);
+    if (core->options.is_alone)
+        return;
+    questions_notices_take(core, &step);
+    interest_flush(core->interest, step.mono_ms);
 }
 
 void node_core_done(struct node_core *core) {
@@ -494,7 +493,7 @@ bool node_core_may_leave(const struct node_core *core, int64_t mono_ms) {
     for (uint32_t i = 0; !core->options.is_alone && i < core->options.range_count; i++)
         if (!replication_may_leave(&core->ranges[i].replication, mono_ms))
             return false;
-    return true;
+    return core->interest == NULL || interest_has_told_all(core->interest, mono_ms);
 }
 
 struct node_core_statistics node_core_statistics(const struct node_core *core) {

@@ -21,6 +21,14 @@ struct follow_up_queue {
 
 struct listened;
 
+/* Something to tell that another node has accepted; of one step. */
+struct noticed {
+    struct noticed *next;
+    uint64_t token;
+    int rc;
+    struct change change;
+};
+
 struct node_core {
     struct node_core_options options;
     struct cluster_map map;
@@ -46,6 +54,7 @@ struct node_core {
 
     struct requests *requests; /* NULL: alone */
     struct entry *carried;     /* to other nodes, by requests; linked as in a range */
+    struct noticed *noticed;   /* from other nodes, until the step ends */
     struct interest *interest; /* NULL: alone */
     struct listened *listened; /* threads and users of this node's sessions */
     const struct step *step;   /* the one under way, for what requests call back */
@@ -135,6 +144,10 @@ void questions_ask(struct node_core *core, const struct step *step, const struct
 /* True: the entry is of a follow-up for a range that another node leads; it is asked, and the entry is the request's.
  */
 bool questions_carry(struct node_core *core, const struct step *step, struct entry *entry);
+/* What is told and never stored goes to the node that leads its thread. */
+void questions_carry_notice(struct node_core *core, const struct step *step, const struct change *notice);
+/* At the end of a step: what other nodes have carried here. */
+void questions_notices_take(struct node_core *core, const struct step *step);
 /* Those that were carried and have not come back. */
 void questions_close(struct node_core *core);
 /* A command of another node has been applied (0), or refused. */
@@ -146,6 +159,12 @@ void listeners_open(struct node_core *core, uint64_t start);
 void listeners_close(struct node_core *core);
 /* To the sessions of this node and, in a cluster, of all that listen. Lasts until node_core_done. */
 void listeners_tell(struct node_core *core, const struct step *step, const struct change *change, unsigned copies);
+/* What is told and never stored; where another node leads by now it goes there. */
+void listeners_on_notice(struct node_core *core, const struct step *step, const struct change *notice);
+/* Of typing and receipts what has been gathered for its time. */
+void listeners_tell_due(struct node_core *core, const struct step *step);
+/* Before those who listen to it go to its new primary: what was gathered for them. */
+void listeners_range_lost(struct node_core *core, const struct step *step, const struct range *range);
 void listeners_on_listen(struct node_core *core, const struct step *step, const struct event *event);
 void listeners_on_unlisten(struct node_core *core, const struct id_hash *subject);
 void listeners_on_repeated(struct node_core *core, const struct step *step, struct interest_repeated *repeated);

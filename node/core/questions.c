@@ -1,6 +1,6 @@
 /* What other nodes are asked, and what they ask this one: requests.c finds the primary and repeats; here is said what a
- * request is. A body begins with its kind: a command for the range of its subject, which the core itself proposes, or a
- * question that the gateway serves. */
+ * request is. A body begins with its kind: a command for the range of its subject, which the core itself proposes, what
+ * is only to be told there, or a question that the gateway serves. */
 #include <stdlib.h>
 
 #include "node/core/node_core_parts.h"
@@ -9,8 +9,10 @@
 
 #define KIND_COMMAND 'C'
 #define KIND_QUESTION 'Q'
+#define KIND_NOTICE 'N'
 #define WORKER_CORE UINT32_MAX   /* the core itself waits for the answer */
 #define COMMAND_DEADLINE_MS 5000 /* the outbox asks again */
+#define NOTICE_DEADLINE_MS 5000  /* what is of the moment says nothing later */
 
 static uint64_t primary_of(void *context, const struct id_hash *subject) {
     struct node_core *core = context;
@@ -49,12 +51,42 @@ static void command_take(struct node_core *core, const struct requests_call *cal
     core->waiting.count++;
 }
 
+/* Answered at the end of the step: who asks must not be called back while it is at it. */
+static void notice_add(struct node_core *core, const struct requests_call *call) {
+    struct noticed *noticed = ARENA_NEW(&core->step_arena, struct noticed);
+    struct bytes encoded = bytes_of(call->body.data + 1, call->body.size - 1);
+    *noticed = (struct noticed){.next = core->noticed, .token = call->token};
+    noticed->rc = change_decode(arena_copy(&core->step_arena, encoded), &core->step_arena, &noticed->change);
+    if (noticed->rc != STATUS_OK || !id_hash_equal(&noticed->change.subject, &call->subject) ||
+        noticed->change.kind != CHANGE_TYPING || noticed->change.typing_count != 1)
+        noticed->rc = STATUS_MALFORMED;
+    core->noticed = noticed;
+}
+
+void questions_notices_take(struct node_core *core, const struct step *step) {
+    while (core->noticed != NULL) {
+        const struct noticed *noticed = core->noticed;
+        const struct range *range = core_range_of(core, &noticed->change.subject);
+        bool is_ours = range->replication.role == REPLICATION_PRIMARY;
+        core->noticed = noticed->next;
+        if (noticed->rc == STATUS_OK && is_ours)
+            listeners_on_notice(core, step, &noticed->change);
+        requests_served(core->requests, noticed->token,
+                        noticed->rc == STATUS_OK && !is_ours ? STATUS_NOT_PRIMARY : noticed->rc, BYTES_LITERAL(""),
+                        step->mono_ms);
+    }
+}
+
 static void call_serve(void *context, const struct requests_call *call) {
     struct node_core *core = context;
     struct bytes body = call->body;
     uint8_t kind = body.size == 0 ? 0 : body.data[0];
     if (kind == KIND_COMMAND) {
         command_take(core, call, bytes_of(body.data + 1, body.size - 1));
+        return;
+    }
+    if (kind == KIND_NOTICE) {
+        notice_add(core, call);
         return;
     }
     struct action *action = action_add(core->step->actions, ACTION_SERVE);
@@ -82,6 +114,8 @@ static void carried_remove(struct node_core *core, struct entry *entry) {
 
 static void answer_take(void *context, const struct requests_answer *answer) {
     struct node_core *core = context;
+    if (answer->worker == WORKER_CORE && answer->reply_to == NULL)
+        return; /* a notice, which nobody waits for */
     if (answer->worker == WORKER_CORE) {
         struct entry *entry = answer->reply_to;
         carried_remove(core, entry);
@@ -162,6 +196,16 @@ bool questions_carry(struct node_core *core, const struct step *step, struct ent
     if (rc == STATUS_OK)
         carried_add(core, entry);
     return rc == STATUS_OK;
+}
+
+void questions_carry_notice(struct node_core *core, const struct step *step, const struct change *notice) {
+    struct requests_question question = {
+        .subject = notice->subject, .worker = WORKER_CORE, .deadline_ms = step->mono_ms + NOTICE_DEADLINE_MS};
+    struct buffer encoded;
+    buffer_init(&encoded);
+    change_encode(notice, &encoded);
+    ask(core, step, &question, KIND_NOTICE, buffer_bytes(&encoded));
+    buffer_close(&encoded);
 }
 
 void questions_close(struct node_core *core) {

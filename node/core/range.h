@@ -54,6 +54,7 @@ struct range {
     struct entry *first;
     struct entry *last;
     uint64_t entries_applied, entries_led, changes_told; /* for who looks on */
+    int64_t led_ms;                                      /* since when this node leads it, monotonic; of a primary */
     struct range *next_busy;
     bool is_refused; /* a batch that touched it came to nothing */
     bool is_busy;    /* the next batch or the end of the step has to look at it */

@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { run, test } from "../sdk/lib/harness.mjs";
+import { admin, clusterAt } from "./lib/admin.mjs";
 import { isInstalled } from "./lib/etcd.mjs";
 import { Realtime } from "./lib/realtime.mjs";
 import { ThreeNodes } from "./lib/three.mjs";
@@ -45,8 +46,8 @@ async function hears(listener, wanted) {
     assert.equal(new Set(messages).size, messages.length, `${listener.name} hears each message once`);
 }
 
-async function withFarNodes(body) {
-    const cluster = await ThreeNodes.start();
+async function withFarNodes(body, options = {}) {
+    const cluster = await ThreeNodes.start(3, options);
     try {
         await cluster.whole();
         for (const { fromPeers } of cluster.nodes) fromPeers.delayMs = FAR_MS;
@@ -60,35 +61,84 @@ async function withFarNodes(body) {
     }
 }
 
+/** On every node somebody is welcomed, and hears what is then said on the others; `ROUNDS` times. */
+async function allAreHeard(cluster) {
+    const speakers = await cluster.nodes[0].newUsers(cluster.nodes.length);
+    // One on each node: often one of them is where the thread lives, from where nothing has far to go.
+    const voices = await Promise.all(speakers.map((speaker, at) => Realtime.connect(cluster.nodes[at].target, "json", speaker.token)));
+    for (let round = 0; round < ROUNDS; round++)
+        for (const node of cluster.nodes)
+            await Promise.all(KINDS.map(async (kind) => {
+                const [user] = await node.newUsers(1);
+                // Nobody of the listener's own node, which would listen to the thread already.
+                const others = speakers.map((_, at) => at).filter((at) => cluster.nodes[at] !== node);
+                const threads = await Promise.all(Array.from({ length: THREADS }, () => node.newThread([...others.map((at) => speakers[at]), user])));
+                const firsts = await Promise.all(threads.map((thread) => node.newMessage(user, thread, "read me")));
+                const listener = await listen(node, kind, user);
+                const wanted = [];
+                for (const [at, thread] of threads.entries())
+                    for (const who of others) {
+                        const voice = voices[who];
+                        const content = `${kind} ${who}`;
+                        voice.send({ type: "typing", thread });
+                        voice.send({ type: "receipt", thread, messageId: firsts[at].id });
+                        voice.send({ type: "send", id: `${round} ${node.name} ${kind}`, thread, content });
+                        wanted.push(`typing ${thread} ${speakers[who].id}`, `receipt ${thread} ${speakers[who].id}`, `message ${thread} ${content}`);
+                    }
+                await hears(listener, wanted);
+                listener.session.close();
+            }));
+    for (const voice of voices) voice.close();
+}
+
 test("what is sent right after a welcome is heard: messages, typing, receipts", async () => {
-    await withFarNodes(async (cluster) => {
-        const speakers = await cluster.nodes[0].newUsers(cluster.nodes.length);
-        // One on each node: often one of them is where the thread lives, from where nothing has far to go.
-        const voices = await Promise.all(speakers.map((speaker, at) => Realtime.connect(cluster.nodes[at].target, "json", speaker.token)));
-        for (let round = 0; round < ROUNDS; round++)
-            for (const node of cluster.nodes)
-                await Promise.all(KINDS.map(async (kind) => {
-                    const [user] = await node.newUsers(1);
-                    // Nobody of the listener's own node, which would listen to the thread already.
-                    const others = speakers.map((_, at) => at).filter((at) => cluster.nodes[at] !== node);
-                    const threads = await Promise.all(Array.from({ length: THREADS }, () => node.newThread([...others.map((at) => speakers[at]), user])));
-                    const firsts = await Promise.all(threads.map((thread) => node.newMessage(user, thread, "read me")));
-                    const listener = await listen(node, kind, user);
-                    const wanted = [];
-                    for (const [at, thread] of threads.entries())
-                        for (const who of others) {
-                            const voice = voices[who];
-                            const content = `${kind} ${who}`;
-                            voice.send({ type: "typing", thread });
-                            voice.send({ type: "receipt", thread, messageId: firsts[at].id });
-                            voice.send({ type: "send", id: `${round} ${node.name} ${kind}`, thread, content });
-                            wanted.push(`typing ${thread} ${speakers[who].id}`, `receipt ${thread} ${speakers[who].id}`, `message ${thread} ${content}`);
-                        }
-                    await hears(listener, wanted);
-                    listener.session.close();
-                }));
-    });
+    await withFarNodes(allAreHeard);
 }, { skip, deadlineMs: 60000 + ROUNDS * 30000 });
+
+/** Ranges change hands, one after the other and again, until told to end. */
+class Mover {
+    #isOver = false;
+
+    constructor(node) {
+        this.node = node;
+        this.moved = 0;
+        this.done = this.#moveAll();
+    }
+
+    async #moveAll() {
+        while (!this.#isOver) {
+            const { nodes, ranges } = await clusterAt(this.node);
+            const ids = nodes.map(({ id }) => id);
+            for (const { range, primary, target } of ranges) {
+                if (target || this.#isOver) continue; // on its way
+                const next = ids[(ids.indexOf(primary) + 1) % ids.length];
+                const { status } = await admin(this.node, "POST", `/admin/ranges/${range}/move`, { primary: next });
+                if (status === 202) this.moved++;
+            }
+        }
+    }
+
+    async end() {
+        this.#isOver = true;
+        await this.done;
+    }
+}
+
+test("also while the ranges change hands all the time", async () => {
+    // Few ranges, so that each of them moves again and again.
+    const prepare = ({ flags }) => flags.push("--range-count", "8");
+    await withFarNodes(async (cluster) => {
+        const mover = new Mover(cluster.nodes[0]);
+        try {
+            await allAreHeard(cluster);
+        } finally {
+            await mover.end();
+        }
+        const changes = (await cluster.rangesEver()).filter(({ epoch }) => epoch > 1).length;
+        console.log(`# ${mover.moved} times it was wished that a range be led by another node, ${changes} new records`);
+        assert.ok(mover.moved > 0);
+    }, { prepare, balances: true });
+}, { skip, deadlineMs: 60000 + ROUNDS * 60000 });
 
 test("who is added to a thread hears of it on any node, and then what is said there, in order", async () => {
     await withFarNodes(async (cluster) => {

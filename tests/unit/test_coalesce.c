@@ -155,6 +155,32 @@ static void a_tick_tells_a_bounded_number_and_the_next_ones_the_rest(void **stat
     assert_int_equal(told, 250);
 }
 
+static bool is_thread_1(void *context, const struct id_hash *thread) {
+    (void)context;
+    return thread->bytes[0] == 1;
+}
+
+static void what_is_gathered_of_threads_that_leave_is_told_before_its_time(void **state) {
+    struct change change, changes[4];
+    size_t told = 0;
+    (void)state;
+    for (unsigned thread = 1; thread <= 2; thread++) {
+        assert_true(type((uint8_t)thread, 1000, START));
+        assert_true(offer(CHANGE_RECEIPTS, (uint8_t)thread, 1000, START));
+        assert_false(offer(CHANGE_RECEIPTS, (uint8_t)thread, 1, START));
+        for (unsigned user = 0; user < 20; user++)
+            assert_false(type((uint8_t)thread, user, START));
+    }
+    while (coalescer_leave(coalescer, is_thread_1, NULL, &arena, &change)) {
+        assert_int_equal(change.subject.bytes[0], 1);
+        told += change.typing_count + change.receipts_count;
+    }
+    assert_int_equal(told, 21);
+    assert_int_equal(coalescer_threads(coalescer), 2); /* the other, of each kind */
+    assert_true(type(1, 1, START + 1));                /* nothing is known of it */
+    assert_int_equal(due(START + TICK, changes, 4), 2);
+}
+
 static void an_absent_name_stays_absent(void **state) {
     struct typing_notice typing = {.user_id = BYTES_LITERAL("u")};
     struct change change = {.kind = CHANGE_TYPING, .typing = &typing, .typing_count = 1};
@@ -205,6 +231,7 @@ int main(void) {
         GATHERED(a_busy_thread_is_told_once_in_a_tick),
         GATHERED(of_each_user_only_the_newest_counts),
         GATHERED(a_tick_tells_a_bounded_number_and_the_next_ones_the_rest),
+        GATHERED(what_is_gathered_of_threads_that_leave_is_told_before_its_time),
         GATHERED(an_absent_name_stays_absent),
         GATHERED(threads_come_due_in_the_order_they_began),
         GATHERED(a_clock_that_is_set_back_stops_nothing),

@@ -25,6 +25,9 @@ struct subject {
     bool is_overtaken[CHANGES_MAX];
     size_t padding; /* bytes by which its changes are larger */
     uint64_t owner;
+    uint64_t epoch;
+    bool is_unready; /* the owner has begun an epoch in which it does not lead yet */
+    bool is_led_lately;
 };
 
 struct pending_repeat {
@@ -80,7 +83,17 @@ static uint64_t on_primary_of(void *context, const struct id_hash *subject) {
 
 static bool on_is_primary(void *context, const struct id_hash *subject) {
     const struct node *node = context;
-    return subjects[index_of(subject)].owner == node->id;
+    const struct subject *self = &subjects[index_of(subject)];
+    return self->owner == node->id && !self->is_unready;
+}
+
+static uint64_t on_epoch_of(void *context, const struct id_hash *subject) {
+    (void)context;
+    return subjects[index_of(subject)].epoch;
+}
+
+static bool on_leads_lately(void *context, const struct id_hash *subject) {
+    return on_is_primary(context, subject) && subjects[index_of(subject)].is_led_lately;
 }
 
 static void on_send(void *context, uint64_t to, const struct packet *packet) {
@@ -140,8 +153,8 @@ static void on_repeat(void *context, const struct interest_repeat *repeat) {
 
 static void node_start(uint64_t id) {
     struct node *node = &nodes[id];
-    struct interest_hooks hooks = {node,       on_primary_of, on_is_primary, on_send,
-                                   on_hand_on, on_listening,  on_look_again, on_repeat};
+    struct interest_hooks hooks = {node,    on_primary_of, on_epoch_of,  on_is_primary, on_leads_lately,
+                                   on_send, on_hand_on,    on_listening, on_look_again, on_repeat};
     node->id = id;
     node->start = chance_next(&network.chance) | 1;
     node->interest = interest_new(id, node->start, LIMIT_LINK_UNSEEN_BYTES_MAX, &hooks);
@@ -183,6 +196,7 @@ static void owner_set(size_t subject, uint64_t owner) {
     if (owner == former)
         return;
     subjects[subject].owner = owner;
+    subjects[subject].epoch++;
     for (uint64_t id = 1; id <= NODES; id++)
         if (id == owner || id == former) {
             nodes[id].map[subject] = owner;
@@ -421,6 +435,7 @@ static void interest_is_renewed_and_runs_out_without(void **state) {
     change(0);
     pass(2000);
     assert_int_equal(interest_statistics(nodes[2].interest).watched, 1);
+    pass(INTEREST_MOVING_MS);
     assert_int_equal(interest_statistics(nodes[2].interest).links_bytes, 0);
     change(0);
     network.lost_percent = 0;
@@ -666,17 +681,136 @@ static void a_user_is_looked_at_whenever_something_may_be_missing(void **state) 
     assert_int_equal(nodes[1].known[THREADS].looks, 3);
 }
 
-static void notices_are_passed_on(void **state) {
+static void notice_publish(uint64_t node) {
     struct typing_notice typing = {.time_ms = 1};
     struct change notice = {.kind = CHANGE_TYPING, .subject = hash_of(0), .typing = &typing, .typing_count = 1};
+    interest_publish(nodes[node].interest, &notice, 0);
+}
+
+static void notices_are_passed_on(void **state) {
     (void)state;
     listen(&nodes[1], 0, 1);
     listen(&nodes[2], 0, 1);
     pass(20);
-    interest_publish(nodes[2].interest, &notice, 0);
+    notice_publish(2);
     pass(20);
     assert_int_equal(nodes[1].known[0].notices, 1);
     assert_int_equal(nodes[2].known[0].notices, 1);
+}
+
+static void a_new_primary_keeps_notices_for_those_who_do_not_know_of_it_yet(void **state) {
+    (void)state;
+    for (uint64_t id = 1; id <= NODES; id++)
+        listen(&nodes[id], 0, 1);
+    pass(20);
+    owner_set(0, 3);
+    subjects[0].is_led_lately = true;
+    notice_publish(3);
+    pass(INTEREST_RETRY_MS);
+    notice_publish(3);
+    pass(20);
+    assert_int_equal(nodes[1].known[0].notices, 0);
+    assert_int_equal(nodes[2].known[0].notices, 2);
+    assert_int_equal(nodes[3].known[0].notices, 2);
+    map_learn(1);
+    pass(20);
+    notice_publish(3);
+    pass(2 * INTEREST_RENEW_MS); /* whoever is registered has had them */
+    for (uint64_t id = 1; id <= NODES; id++)
+        assert_int_equal(nodes[id].known[0].notices, 3);
+}
+
+static void notices_are_kept_for_nobody_once_all_know_the_primary(void **state) {
+    (void)state;
+    notice_publish(2);
+    subjects[0].is_led_lately = true;
+    notice_publish(2);
+    subjects[0].is_led_lately = false;
+    pass(100);
+    listen(&nodes[1], 0, 1);
+    listen(&nodes[2], 0, 1);
+    pass(20);
+    assert_int_equal(nodes[1].known[0].notices, 0);
+    assert_int_equal(nodes[2].known[0].notices, 0);
+}
+
+static void notices_that_are_kept_are_bounded(void **state) {
+    (void)state;
+    static uint8_t name[100000];
+    struct typing_notice typing = {.display_name = bytes_of(name, sizeof(name)), .time_ms = 1};
+    struct change notice = {.kind = CHANGE_TYPING, .typing = &typing, .typing_count = 1};
+    for (size_t thread = 0; thread < 2; thread++)
+        subjects[thread].is_led_lately = true;
+    for (size_t i = 0; i < 20; i++) {
+        notice.subject = hash_of(0);
+        interest_publish(nodes[2].interest, &notice, 0);
+    }
+    for (size_t i = 0; i < LIMIT_PASSED_BYTES_MAX / sizeof(name) - 10; i++) {
+        notice.subject = hash_of(1);
+        interest_publish(nodes[2].interest, &notice, 0);
+    }
+    listen(&nodes[2], 0, 1);
+    listen(&nodes[2], 1, 1);
+    pass(20);
+    assert_int_equal(nodes[2].known[0].notices, 0); /* the oldest thread made room */
+    assert_int_equal(nodes[2].known[1].notices, LIMIT_PASSED_BYTES_MAX / sizeof(name) - 10);
+}
+
+static void what_was_told_before_the_last_range_went_still_arrives(void **state) {
+    (void)state;
+    listen(&nodes[1], 0, 1);
+    pass(20);
+    network.lost_percent = 100;
+    notice_publish(2);
+    pass(20);
+    owner_set(0, 3);
+    map_learn(1);
+    network.lost_percent = 0;
+    assert_false(interest_has_told_all(nodes[2].interest, now_ms));
+    pass(1000);
+    assert_int_equal(nodes[1].known[0].notices, 1);
+    assert_true(interest_has_told_all(nodes[2].interest, now_ms));
+}
+
+static void nobody_waits_for_a_node_that_is_silent(void **state) {
+    (void)state;
+    listen(&nodes[1], 0, 1);
+    pass(20);
+    network.lost_percent = 100;
+    notice_publish(2);
+    pass(2000);
+    assert_true(interest_has_told_all(nodes[2].interest, now_ms));
+}
+
+/* As it is when a range is split, or led anew after the disk has failed. */
+static void who_listens_to_a_primary_that_begins_another_epoch_need_not_say_so_again(void **state) {
+    (void)state;
+    for (uint64_t id = 1; id <= 2; id++) {
+        listen(&nodes[id], 0, 1);
+        listen(&nodes[id], THREADS, 0);
+    }
+    pass(20);
+    for (size_t i = 0; i < SUBJECTS; i++) {
+        subjects[i].epoch++;
+        subjects[i].is_unready = true;
+    }
+    interest_map_changed(nodes[2].interest, now_ms);
+    store_change(0); /* perhaps another led meanwhile */
+    store_change(THREADS);
+    nodes[2].published[0]++;
+    nodes[2].published[THREADS]++;
+    pass(20);
+    for (size_t i = 0; i < SUBJECTS; i++)
+        subjects[i].is_unready = false;
+    interest_map_changed(nodes[2].interest, now_ms);
+    notice_publish(2);
+    change(0);
+    pass(20);
+    for (uint64_t id = 1; id <= 2; id++) {
+        assert_int_equal(nodes[id].known[0].notices, 1);
+        assert_true(is_up_to_date(&nodes[id], 0));
+        assert_true(is_up_to_date(&nodes[id], THREADS));
+    }
 }
 
 static void notices_are_passed_on_while_changes_are_missing(void **state) {
@@ -1016,6 +1150,12 @@ int main(void) {
         NETWORKED(a_node_that_does_not_keep_up_is_told_from_the_store_later),
         NETWORKED(a_user_is_looked_at_whenever_something_may_be_missing),
         NETWORKED(notices_are_passed_on),
+        NETWORKED(a_new_primary_keeps_notices_for_those_who_do_not_know_of_it_yet),
+        NETWORKED(notices_are_kept_for_nobody_once_all_know_the_primary),
+        NETWORKED(notices_that_are_kept_are_bounded),
+        NETWORKED(what_was_told_before_the_last_range_went_still_arrives),
+        NETWORKED(nobody_waits_for_a_node_that_is_silent),
+        NETWORKED(who_listens_to_a_primary_that_begins_another_epoch_need_not_say_so_again),
         NETWORKED(notices_are_passed_on_while_changes_are_missing),
         NETWORKED(who_does_not_listen_any_more_is_not_told),
         NETWORKED(a_store_that_fails_is_asked_again),

@@ -29,6 +29,11 @@ struct asked {
     size_t fan_outs;
     uint64_t offset, from_offset;
     unsigned copies;
+    size_t typing;   /* users of what was fanned out last */
+    size_t requests; /* REQUEST packets to the leader */
+    size_t replies;  /* REPLY packets to it */
+    size_t changes;  /* told to it */
+    int rc;
 };
 
 static struct node_core *core;
@@ -39,6 +44,7 @@ static uint64_t link_sequence;
 static struct batch *lent;
 static struct range_record wanted; /* of the coordinator, who agrees */
 static uint64_t wanted_version;    /* 0: nothing is wanted */
+static struct buffer request_body; /* of the newest REQUEST */
 
 static const struct id_hash THREAD = {{1, 2, 3}};
 static const struct id_hash USER = {{9, 8, 7}};
@@ -46,6 +52,16 @@ static const struct id_hash USER = {{9, 8, 7}};
 static void action_take(const struct action *action) {
     switch (action->kind) {
     case ACTION_SEND:
+        if (action->packet->kind == PACKET_REQUEST && action->packet->parts > 0) {
+            asked.requests++;
+            request_body.size = 0;
+            buffer_append_bytes(&request_body, action->packet->body);
+        }
+        asked.changes += action->packet->kind == PACKET_CHANGES ? action->packet->changes_count : 0;
+        if (action->packet->kind == PACKET_REPLY && action->packet->parts > 0) {
+            asked.replies++;
+            asked.rc = (int)action->packet->rc;
+        }
         if (action->packet->kind != PACKET_LISTEN)
             break;
         assert_int_equal(action->to, LEADER);
@@ -68,6 +84,7 @@ static void action_take(const struct action *action) {
         asked.offset = action->change->offset;
         asked.from_offset = action->from_offset;
         asked.copies = action->copies;
+        asked.typing = action->change->typing_count;
         break;
     case ACTION_WRITE:
         lent = action->batch;
@@ -155,6 +172,8 @@ static int close_core(void **state) {
     node_core_free(core);
     action_list_close(&actions);
     actions = (struct action_list){0};
+    buffer_close(&request_body);
+    buffer_init(&request_body);
     return 0;
 }
 
@@ -317,14 +336,18 @@ static void what_concerns_a_user_is_handed_on(void **state) {
 
 /* ---- led here ---- */
 
-static struct asked notice(void) {
-    struct typing_notice typing = {.user_id = BYTES_LITERAL("u"), .time_ms = mono_ms};
+static struct asked notice_of(const char *user) {
+    struct typing_notice typing = {.user_id = bytes_of_text(user), .time_ms = mono_ms};
     struct change change = {.kind = CHANGE_TYPING,
                             .subject = THREAD,
                             .thread_id = BYTES_LITERAL("19:t"),
                             .typing = &typing,
                             .typing_count = 1};
     return step((struct event){.kind = EVENT_NOTICE, .notice = &change});
+}
+
+static struct asked notice(void) {
+    return notice_of("u");
 }
 
 static void what_is_led_here_is_in_force_at_once_and_sends_nothing(void **state) {
@@ -338,6 +361,109 @@ static void what_is_led_here_is_in_force_at_once_and_sends_nothing(void **state)
     assert_int_equal(notice().fan_outs, 0);
 }
 
+static struct asked leader_is(uint64_t leader, uint64_t epoch) {
+    struct range_record record = {
+        .range = 0, .epoch = epoch, .primary = leader, .in_sync = {leader}, .in_sync_count = 1, .is_handed_over = true};
+    return step((struct event){.kind = EVENT_RECORD, .range = 0, .record = &record, .version = 100 + epoch});
+}
+
+static void what_was_gathered_is_told_before_another_node_leads(void **state) {
+    (void)state;
+    listen_to(&THREAD, 5);
+    assert_int_equal(notice().fan_outs, 1);
+    assert_int_equal(notice_of("v").fan_outs, 0);
+    assert_int_equal(notice_of("w").fan_outs, 0);
+    struct asked lost = leader_is(LEADER, 100);
+    assert_int_equal(lost.fan_outs, 1);
+    assert_int_equal(lost.typing, 2);
+    mono_ms += LIMIT_COALESCE_TICK_MS;
+    assert_int_equal(step((struct event){.kind = EVENT_TICK}).fan_outs, 0);
+}
+
+static void a_notice_that_was_accepted_before_goes_to_the_node_that_leads_now(void **state) {
+    (void)state;
+    listen_to(&THREAD, 5);
+    leader_is(LEADER, 100);
+    struct asked carried = notice();
+    assert_int_equal(carried.fan_outs, 0);
+    assert_int_equal(carried.requests, 1);
+    assert_int_equal(request_body.data[0], 'N');
+}
+
+/* Another node has accepted it, and asks this one to tell it. */
+static struct asked notice_comes(uint64_t request, const struct change *change) {
+    struct buffer body;
+    buffer_init(&body);
+    buffer_append(&body, "N", 1);
+    if (change != NULL)
+        change_encode(change, &body);
+    struct packet packet = {.kind = PACKET_REQUEST,
+                            .request = request,
+                            .asker_start = THEIR_START,
+                            .attempt = 1,
+                            .deadline_ms = 5000,
+                            .subject = THREAD,
+                            .oldest_request = 1,
+                            .parts = 1,
+                            .body = buffer_bytes(&body)};
+    struct asked result = step((struct event){.kind = EVENT_PACKET, .from = LEADER, .packet = &packet});
+    buffer_close(&body);
+    return result;
+}
+
+static void a_notice_that_another_node_accepted_is_told_here(void **state) {
+    struct typing_notice typing[2] = {{.user_id = BYTES_LITERAL("u"), .time_ms = 1}};
+    struct change change = {.kind = CHANGE_TYPING, .subject = THREAD, .typing = typing, .typing_count = 1};
+    (void)state;
+    listen_to(&THREAD, 5);
+    struct asked told = notice_comes(1, &change);
+    assert_int_equal(told.fan_outs, 1);
+    assert_int_equal(told.replies, 1);
+    assert_int_equal(told.rc, STATUS_OK);
+    assert_int_equal(notice_comes(1, &change).fan_outs, 0); /* once, however often it comes */
+    leader_is(LEADER, 100);
+    struct asked refused = notice_comes(2, &change);
+    assert_int_equal(refused.fan_outs, 0);
+    assert_int_equal(refused.rc, STATUS_NOT_PRIMARY);
+}
+
+static void a_notice_of_another_node_that_makes_no_sense_is_refused(void **state) {
+    struct typing_notice typing[2] = {{.user_id = BYTES_LITERAL("u"), .time_ms = 1}};
+    struct change changes[] = {
+        {.kind = CHANGE_TYPING, .subject = USER, .typing = typing, .typing_count = 1},
+        {.kind = CHANGE_TYPING, .subject = THREAD, .typing = typing, .typing_count = 2},
+        {.kind = CHANGE_MESSAGE_DELETED, .subject = THREAD, .offset = 1},
+    };
+    (void)state;
+    listen_to(&THREAD, 5);
+    for (uint64_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        struct asked refused = notice_comes(1 + i, &changes[i]);
+        assert_int_equal(refused.fan_outs, 0);
+        assert_int_equal(refused.rc, STATUS_MALFORMED);
+    }
+    assert_int_equal(notice_comes(9, NULL).rc, STATUS_MALFORMED);
+}
+
+/* A listener at another node says so after the notice. */
+static void a_notice_is_kept_while_this_node_is_new_to_lead(void **state) {
+    struct packet_listener listener = {.thread = THREAD, .next_offset = 5, .is_anew = true};
+    struct packet packet = {.kind = PACKET_LISTEN,
+                            .asker_start = THEIR_START,
+                            .listening = 1,
+                            .listeners = &listener,
+                            .listeners_count = 1};
+    (void)state;
+    leader_is(LEADER, 100);
+    leader_is(SELF, 101);
+    notice();
+    assert_int_equal(step((struct event){.kind = EVENT_PACKET, .from = LEADER, .packet = &packet}).changes, 1);
+    mono_ms += INTEREST_MOVING_MS;
+    step((struct event){.kind = EVENT_TICK});
+    packet.asker_start++; /* its next life */
+    packet.listening++;
+    assert_int_equal(step((struct event){.kind = EVENT_PACKET, .from = LEADER, .packet = &packet}).changes, 0);
+}
+
 static void a_node_alone_hands_on_everything(void **state) {
     (void)state;
     assert_int_equal(notice().fan_outs, 1);
@@ -345,6 +471,7 @@ static void a_node_alone_hands_on_everything(void **state) {
 
 int main(void) {
 #define LED_ELSEWHERE(test) cmocka_unit_test_setup_teardown(test, open_led_elsewhere, close_core)
+#define LED_HERE(test) cmocka_unit_test_setup_teardown(test, open_led_here, close_core)
     const struct CMUnitTest tests[] = {
         LED_ELSEWHERE(a_thread_is_listened_to_from_an_offset_and_workers_learn_when_that_is_in_force),
         LED_ELSEWHERE(who_comes_later_and_needs_no_more_costs_nothing),
@@ -354,8 +481,12 @@ int main(void) {
         LED_ELSEWHERE(what_is_of_the_moment_is_handed_on_and_moves_nothing),
         LED_ELSEWHERE(sessions_of_a_user_look_when_she_is_listened_to_and_each_that_comes_later_does),
         LED_ELSEWHERE(what_concerns_a_user_is_handed_on),
-        cmocka_unit_test_setup_teardown(what_is_led_here_is_in_force_at_once_and_sends_nothing, open_led_here,
-                                        close_core),
+        LED_HERE(what_is_led_here_is_in_force_at_once_and_sends_nothing),
+        LED_HERE(what_was_gathered_is_told_before_another_node_leads),
+        LED_HERE(a_notice_that_was_accepted_before_goes_to_the_node_that_leads_now),
+        LED_HERE(a_notice_that_another_node_accepted_is_told_here),
+        LED_HERE(a_notice_of_another_node_that_makes_no_sense_is_refused),
+        LED_HERE(a_notice_is_kept_while_this_node_is_new_to_lead),
         cmocka_unit_test_setup_teardown(a_node_alone_hands_on_everything, open_alone, close_core),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
