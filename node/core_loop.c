@@ -90,6 +90,24 @@ int64_t core_loop_monotonic_ms(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* Of a node in a cluster, where others may do what this one cannot. */
+static void disk_note(struct server *server) {
+    struct node_core_statistics core = node_core_statistics(server->core);
+    int rc = core.disk == NODE_CORE_DISK_REFUSES ? core.disk_rc : STATUS_OK;
+    atomic_store_explicit(&server->disk_refuses_rc, rc, memory_order_relaxed);
+    if (core.disk == server->disk_state)
+        return;
+    server->disk_state = core.disk;
+    if (core.disk == NODE_CORE_DISK_REFUSES)
+        log_error("the disk of this node refuses writes, so others lead its ranges as far as they can: %s",
+                  status_sentence(rc));
+    else if (core.disk == NODE_CORE_DISK_IS_FULL)
+        log_error("the store of this node is full: until there is room, changes of the ranges that it holds are "
+                  "refused at every node, but for those that remove something");
+    else
+        log_info("there is room on the disk of this node, and it takes writes");
+}
+
 /* The times are taken here, where the order of the steps is. */
 static void step_locked(struct server *server, struct event *event) {
     event->now_ms = worker_wall_ms();
@@ -97,6 +115,8 @@ static void step_locked(struct server *server, struct event *event) {
     node_core_step(server->core, event, &server->actions);
     if (server->leads != NULL)
         routing_update(server);
+    if (server->cluster != NULL)
+        disk_note(server);
     actions_perform(server);
 }
 
@@ -201,7 +221,8 @@ static void storing_note(struct server *server, const struct batch *batch) {
 
 static void batch_return(struct server *server, struct batch *batch) {
     struct event event = {.kind = EVENT_BATCH_DONE, .batch = batch};
-    storing_note(server, batch);
+    if (server->cluster == NULL)
+        storing_note(server, batch);
     core_loop_step(server, &event);
 }
 

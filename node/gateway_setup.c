@@ -183,7 +183,7 @@ static void gateway_fill(struct server *server) {
     gateway->notice = core_loop_notice;
     gateway->place = server->leads == NULL ? NULL : routing_place;
     gateway->range_of = server->leads == NULL ? NULL : routing_range_of;
-    gateway->is_ready = server->leads == NULL ? NULL : routing_is_ready;
+    gateway->readiness = server->leads == NULL ? NULL : routing_readiness;
     gateway->ask = server->leads == NULL ? NULL : routing_ask;
     gateway->copies = server->leads == NULL ? NULL : routing_copies;
     gateway->listen = server->leads == NULL ? NULL : routing_listen;

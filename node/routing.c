@@ -9,6 +9,7 @@
 #include "node/server_parts.h"
 #include "proto/check.h"
 #include "proto/limits.h"
+#include "proto/status.h"
 
 /* ---- who leads what ---- */
 
@@ -76,10 +77,13 @@ static bool range_is_ready(void *context, uint32_t range) {
     return lead.primary != 0 && (!is_ours || is_served);
 }
 
-/* Every range has a primary, and those that we lead take writes. */
-bool routing_is_ready(void *context) {
+/* Every range has a primary, those that we lead take writes, and so does our disk. */
+int routing_readiness(void *context) {
     struct readiness readiness = {.server = context, .mono_ms = core_loop_monotonic_ms()};
-    return route_map_all(readiness.server->routes, range_is_ready, &readiness);
+    int rc = atomic_load_explicit(&readiness.server->disk_refuses_rc, memory_order_relaxed);
+    if (rc == STATUS_OK && !route_map_all(readiness.server->routes, range_is_ready, &readiness))
+        rc = STATUS_SERVICE_UNAVAILABLE;
+    return rc;
 }
 
 int routing_open(struct server *server) {

@@ -64,7 +64,9 @@ struct server {
     uv_signal_t signals[2];
     struct parcel batch_parcel; /* one batch is on disk at a time */
     struct batch *batch_done;
-    int storing_rc; /* how the last batch ended */
+    int storing_rc;                 /* how the last batch ended; alone */
+    enum node_core_disk disk_state; /* as was logged last; in a cluster */
+    atomic_int disk_refuses_rc;     /* 0, or why it takes nothing; in a cluster */
     struct action_list actions;
     enum server_phase phase;
     int64_t phase_began_ms; /* monotonic */
@@ -90,7 +92,7 @@ void routing_close(struct server *server);                                     /
 void routing_update(struct server *server);                                    /* after each step */
 enum gateway_place routing_place(void *server, const struct id_hash *subject); /* gateway->place */
 uint32_t routing_range_of(void *server, const struct id_hash *subject);        /* gateway->range_of */
-bool routing_is_ready(void *server);                                           /* gateway->is_ready */
+int routing_readiness(void *server);                                           /* gateway->readiness */
 unsigned routing_copies(void *server, const struct id_hash *subject);          /* gateway->copies */
 int routing_ask(void *server, struct gateway_ask *ask);                        /* gateway->ask */
 void routing_reply(struct server *server, const struct action *action);

@@ -69,6 +69,7 @@ static const struct codec_field PACKET_FIELDS[] = {
     CODEC_MEMBER(43, CODEC_U32, struct packet, unheard_ms),
     CODEC_MEMBER(44, CODEC_U64, struct packet, matched),
     CODEC_MEMBER(45, CODEC_U64, struct packet, version),
+    CODEC_MEMBER(46, CODEC_BOOL, struct packet, is_full),
 };
 static const struct codec_table PACKET_TABLE = CODEC_TABLE(struct packet, PACKET_FIELDS);
 

@@ -71,7 +71,8 @@ struct packet {
     uint64_t promise; /* APPENDED: the number of the newest one that was not refused, in which the replica said what it
                          has; SNAPSHOT: the rows are for who has promised nothing since this one; APPEND: what it
                          promises from now on must have a higher number */
-    bool is_leaving;  /* the replica is about to stop: it wants to be out of sync before */
+    bool is_leaving;  /* the replica is about to stop, or its disk refuses: it wants to be out of sync before */
+    bool is_full;     /* only what is in the log already finds room on its disk, and what removes */
     bool needs_rows;  /* the replica has nothing whole of the range: only a snapshot helps */
     bool is_refused;  /* the entry before the first does not match, or the epoch is over (`epoch` is the newer one) */
 

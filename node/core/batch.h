@@ -19,7 +19,7 @@ struct batch_taking {
     /* Set by the disk worker. */
     bool is_done; /* the range is empty now; or, the chunk was the last one and the range is whole */
     int rc; /* not 0: this step was left out, and only this one. STATUS_RECORD_CORRUPT; STATUS_CONFLICT: a chunk of
-               another cluster or range, or not the one after the last */
+               another cluster or range, or not the one after the last; STATUS_STORAGE_FULL: only the reserve is left */
 };
 
 /* A range was split: what lies here of the upper part is no more the parent's. The parent has applied what the child's
@@ -43,7 +43,10 @@ struct batch {
     size_t takings_count;
     struct batch_item *items; /* in order: within a range an entry is applied after those before it */
     size_t count;
-    bool is_removal;    /* nothing in it adds to the store: it may use the store's reserve */
-    struct arena arena; /* of the arrays and of all outcomes */
+    bool is_removal;      /* nothing in it adds to the store: it may use the store's reserve */
+    bool may_use_reserve; /* if there is no other room; but not for chunks, which are left out then */
+    bool is_probe;        /* has nothing: only asks whether the disk takes something */
+    bool used_reserve;    /* set by the disk worker: there was no other room */
+    struct arena arena;   /* of the arrays and of all outcomes */
     int rc; /* set by the disk worker: 0, STATUS_STORAGE_FULL, STATUS_STORAGE_FAILED: then nothing was done */
 };

@@ -14,6 +14,10 @@
  * better not trim each time. */
 #define TRIM_SHARE_BESIDE 64
 
+#define PROBE_KEY BYTES_LITERAL("probe")
+#define PROBE_BYTES (256 * 1024) /* about what a batch needs of the pages that it changes */
+#define PROBE_RESERVE_BYTES (32 * 1024)
+
 /* Where the log ends, and each range with it. */
 struct position {
     uint64_t next_number;
@@ -41,6 +45,7 @@ struct writing {
     uint32_t ranges_count;
     struct batch_writer *writer;
     struct batch *batch;
+    enum store_access access;
     struct store_transaction *transaction;
     struct apply_context context;
     struct position position;
@@ -173,10 +178,12 @@ static int take(struct writing *writing) {
         struct snapshot_chunk chunk;
         check(taking->range < writing->ranges_count);
         taking->is_done = false;
-        taking->rc = bytes_is_present(taking->chunk) ? chunk_check(writing, taking, &chunk) : STATUS_OK;
+        bool is_chunk = bytes_is_present(taking->chunk);
+        bool has_room = !is_chunk || writing->access != STORE_REMOVE;
+        taking->rc = !has_room ? STATUS_STORAGE_FULL : is_chunk ? chunk_check(writing, taking, &chunk) : STATUS_OK;
         if (taking->rc != STATUS_OK)
             continue;
-        rc = bytes_is_present(taking->chunk) ? chunk_take(writing, taking, &chunk) : wipe(writing, taking);
+        rc = is_chunk ? chunk_take(writing, taking, &chunk) : wipe(writing, taking);
     }
     return rc;
 }
@@ -354,13 +361,18 @@ static void writing_end(const struct writing *writing) {
     memcpy(writer->arrivals, writing->arrivals, range_count * sizeof(*writing->arrivals));
 }
 
-static int write_once(struct batch_writer *writer, struct batch *batch) {
+static int begin(struct batch_writer *writer, enum store_access access, struct store_transaction **transaction) {
+    return access == STORE_REMOVE ? store_begin_remove(writer->options.store, transaction)
+                                  : store_begin_write(writer->options.store, transaction);
+}
+
+static int write_once(struct batch_writer *writer, struct batch *batch, enum store_access access) {
     static int (*const steps[])(struct writing *) = {bear,   log_truncate, take,    items_write,
                                                      reseal, marks_write,  log_trim};
     struct writing writing;
     writing_begin(&writing, writer, batch);
-    int rc = batch->is_removal ? store_begin_remove(writer->options.store, &writing.transaction)
-                               : store_begin_write(writer->options.store, &writing.transaction);
+    writing.access = access;
+    int rc = begin(writer, access, &writing.transaction);
     if (rc != STATUS_OK)
         return rc;
     writing.context.transaction = writing.transaction;
@@ -377,10 +389,39 @@ static int write_once(struct batch_writer *writer, struct batch *batch) {
     return rc;
 }
 
-void batch_write(struct batch_writer *writer, struct batch *batch) {
+/* What was written must have been on the disk, or it says nothing of the disk. */
+static int probe_once(struct batch_writer *writer, struct batch *batch, enum store_access access) {
+    struct store_transaction *transaction = NULL;
+    int rc = begin(writer, access, &transaction);
+    if (rc != STATUS_OK)
+        return rc;
+    size_t size = access == STORE_REMOVE ? PROBE_RESERVE_BYTES : PROBE_BYTES;
+    uint8_t *zeros = arena_alloc(&batch->arena, size);
+    memset(zeros, 0, size);
+    store_put(transaction, STORE_META, PROBE_KEY, bytes_of(zeros, size));
+    rc = store_commit(transaction);
+    if (rc != STATUS_OK)
+        return rc;
+    rc = begin(writer, STORE_REMOVE, &transaction);
+    if (rc != STATUS_OK)
+        return rc;
+    store_remove(transaction, STORE_META, PROBE_KEY);
+    return store_commit(transaction);
+}
+
+static int write_until_room(struct batch_writer *writer, struct batch *batch, enum store_access access) {
+    int rc;
     do
-        batch->rc = write_once(writer, batch);
-    while (batch->rc == STATUS_SERVICE_UNAVAILABLE); /* each time the store has made room */
+        rc = batch->is_probe ? probe_once(writer, batch, access) : write_once(writer, batch, access);
+    while (rc == STATUS_SERVICE_UNAVAILABLE); /* each time the store has made room */
+    return rc;
+}
+
+void batch_write(struct batch_writer *writer, struct batch *batch) {
+    batch->rc = write_until_room(writer, batch, batch->is_removal ? STORE_REMOVE : STORE_WRITE);
+    batch->used_reserve = batch->rc == STATUS_STORAGE_FULL && batch->may_use_reserve;
+    if (batch->used_reserve)
+        batch->rc = write_until_room(writer, batch, STORE_REMOVE);
 }
 
 static int position_load(struct batch_writer *writer) {

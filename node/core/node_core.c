@@ -194,6 +194,7 @@ void core_range_start(struct node_core *core, const struct step *step, uint32_t 
     range->is_wiped = is_nothing;
     range->replication.min_in_sync = core->options.min_in_sync;
     range->replication.is_leaving = core->is_leaving;
+    disk_state_tell(core, range);
     range->replication.promise = core->options.start << PROMISES_BITS;
     entries_of_log_take(range, range->applied + 1, window_last_index(&range->replication.window));
 }
@@ -347,6 +348,7 @@ static void on_tick(struct node_core *core, const struct step *step) {
         core_touch(core, range);
     }
     splits_begin(core, step);
+    disk_state_tick(core, step);
     core->may_drop = true;
 }
 
@@ -497,7 +499,9 @@ bool node_core_may_leave(const struct node_core *core, int64_t mono_ms) {
 }
 
 struct node_core_statistics node_core_statistics(const struct node_core *core) {
-    return (struct node_core_statistics){.waiting = core->waiting.count + core->entries_ready,
+    return (struct node_core_statistics){.disk = core->disk,
+                                         .disk_rc = core->disk_rc,
+                                         .waiting = core->waiting.count + core->entries_ready,
                                          .on_disk = core->lent == NULL ? 0 : core->lent->count,
                                          .follow_ups = core->follow_ups_count,
                                          .applied = core->applied,

@@ -20,7 +20,21 @@ struct node_core_options {
     uint64_t snapshot_bytes_per_s; /* rows sent to learners, of all ranges together; 0: no bound */
 };
 
+/*            FULL, and only the reserve had room        the reserve has none either, or it failed
+ *  WORKS ─────────────────────────────────────▶ FULL ─────────────────────────────────────────────▶ REFUSES
+ *    ▲ ▲                                         │ ▲                                                 │  │
+ *    │ └────────── a probe found room ───────────┘ └──────────── a probe did in the reserve ─────────┘  │
+ *    └───────────────────────────────────────── a probe found room ─────────────────────────────────────┘
+ * Alone, where nobody else could do better, every batch is a probe. */
+enum node_core_disk {
+    NODE_CORE_DISK_WORKS,
+    NODE_CORE_DISK_IS_FULL, /* what is in a log already, and what removes, finds room in the reserve; nothing else */
+    NODE_CORE_DISK_REFUSES  /* everything; others lead what this node led */
+};
+
 struct node_core_statistics {
+    enum node_core_disk disk;
+    int disk_rc;    /* why it refuses: STATUS_STORAGE_FULL, STATUS_STORAGE_FAILED */
     size_t waiting; /* entries not yet lent to the disk */
     size_t on_disk;
     size_t follow_ups;

@@ -50,7 +50,9 @@ struct node_core {
     struct batch *lent;     /* the batch that is on disk, if any */
     struct batch *returned; /* what the last step's actions borrow */
     struct entry *done;     /* freed when the actions have been performed */
-    int64_t retry_ms;       /* the disk refused to apply: not before that, monotonic */
+    enum node_core_disk disk;
+    int disk_rc;      /* how the last batch that came to nothing ended */
+    int64_t probe_ms; /* the disk is not asked before that, monotonic */
 
     struct requests *requests; /* NULL: alone */
     struct entry *carried;     /* to other nodes, by requests; linked as in a range */
@@ -64,7 +66,6 @@ struct node_core {
     size_t follow_ups_count;
     size_t tellings; /* follow-ups that are no purges */
     size_t retries;  /* follow-ups with a retry_ms */
-    bool is_full;    /* the last batch that added something found no room */
     uint64_t applied;
     uint64_t batches;
 };
@@ -127,6 +128,25 @@ void pipeline_range_lost(struct node_core *core, const struct step *step, struct
 /* On every tick: when this node has led without a lease for long, nobody knows when the log goes on, so that authors
  * are told that it does not lead. They ask again, wherever the range is led then. */
 void pipeline_authors_let_go(struct node_core *core, const struct step *step, struct range *range);
+
+/* Our disk refuses: what is not on it leaves the log of the range, and if another node can lead it, that does. */
+void pipeline_range_refused(struct node_core *core, const struct step *step, struct range *range, int rc);
+
+/* ---- disk_state.c ---- */
+
+void disk_state_on_batch(struct node_core *core, const struct step *step, const struct batch *batch);
+/* On every tick: who leads ranges and cannot write gives them away. */
+void disk_state_tick(struct node_core *core, const struct step *step);
+/* 0, or why this entry is not to be tried. */
+int disk_state_refusal(const struct node_core *core, const struct range *range, const struct entry *entry);
+/* Nothing but a probe is to go to the disk now, if that. */
+bool disk_state_is_closed(const struct node_core *core);
+bool disk_state_wants_probe(const struct node_core *core, const struct step *step);
+/* What came for a range that only learns must not take the room that others need. */
+bool disk_state_spares(const struct range *range);
+void disk_state_tell(const struct node_core *core, struct range *range);
+/* Commands after which the store holds less, or will when they are followed up. */
+bool disk_state_is_removal(const struct entry *entry);
 
 /* ---- holdings.c ---- */
 

@@ -6,8 +6,6 @@
 #include "proto/limits.h"
 #include "proto/status.h"
 
-#define RETRY_MS 1000 /* after the disk refused to apply what is committed */
-
 /* clang-format off */
 /*            propose        ACTION_WRITE              EVENT_BATCH_DONE          on all that are in sync
  *  waiting ───────────▶ placed ───────▶ lent: append ──────────────▶ durable ─────────────────────────▶ committed
@@ -73,13 +71,12 @@ static bool taking_is_due(const struct node_core *core, const struct range *rang
 }
 
 /* What is in the log already: entries from the primary, and what has been committed meanwhile. */
-static void log_work_add(struct node_core *core, struct range *range, struct batch *batch, size_t count_max,
-                         bool may_apply) {
+static void log_work_add(struct node_core *core, struct range *range, struct batch *batch, size_t count_max) {
     if (taking_is_due(core, range)) {
         taking_add(range, batch);
         core->may_drop = core->may_drop && !range->taking.is_drop;
     }
-    if (range->taking.is_wanted)
+    if (range->taking.is_wanted || disk_state_spares(range))
         return;
     if (range->truncate_from != 0) {
         batch->truncations[batch->truncations_count++] =
@@ -91,8 +88,6 @@ static void log_work_add(struct node_core *core, struct range *range, struct bat
         item_add(batch, entry, true, false);
         range->append_given = entry->place.index;
     }
-    if (!may_apply)
-        return;
     uint64_t committed = range->replication.committed;
     for (struct entry *entry = range_next_apply(range);
          entry != NULL && entry->place.index <= committed && entry->place.index <= range->replication.durable &&
@@ -111,6 +106,8 @@ static void proposal_add(struct node_core *core, const struct step *step, struct
         rc = STATUS_MALFORMED;
     if (rc == STATUS_NOT_PRIMARY && questions_carry(core, step, entry))
         return;
+    if (rc == STATUS_OK)
+        rc = disk_state_refusal(core, range, entry);
     if (rc != STATUS_OK) {
         core_entries_refuse(core, step, entry, rc);
         return;
@@ -127,20 +124,6 @@ static void proposal_add(struct node_core *core, const struct step *step, struct
     core_touch(core, range);
 }
 
-/* Commands after which the store holds less, or will when they are followed up. */
-static bool is_removal(const struct entry *entry) {
-    switch (entry->command.kind) {
-    case COMMAND_THREAD_DELETE:
-    case COMMAND_MESSAGE_DELETE:
-    case COMMAND_THREAD_PURGE:
-    case COMMAND_OUTBOX_DONE:
-    case COMMAND_USER_DELETE:
-        return true;
-    default:
-        return false;
-    }
-}
-
 /* Takes the removals out of those who wait; the order of the others stays. */
 static void removals_add(struct node_core *core, const struct step *step, struct batch *batch, size_t count_max) {
     struct entry_queue waiting = core->waiting;
@@ -148,7 +131,7 @@ static void removals_add(struct node_core *core, const struct step *step, struct
     for (struct entry *entry = waiting.first, *next; entry != NULL; entry = next) {
         next = entry->next;
         entry->next = NULL;
-        if (batch->count < count_max && is_removal(entry))
+        if (batch->count < count_max && disk_state_is_removal(entry))
             proposal_add(core, step, batch, entry);
         else
             waiting_add(core, entry);
@@ -194,50 +177,59 @@ static bool is_empty(const struct batch *batch) {
     return batch->count == 0 && batch->truncations_count == 0 && batch->takings_count == 0 && batch->births_count == 0;
 }
 
-/* Only takes away, so it may use the reserve of a full store. */
-static bool is_drop(const struct node_core *core, const struct batch *batch) {
-    return batch->count == 0 && batch->truncations_count == 0 && batch->births_count == 0 &&
-           batch->takings_count == 1 && core->ranges[batch->takings[0].range].taking.is_drop;
+static struct batch *batch_new(const struct node_core *core) {
+    struct batch *batch = calloc(1, sizeof(*batch));
+    check(batch != NULL);
+    arena_init(&batch->arena);
+    batch->may_use_reserve = !core->options.is_alone;
+    return batch;
+}
+
+static void batch_lend(struct node_core *core, const struct step *step, struct batch *batch) {
+    core->lent = batch;
+    action_add(step->actions, ACTION_WRITE)->batch = batch;
+}
+
+/* Alone, what removes goes by itself in a full store, because it may use the reserve and the others may not. */
+static void proposals_of_all_add(struct node_core *core, const struct step *step, struct batch *batch, size_t count) {
+    if (core->options.is_alone && core->disk == NODE_CORE_DISK_IS_FULL && is_empty(batch)) {
+        removals_add(core, step, batch, count);
+        batch->is_removal = batch->count > 0;
+    }
+    if (!batch->is_removal)
+        proposals_add(core, step, batch, count);
 }
 
 /* While the disk is busy the next batch gathers: group commit across all ranges. */
 void pipeline_write_next(struct node_core *core, const struct step *step) {
     if (core->lent != NULL)
         return;
+    if (disk_state_wants_probe(core, step)) {
+        struct batch *probe = batch_new(core);
+        probe->is_probe = true;
+        batch_lend(core, step, probe);
+        return;
+    }
     struct log_work work = log_work(core);
     size_t count = smaller(work.items + core->waiting.count + core->entries_ready, LIMIT_DISK_BATCH_MAX);
     if (count + work.truncations + work.takings + work.births == 0)
         return;
-    /* What comes of a range that was split lies on it, so nothing goes before. */
-    if (work.births > 0 && step->mono_ms < core->retry_ms)
-        return;
-    struct batch *batch = calloc(1, sizeof(*batch));
-    check(batch != NULL);
-    arena_init(&batch->arena);
+    if (disk_state_is_closed(core))
+        work = (struct log_work){0}; /* but who proposes is refused by name */
+    struct batch *batch = batch_new(core);
     batch->items = ARENA_NEW_ARRAY(&batch->arena, struct batch_item, count);
     batch->truncations = ARENA_NEW_ARRAY(&batch->arena, struct log_truncation, work.truncations);
     batch->takings = ARENA_NEW_ARRAY(&batch->arena, struct batch_taking, work.takings);
     batch->births = ARENA_NEW_ARRAY(&batch->arena, struct batch_birth, work.births);
     for (uint32_t i = 0; work.births > 0 && i < core->options.range_count; i++)
         splits_births_add(&core->ranges[i], batch);
-    bool are_births_alone = core->is_full && work.births > 0;
-    for (uint32_t i = 0;
-         !are_births_alone && work.items + work.truncations + work.takings > 0 && i < core->options.range_count; i++)
-        log_work_add(core, &core->ranges[i], batch, count, step->mono_ms >= core->retry_ms);
-    /* In a full store what removes goes alone, because it may use the reserve and the others may not. */
-    batch->is_removal = are_births_alone || (core->is_full && is_drop(core, batch));
-    if (core->is_full && is_empty(batch)) {
-        removals_add(core, step, batch, count);
-        batch->is_removal = batch->count > 0;
-    }
-    if (!batch->is_removal)
-        proposals_add(core, step, batch, count);
-    if (is_empty(batch)) {
+    for (uint32_t i = 0; work.items + work.truncations + work.takings > 0 && i < core->options.range_count; i++)
+        log_work_add(core, &core->ranges[i], batch, count);
+    proposals_of_all_add(core, step, batch, count);
+    if (is_empty(batch))
         pipeline_batch_free(batch);
-        return;
-    }
-    core->lent = batch;
-    action_add(step->actions, ACTION_WRITE)->batch = batch;
+    else
+        batch_lend(core, step, batch);
 }
 
 /* ---- what came back ---- */
@@ -305,8 +297,6 @@ static void takings_take_back(struct node_core *core, const struct step *step, s
         core->ranges[batch->takings[i].range].taking.is_lent = false;
         if (batch->rc == STATUS_OK)
             taking_done(core, step, &batch->takings[i]);
-        else
-            core->retry_ms = step->mono_ms + RETRY_MS;
     }
 }
 
@@ -332,7 +322,7 @@ static void batch_succeeded(struct node_core *core, const struct step *step, str
 }
 
 /* Nothing of it happened. What is not durable leaves the log, and what was to be applied is so later. */
-static void range_refused(struct node_core *core, const struct step *step, struct range *range, int rc) {
+void pipeline_range_refused(struct node_core *core, const struct step *step, struct range *range, int rc) {
     struct replication_step replication_step = core_replication_step(core, step);
     range->apply_given = range->applied;
     bool has_changed = replication_on_refused(&range->replication, &replication_step);
@@ -350,16 +340,13 @@ static void batch_failed(struct node_core *core, const struct step *step, struct
         uint64_t from = batch->truncations[i].from;
         if (range->truncate_from == 0 || from < range->truncate_from)
             range->truncate_from = from;
-        range_refused(core, step, range, batch->rc);
+        pipeline_range_refused(core, step, range, batch->rc);
     }
     uint32_t last = UINT32_MAX;
     for (size_t i = 0; i < batch->count; i++) {
         if (batch->items[i].entry == NULL)
             continue;
         uint32_t id = batch->items[i].entry->place.range;
-        bool is_apply_only = batch->items[i].is_apply && !batch->items[i].is_append;
-        if (is_apply_only)
-            core->retry_ms = step->mono_ms + RETRY_MS;
         if (id != last)
             core->ranges[id].is_refused = true;
         last = id;
@@ -368,7 +355,7 @@ static void batch_failed(struct node_core *core, const struct step *step, struct
         if (!core->ranges[id].is_refused)
             continue;
         core->ranges[id].is_refused = false;
-        range_refused(core, step, &core->ranges[id], batch->rc);
+        pipeline_range_refused(core, step, &core->ranges[id], batch->rc);
     }
 }
 
@@ -377,14 +364,9 @@ void pipeline_on_batch_done(struct node_core *core, const struct step *step, str
     core->lent = NULL;
     core->returned = batch;
     core->batches++;
-    if (batch->rc == STATUS_STORAGE_FULL)
-        core->is_full = true;
-    else if (batch->rc == STATUS_OK && !batch->is_removal)
-        core->is_full = false;
+    disk_state_on_batch(core, step, batch);
     items_take_back(core, batch);
     takings_take_back(core, step, batch);
-    if (batch->births_count > 0 && batch->rc != STATUS_OK)
-        core->retry_ms = step->mono_ms + RETRY_MS;
     splits_births_take_back(core, step, batch);
     if (batch->rc == STATUS_OK)
         batch_succeeded(core, step, batch);

@@ -205,15 +205,23 @@ void replication_on_durable(struct replication *self, const struct replication_s
 }
 
 bool replication_on_refused(struct replication *self, const struct replication_step *step) {
-    if (window_last_index(&self->window) > self->durable)
+    bool has_cut = window_last_index(&self->window) > self->durable;
+    if (has_cut)
         window_truncate(&self->window, self->durable + 1);
     self->matched = smaller(self->matched, self->durable);
     self->alone_until = smaller(self->alone_until, self->durable);
+    if (self->role == REPLICATION_REPLICA && !self->is_swap_wanted && !self->is_unborn && !self->is_void)
+        receiving_answer(self, step, self->record.primary, false, smaller(self->durable, self->matched));
     if (!replication_is_leading(self) || self->is_alone)
         return false;
+    uint64_t heir = replication_heir(self, self->range, step->mono_ms);
+    if (heir == 0 && !has_cut)
+        return false; /* it goes on when the disk does */
     bool has_changed = replication_role_set(self, REPLICATION_REPLICA);
     self->replicas_count = 0;
-    if (!self->is_swap_wanted)
+    if (!self->is_swap_wanted && heir != 0)
+        holders_give_away(self, step, heir);
+    else if (!self->is_swap_wanted)
         holders_ask_to_lead(self, step);
     return has_changed;
 }
@@ -277,6 +285,13 @@ int replication_may_write(const struct replication *self, int64_t mono_ms, size_
     if (!replication_may_read(self, mono_ms) || self->handing_to != 0 || self->is_splitting)
         return STATUS_NOT_PRIMARY;
     return self->record.in_sync_count < min_in_sync ? STATUS_TOO_FEW_REPLICAS : STATUS_OK;
+}
+
+bool replication_is_full(const struct replication *self) {
+    for (size_t i = 0; i < self->replicas_count; i++)
+        if (replica_is_required(self, &self->replicas[i]) && self->replicas[i].is_full)
+            return true;
+    return self->is_full;
 }
 
 bool replication_commits_alone(const struct replication *self) {

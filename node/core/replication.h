@@ -53,7 +53,8 @@ struct replica {
     bool is_joining;        /* a learner that is about to be in sync: nothing commits without it any more */
     bool is_asked;          /* was sent something in this epoch */
     bool is_matched;        /* has answered in this epoch */
-    bool is_leaving;        /* it is about to stop */
+    bool is_leaving;        /* it is about to stop, or its disk refuses */
+    bool is_full;           /* as it told last */
     uint64_t since;         /* it has held the range without a break since this version of the record; what it said
                                before may have gone with a copy that it dropped, so that does not count */
     bool has_lost_log;      /* in sync, and lacks what it had: nothing can commit with it */
@@ -94,6 +95,8 @@ struct replication {
     uint64_t alone_until; /* entries up to here may commit by our disk alone: they were lent when nobody else counted */
     size_t min_in_sync;   /* who leaves stays in sync when there are no more; set by our caller */
     bool is_leaving;      /* this node is about to stop; set by our caller */
+    bool is_full;         /* our disk has only its reserve left; set by our caller */
+    bool is_refusing;     /* our disk takes nothing at all; set by our caller */
     uint64_t handing_to;  /* PRIMARY: takes no writes, and asks for that one as primary when all is applied; 0: no */
     int64_t handing_ms;   /* since when */
     uint64_t ready_at;    /* TAKING_OVER: when that much is committed and applied, we serve */
@@ -199,8 +202,9 @@ void replication_on_snapshot_taken(struct replication *replication, const struct
 
 /* Our own disk has everything up to `index`. A replica acknowledges. */
 void replication_on_durable(struct replication *replication, const struct replication_step *step, uint64_t index);
-/* Our disk refused what is not durable: it leaves our log. A primary with replicas, which may have it, takes a new
- * epoch first. True: the role has changed. */
+/* Our disk refuses. What is not durable leaves our log; a primary gives the range to a replica in sync, if one can take
+ * it. If none can, and replicas may have what has left our log, it takes a new epoch first. True: the role has changed.
+ */
 bool replication_on_refused(struct replication *replication, const struct replication_step *step);
 
 /* Recomputes `committed`. True: it rose, or the role has changed. */
@@ -264,6 +268,9 @@ int64_t replication_lease_until(const struct replication *replication);
 bool replication_may_read(const struct replication *replication, int64_t mono_ms);
 /* 0; STATUS_NOT_PRIMARY; STATUS_TOO_FEW_REPLICAS. */
 int replication_may_write(const struct replication *replication, int64_t mono_ms, size_t min_in_sync);
+/* Of our disk, or that of a replica which has to have what is written, only the reserve is left: nothing may be
+ * proposed but what removes. */
+bool replication_is_full(const struct replication *replication);
 /* True when nothing commits by more than our own disk. Then entries up to `index` may be given to the disk to be
  * appended and applied at once; who is taken in meanwhile must have them first. */
 bool replication_commits_alone(const struct replication *replication);

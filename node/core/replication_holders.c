@@ -54,6 +54,16 @@ void holders_ask_to_lead(struct replication *self, const struct replication_step
     holders_swap(self, step, &wanted, NULL);
 }
 
+/* Everything committed is with each of the others; and nobody need wait for us until we are found to be stuck. */
+void holders_give_away(struct replication *self, const struct replication_step *step, uint64_t heir) {
+    struct range_record wanted = self->record;
+    wanted.epoch++;
+    wanted.primary = heir;
+    wanted.is_handed_over = true;
+    take_out_of_sync(&wanted, self->self);
+    holders_swap(self, step, &wanted, NULL);
+}
+
 /* ---- handing over ---- */
 
 static bool is_lost(const struct replica *replica, int64_t mono_ms) {
@@ -127,6 +137,8 @@ static size_t position_in_sync(const struct replication *self) {
 
 static void take_over_if_silent(struct replication *self, const struct replication_step *step) {
     int64_t patience_ms = REPLICATION_TAKEOVER_MS + (int64_t)position_in_sync(self) * REPLICATION_TAKEOVER_STAGGER_MS;
+    if (self->is_refusing) /* whoever can write comes first; but if there is nobody else, it can be read at least */
+        patience_ms += REPLICATION_STUCK_MS;
     if (replication_is_in_sync(self) && !self->is_void && !self->is_unborn &&
         step->mono_ms - self->heard_ms > patience_ms)
         holders_ask_to_lead(self, step);
@@ -148,7 +160,7 @@ static bool wants_fewer_or_more_in_sync(struct replication *self, int64_t mono_m
     for (size_t i = 0; i < self->replicas_count; i++) {
         struct replica *replica = &self->replicas[i];
         bool is_learner = range_record_has_learner(&self->record, replica->node);
-        bool may_join = wishes_may_learn(self, replica->node);
+        bool may_join = wishes_may_learn(self, replica->node) && !replica->is_full;
         bool is_spare = is_learner || wanted->in_sync_count > self->min_in_sync;
         bool is_gone = is_lost(replica, mono_ms);
         if (is_gone || (replica->is_leaving && is_spare)) {

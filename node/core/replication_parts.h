@@ -70,6 +70,8 @@ bool holders_are_among(const uint64_t *nodes, size_t count, uint64_t node);
 bool holders_may_inherit(const struct replication *replication, const struct replica *replica, int64_t mono_ms);
 /* Asks the coordinator for a new epoch with us as primary. */
 void holders_ask_to_lead(struct replication *replication, const struct replication_step *step);
+/* Likewise with the heir as primary, and us out of sync: our disk refuses. We serve nothing any more. */
+void holders_give_away(struct replication *replication, const struct replication_step *step, uint64_t heir);
 /* Asks the coordinator for this record, and together with it for `other`, unless NULL. */
 void holders_swap(struct replication *replication, const struct replication_step *step,
                   const struct range_record *wanted, const struct range_record *other);

@@ -9,7 +9,8 @@ struct packet *receiving_answer(struct replication *self, const struct replicati
     packet->matched = is_refused ? 0 : self->matched;
     packet->lease = is_refused ? 0 : self->lease_heard;
     packet->is_refused = is_refused;
-    packet->is_leaving = self->is_leaving;
+    packet->is_leaving = self->is_leaving || self->is_refusing;
+    packet->is_full = self->is_full;
     packet->needs_rows = self->is_void;
     packet->snapshot = self->is_void ? self->snapshot : 0;
     self->promise += is_refused ? 0 : 1;

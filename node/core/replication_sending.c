@@ -94,6 +94,7 @@ static void acknowledged(struct replication *self, const struct replication_step
     bool is_over = !packet->is_refused && replica->promise_void != 0 && packet->promise <= replica->promise_void;
     replica->promise = packet->promise;
     replica->is_leaving = packet->is_leaving;
+    replica->is_full = packet->is_full;
     if ((packet->is_refused || is_over) && replica->chunk == 0)
         replica->rows_for = packet->promise; /* it has started again since */
     if (is_over)

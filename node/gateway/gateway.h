@@ -68,8 +68,8 @@ struct gateway {
     enum gateway_place (*place)(void *core, const struct id_hash *subject);
     /* The range of a subject, to ask for several in one question. Only where `place` is. */
     uint32_t (*range_of)(void *core, const struct id_hash *subject);
-    /* This node can serve: its ranges have primaries. NULL: always. */
-    bool (*is_ready)(void *core);
+    /* 0: this node can serve, as its ranges have primaries and its disk takes writes; or why not. NULL: always. */
+    int (*readiness)(void *core);
     /* Takes the question to the node that leads the range of its subject, which serves it by gateway_serve. Asks again
      * when that node does not lead any more, when it does not answer, and while nobody leads; this node may turn out to
      * lead, and then serves it too. The answer comes to the worker named in it. STATUS_SHUTTING_DOWN,

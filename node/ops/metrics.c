@@ -78,6 +78,10 @@ static void core_write(struct buffer *out) {
     number(out, "follow_ups", "gauge", "Changes of threads that users' lists do not show yet.", core.follow_ups);
     number(out, "disk_batches_total", "counter", "Write transactions, each one fsync.", disk.batches);
     number(out, "disk_batches_failed_total", "counter", "Write transactions that failed.", disk.failures);
+    number(out, "disk_refuses", "gauge", "1: this node of a cluster cannot write, and leads nothing if others can.",
+           core.disk == NODE_CORE_DISK_REFUSES);
+    number(out, "store_full", "gauge", "1: only the reserve of the store is left, for what removes.",
+           core.disk == NODE_CORE_DISK_IS_FULL);
     number(out, "disk_entries_total", "counter", "Log entries written.", disk.entries);
     family(out, "disk_write_seconds_total", "counter", "Time spent in write transactions.");
     buffer_printf(out, "weft_disk_write_seconds_total %.6f\n", (double)disk.write_us / 1e6);

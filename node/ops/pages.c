@@ -3,6 +3,7 @@
 #include "node/gateway/gateway.h"
 #include "node/gateway/trouter_api.h"
 #include "node/ops/assets.h"
+#include "proto/status.h"
 
 /* The pages load nothing from anywhere else and run no inline script; the console goes on with another node when this
  * one is silent. */
@@ -73,10 +74,11 @@ static void live_get(struct worker *worker, struct http_call *call) {
 
 static void ready_get(struct worker *worker, struct http_call *call) {
     const struct gateway *gateway = gateway_worker_of(worker)->gateway;
+    int rc = gateway->readiness == NULL ? STATUS_OK : gateway->readiness(gateway->core);
     if (atomic_load(&gateway->is_draining))
-        http_call_refuse_status(call, STATUS_SHUTTING_DOWN);
-    else if (gateway->is_ready != NULL && !gateway->is_ready(gateway->core))
-        http_call_refuse_status(call, STATUS_SERVICE_UNAVAILABLE);
+        rc = STATUS_SHUTTING_DOWN;
+    if (rc != STATUS_OK)
+        http_call_refuse_status(call, rc);
     else
         http_call_reply(call, 200, BYTES_LITERAL("{\"status\":\"ready\"}"));
 }

@@ -234,9 +234,9 @@ static void readings_close(struct machine *machine) {
 }
 
 static void write_now(struct world *world, struct machine *machine) {
-    bool may_use_reserve = machine->disk_fault == STATUS_STORAGE_FULL && machine->batch->is_removal;
-    if (machine->disk_fault != STATUS_OK && !may_use_reserve) {
-        store_memory_fail_commits(machine->store, machine->disk_fault, 1);
+    if (machine->disk_fault != STATUS_OK) {
+        bool fails_twice = machine->disk_fault == STATUS_STORAGE_FULL && machine->has_no_reserve;
+        store_memory_fail_commits(machine->store, machine->disk_fault, fails_twice ? 2 : 1);
         world->statistics.faults[FAULT_DISK_REFUSED]++;
     }
     batch_write(machine->writer, machine->batch);

@@ -191,6 +191,7 @@ static void stop_undecided(struct world *world) {
 static void disk_refuse(struct world *world) {
     struct machine *machine = any_machine(world);
     machine->disk_fault = chance_below(&world->chance, 2) == 0 ? STATUS_STORAGE_FULL : STATUS_STORAGE_FAILED;
+    machine->has_no_reserve = chance_below(&world->chance, 2) == 0;
     world_say(world, "node %llu: %s", (unsigned long long)machine->id, status_sentence(machine->disk_fault));
     plan(world, chance_between(&world->chance, 5000, 3 * SECOND_US), END_DISK, machine->number);
 }

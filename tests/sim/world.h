@@ -89,7 +89,7 @@ struct reading {
     struct snapshot *snapshot;
 };
 
-#define READINGS_MAX 32
+#define READINGS_MAX 256
 
 struct machine {
     unsigned number; /* in the world */
@@ -105,9 +105,10 @@ struct machine {
     struct batch *batch; /* lent to the disk */
     bool is_written;
     struct disk_range disk[RANGES_MAX];
-    bool is_leaving; /* and stops a little later */
-    bool is_doomed;  /* crashes while the next batch is on its way to the disk */
-    int disk_fault;  /* 0, STATUS_STORAGE_FULL, STATUS_STORAGE_FAILED */
+    bool is_leaving;     /* and stops a little later */
+    bool is_doomed;      /* crashes while the next batch is on its way to the disk */
+    int disk_fault;      /* 0, STATUS_STORAGE_FULL, STATUS_STORAGE_FAILED */
+    bool has_no_reserve; /* full, and even what removes finds no room */
     int64_t disk_us_max;
 
     int64_t booted_us, mono_start_ms, drift_ppm, unix_skew_ms;

@@ -524,6 +524,58 @@ static void a_full_store_takes_removals_from_its_reserve(void **state) {
     node_end(&node);
 }
 
+static int try(struct node *node, struct batch *batch, bool *used_reserve) {
+    batch_write(node->writer, batch);
+    *used_reserve = batch->used_reserve;
+    return batch_free(batch);
+}
+
+static void what_may_use_the_reserve_does_so_when_there_is_no_other_room(void **state) {
+    struct node node = memory_node(0);
+    struct command create = command_on(thread_id(0, 0), COMMAND_THREAD_CREATE);
+    bool used_reserve;
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct batch *batch = batch_new();
+        batch->may_use_reserve = true;
+        batch_add(batch, APPEND, 0, 1, (uint64_t)i + 1, &create);
+        if (i == 1)
+            store_memory_fail_commits(node.store, STATUS_STORAGE_FULL, 1);
+        assert_int_equal(try(&node, batch, &used_reserve), STATUS_OK);
+        assert_int_equal(used_reserve, i == 1);
+    }
+    struct batch *batch = batch_new();
+    batch->may_use_reserve = true;
+    batch_add(batch, APPEND, 0, 1, 3, &create);
+    store_memory_fail_commits(node.store, STATUS_STORAGE_FULL, 2); /* nor is there a reserve */
+    assert_int_equal(try(&node, batch, &used_reserve), STATUS_STORAGE_FULL);
+    node_end(&node);
+}
+
+static void a_probe_says_where_there_is_room_and_leaves_nothing(void **state) {
+    static const struct {
+        size_t bytes_max, reserve_bytes;
+        int rc;
+        bool used_reserve;
+    } cases[] = {
+        {400000, 0, STATUS_OK, false}, {1000, 100000, STATUS_OK, true}, {1000, 1000, STATUS_STORAGE_FULL, true}};
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct store_memory_options options = {.bytes_max = cases[i].bytes_max,
+                                               .reserve_bytes = cases[i].reserve_bytes};
+        struct node node = {.store = store_memory_new(&options)};
+        bool used_reserve;
+        node_begin(&node);
+        struct batch *batch = batch_new();
+        batch->is_probe = true;
+        batch->may_use_reserve = true;
+        assert_int_equal(try(&node, batch, &used_reserve), cases[i].rc);
+        assert_int_equal(used_reserve, cases[i].used_reserve);
+        assert_int_equal(store_memory_bytes(node.store), 0);
+        node_end(&node);
+    }
+}
+
 /* ---- ranges taken over ---- */
 
 static struct batch_taking take(struct node *node, uint32_t range, struct bytes chunk) {
@@ -1009,6 +1061,8 @@ int main(void) {
         WRITTEN(a_range_that_was_split_off_goes_on_where_the_old_one_stood),
         WRITTEN(what_cannot_be_split_off_is_incomplete),
         WRITTEN(a_full_store_takes_removals_from_its_reserve),
+        WRITTEN(what_may_use_the_reserve_does_so_when_there_is_no_other_room),
+        WRITTEN(a_probe_says_where_there_is_room_and_leaves_nothing),
         WRITTEN(a_range_that_was_taken_over_is_as_on_the_node_it_came_from),
         WRITTEN(a_crash_in_the_middle_leaves_a_range_of_which_nothing_counts),
         WRITTEN(chunks_that_do_not_follow_each_other_are_left_out),

@@ -30,6 +30,9 @@ static struct acknowledgement acknowledgements[RANGES];
 static bool is_backup_silent;
 static bool is_silent_after_follow_up;
 static int disk_rc;
+static bool is_full; /* only the reserve of the store is left */
+static bool is_backup_full;
+static struct packet answer;                 /* the last APPENDED */
 static struct outcome_follow_up *follow_ups; /* what the next command that is applied leads to */
 static size_t answers;
 static int answered_rc;
@@ -52,6 +55,8 @@ static void action_perform(const struct action *action) {
         break;
     case ACTION_SEND:
         append_take(action->packet);
+        if (action->packet->kind == PACKET_APPENDED)
+            answer = *action->packet;
         break;
     case ACTION_SWAP:
         wanted[action->record.range] = action->record;
@@ -75,6 +80,7 @@ static void batch_done(void) {
     struct batch *batch = written;
     written = NULL;
     batch->rc = disk_rc;
+    batch->used_reserve = is_full;
     for (size_t i = 0; i < batch->count; i++) {
         struct entry *entry = batch->items[i].entry;
         if (batch->items[i].is_append && entry->origin == ENTRY_OF_FOLLOW_UP) {
@@ -94,7 +100,8 @@ static void acknowledge(uint32_t range) {
                             .epoch = acknowledgements[range].epoch,
                             .durable = acknowledgements[range].durable,
                             .promise = acknowledgements[range].durable,
-                            .lease = acknowledgements[range].lease};
+                            .lease = acknowledgements[range].lease,
+                            .is_full = is_backup_full};
     acknowledgements[range] = (struct acknowledgement){0};
     step((struct event){.kind = EVENT_PACKET, .from = BACKUP, .packet = &packet});
 }
@@ -134,6 +141,8 @@ static int set_up(void **state) {
     is_backup_silent = false;
     is_silent_after_follow_up = false;
     disk_rc = STATUS_OK;
+    is_full = false;
+    is_backup_full = false;
     follow_ups = NULL;
     answers = 0;
     told = 0;
@@ -246,30 +255,158 @@ static void an_author_does_not_wait_for_follow_ups_of_a_primary_whose_disk_refus
     assert_int_equal(answered_rc, STATUS_OK);
 }
 
-/* The disk of a node with two ranges refuses to apply an entry of one of them, so for a while nothing is applied; then
- * the other range loses its backup. */
-static void who_commits_alone_applies_nothing_before_what_waits_to_be_applied(void **state) {
+/* ---- a disk that refuses ---- */
+
+/* Until the disk is asked again. */
+#define PROBE_MS (1000 + CORE_TICK_MS)
+
+static void swapped(uint32_t range, uint64_t version) {
+    struct range_record record = wanted[range];
+    wanted[range] = (struct range_record){0};
+    step((struct event){.kind = EVENT_SWAPPED, .range = range, .record = &record, .version = version});
+}
+
+static void assert_given_to_the_backup(uint32_t range) {
+    assert_int_equal(wanted[range].epoch, 3);
+    assert_int_equal(wanted[range].primary, BACKUP);
+    assert_true(wanted[range].is_handed_over); /* nothing is read here from now on */
+    assert_int_equal(wanted[range].in_sync_count, 1);
+    assert_int_equal(wanted[range].in_sync[0], BACKUP);
+    assert_true(range_record_has_learner(&wanted[range], SELF));
+    assert_int_equal(node_core_lead(core, range).lease_until_ms, 0);
+}
+
+static void who_cannot_append_gives_all_its_ranges_to_who_can(void **state) {
+    (void)state;
+    wanted[0] = wanted[1] = (struct range_record){0};
+    disk_rc = STATUS_STORAGE_FAILED;
+    propose();
+    assert_int_equal(answered_rc, STATUS_STORAGE_FAILED);
+    assert_given_to_the_backup(0);
+    assert_int_equal(node_core_statistics(core).disk, NODE_CORE_DISK_REFUSES);
+    pass(CORE_TICK_MS);
+    assert_given_to_the_backup(1);
+    swapped(0, 3);
+    is_backup_silent = true; /* it takes some time to begin */
+    pass(REPLICATION_TAKEOVER_MS + REPLICATION_TAKEOVER_STAGGER_MS * 2);
+    assert_int_equal(wanted[0].epoch, 0);
+}
+
+static void who_cannot_apply_gives_its_ranges_to_who_can(void **state) {
+    (void)state;
+    propose_in(0);
+    batch_done(); /* appended */
+    acknowledge(0);
+    disk_rc = STATUS_STORAGE_FAILED;
+    batch_done();
+    assert_int_equal(answers, 1);
+    assert_int_equal(answered_rc, STATUS_NOT_PRIMARY); /* it is committed: the next primary has it */
+    assert_given_to_the_backup(0);
+}
+
+static void who_has_no_heir_leads_on_refuses_by_name_and_asks_the_disk_again(void **state) {
     struct range_record alone = {
         .epoch = 2, .primary = SELF, .in_sync = {SELF}, .in_sync_count = 1, .learners = {BACKUP}, .learners_count = 1};
     (void)state;
-    propose_in(1);
-    batch_done(); /* appended */
-    acknowledge(1);
-    disk_rc = STATUS_STORAGE_FAILED;
-    batch_done();
-    disk_rc = STATUS_OK;
-    propose_in(0);
-    batch_done();
-    acknowledge(0);
-    assert_null(written);
     step((struct event){.kind = EVENT_RECORD, .record = &alone, .version = 3});
-    propose_in(0);
-    assert_non_null(written);
-    for (size_t i = 0; i < written->count; i++)
-        assert_false(written->items[i].is_apply);
-    pass(REPLICATION_LEASE_MS);
-    assert_true(answers >= 2);
+    wanted[0] = (struct range_record){0};
+    is_backup_silent = true;
+    disk_rc = STATUS_STORAGE_FAILED;
+    propose();
+    assert_int_equal(answered_rc, STATUS_STORAGE_FAILED);
+    assert_int_equal(wanted[0].epoch, 3); /* the backup may have what was refused */
+    assert_int_equal(wanted[0].primary, SELF);
+    swapped(0, 4);
+    for (int i = 0; i < 5; i++) { /* and no further epoch for each that is refused */
+        pass(PROBE_MS);
+        propose();
+        assert_int_equal(answered_rc, STATUS_STORAGE_FAILED);
+        assert_int_equal(wanted[0].epoch, 0);
+    }
+    assert_int_equal(answers, 6);
+    disk_rc = STATUS_OK;
+    propose();
+    assert_int_equal(answered_rc, STATUS_STORAGE_FAILED); /* nobody has asked the disk yet */
+    pass(PROBE_MS);
+    assert_int_equal(node_core_statistics(core).disk, NODE_CORE_DISK_WORKS);
+    propose();
+    assert_int_equal(answers, 8);
     assert_int_equal(answered_rc, STATUS_OK);
+}
+
+/* ---- a store that is full ---- */
+
+static void propose_kind(enum command_kind kind) {
+    struct entry *entry = entry_new(ENTRY_OF_CLIENT);
+    entry->command.kind = kind;
+    step((struct event){.kind = EVENT_PROPOSE, .entry = entry});
+    settle();
+}
+
+static void in_a_full_store_what_is_in_the_log_finds_room_and_nothing_is_proposed_but_what_removes(void **state) {
+    (void)state;
+    wanted[0] = (struct range_record){0};
+    is_full = true;
+    propose();
+    assert_int_equal(answered_rc, STATUS_OK); /* it was in the log when the store turned out to be full */
+    for (int i = 0; i < 5; i++) {
+        propose();
+        assert_int_equal(answered_rc, STATUS_STORAGE_FULL);
+        propose_kind(COMMAND_USER_DELETE);
+        assert_int_equal(answered_rc, STATUS_OK);
+        pass(PROBE_MS);
+    }
+    assert_int_equal(wanted[0].epoch, 0); /* and it leads all the time */
+    is_full = false;
+    pass(PROBE_MS);
+    propose();
+    assert_int_equal(answered_rc, STATUS_OK);
+}
+
+static void what_a_backup_has_no_room_for_is_not_proposed(void **state) {
+    (void)state;
+    is_backup_full = true;
+    pass(REPLICATION_HEARTBEAT_MS * 2);
+    propose();
+    assert_int_equal(answered_rc, STATUS_STORAGE_FULL);
+    propose_kind(COMMAND_USER_DELETE);
+    assert_int_equal(answered_rc, STATUS_OK);
+    is_backup_full = false;
+    pass(REPLICATION_HEARTBEAT_MS * 2);
+    propose();
+    assert_int_equal(answered_rc, STATUS_OK);
+}
+
+static void a_full_backup_uses_its_reserve_and_says_so(void **state) {
+    struct range_record record = {.epoch = 5, .primary = BACKUP, .in_sync = {SELF, BACKUP}, .in_sync_count = 2};
+    struct command command = {.kind = COMMAND_USER_CREATE};
+    struct packet_entry entry = {.epoch = 5};
+    struct packet packet = {.kind = PACKET_APPEND, .epoch = 5, .entries = &entry, .entries_count = 1};
+    struct buffer encoded;
+    (void)state;
+    buffer_init(&encoded);
+    command_encode(&command, &encoded);
+    entry.command = buffer_bytes(&encoded);
+    step((struct event){.kind = EVENT_RECORD, .record = &record, .version = 3});
+    is_full = true;
+    step((struct event){.kind = EVENT_PACKET, .from = BACKUP, .packet = &packet});
+    assert_true(written->may_use_reserve);
+    batch_done();
+    assert_int_equal(answer.durable, 1);
+    packet.entries_count = 0;
+    step((struct event){.kind = EVENT_PACKET, .from = BACKUP, .packet = &packet}); /* a heartbeat */
+    assert_true(answer.is_full);
+    assert_false(answer.is_leaving);
+    record.in_sync_count = 1;
+    record.in_sync[0] = BACKUP;
+    record.learners[record.learners_count++] = SELF;
+    step((struct event){.kind = EVENT_RECORD, .record = &record, .version = 4});
+    packet.entries_count = 1;
+    packet.previous_index = 1;
+    packet.previous_epoch = 5;
+    step((struct event){.kind = EVENT_PACKET, .from = BACKUP, .packet = &packet});
+    assert_null(written); /* nobody waits for who only learns, and others need the room */
+    buffer_close(&encoded);
 }
 
 /* From a node of a newer version, say. It would be found again at every start. */
@@ -301,8 +438,14 @@ static void what_cannot_be_read_does_not_come_into_the_log(void **state) {
 int main(void) {
     static bool is_small = true; /* a cluster that may do with one copy */
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_prestate_setup_teardown(who_commits_alone_applies_nothing_before_what_waits_to_be_applied,
+        cmocka_unit_test_prestate_setup_teardown(who_has_no_heir_leads_on_refuses_by_name_and_asks_the_disk_again,
                                                  set_up, tear_down, &is_small),
+        cmocka_unit_test_setup_teardown(who_cannot_append_gives_all_its_ranges_to_who_can, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_cannot_apply_gives_its_ranges_to_who_can, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            in_a_full_store_what_is_in_the_log_finds_room_and_nothing_is_proposed_but_what_removes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_a_backup_has_no_room_for_is_not_proposed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_full_backup_uses_its_reserve_and_says_so, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_read_does_not_come_into_the_log, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_author_is_answered_when_the_backup_has_it_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_author_does_not_wait_for_a_backup_longer_than_the_lease_and_some, set_up,
