@@ -31,6 +31,38 @@ void holdings_hand_over(struct node_core *core, const struct step *step) {
     }
 }
 
+static void held_measure(struct node_core *core, const struct step *step, struct range *range) {
+    bool is_held = range->replication.handing_to != 0;
+    if (is_held && range->held_since_ms == 0)
+        range->held_since_ms = step->mono_ms;
+    if (is_held || range->held_since_ms == 0)
+        return;
+    durations_add(&core->held, step->mono_ms - range->held_since_ms);
+    range->held_since_ms = 0;
+}
+
+/* To take writes it has to lead, and to have the lease. */
+static void given_measure(struct node_core *core, const struct step *step, struct range *range) {
+    const struct replication *replication = &range->replication;
+    uint64_t epoch = replication->record.epoch;
+    bool is_leading = replication->role == REPLICATION_TAKING_OVER || replication->role == REPLICATION_PRIMARY;
+    if (!is_leading || !replication->record.is_handed_over || epoch == range->taken_epoch) {
+        range->given_since_ms = 0;
+        return;
+    }
+    if (range->given_since_ms == 0)
+        range->given_since_ms = step->mono_ms;
+    if (!replication_may_read(replication, step->mono_ms))
+        return;
+    durations_add(&core->given, step->mono_ms - range->given_since_ms);
+    range->taken_epoch = epoch;
+}
+
+void holdings_measure(struct node_core *core, const struct step *step, struct range *range) {
+    held_measure(core, step, range);
+    given_measure(core, step, range);
+}
+
 /* ---- drops ---- */
 
 /* What comes for it from now on finds it void; when it is to be here again, it comes as a snapshot. */

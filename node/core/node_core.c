@@ -368,6 +368,7 @@ static void ranges_settle(struct node_core *core, const struct step *step) {
         range->is_busy = false;
         replication_trim(replication, range->applied, core->options.is_alone ? 0 : REPLICATION_WINDOW_BYTES_MAX);
         replication_send(replication, &replication_step);
+        holdings_measure(core, step, range);
     }
 }
 
@@ -506,6 +507,8 @@ struct node_core_statistics node_core_statistics(const struct node_core *core) {
                                          .follow_ups = core->follow_ups_count,
                                          .applied = core->applied,
                                          .batches = core->batches,
+                                         .held = core->held,
+                                         .given = core->given,
                                          .interest = core->interest == NULL ? (struct interest_statistics){0}
                                                                             : interest_statistics(core->interest)};
 }

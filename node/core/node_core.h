@@ -3,6 +3,7 @@
  * no chance, no sockets, no files; production and the simulator run this same code. One thread at a time. */
 #include "node/core/action.h"
 #include "node/core/cluster_map.h"
+#include "node/core/durations.h"
 #include "node/core/event.h"
 
 struct node_core;
@@ -40,6 +41,8 @@ struct node_core_statistics {
     size_t follow_ups;
     uint64_t applied;
     uint64_t batches;
+    struct durations held;               /* writes of a range, here, for each hand-over to another node */
+    struct durations given;              /* for each hand-over to this node: from hearing of it to taking writes */
     struct interest_statistics interest; /* zeros for a node alone */
 };
 

@@ -68,6 +68,8 @@ struct node_core {
     size_t retries;  /* follow-ups with a retry_ms */
     uint64_t applied;
     uint64_t batches;
+    struct durations held; /* of writes, until a hand-over came about or was given up */
+    struct durations given;
 };
 
 /* One step: the event's times, and where its actions go. */
@@ -154,6 +156,8 @@ bool disk_state_is_removal(const struct entry *entry);
 void holdings_hand_over(struct node_core *core, const struct step *step);
 /* Begins to drop what the newest records say is with others. */
 void holdings_drop(struct node_core *core, const struct step *step, struct range *range);
+/* How long writes of the range are held up by hand-overs. */
+void holdings_measure(struct node_core *core, const struct step *step, struct range *range);
 /* A step of the dropping is on disk. */
 void holdings_dropped(struct range *range, bool is_done);
 

@@ -55,6 +55,9 @@ struct range {
     struct entry *last;
     uint64_t entries_applied, entries_led, changes_told; /* for who looks on */
     int64_t led_ms;                                      /* since when this node leads it, monotonic; of a primary */
+    int64_t held_since_ms;                               /* writes wait for a hand-over to another; 0: they do not */
+    int64_t given_since_ms; /* it was handed over to us, and we do not take writes yet; 0: it is not so */
+    uint64_t taken_epoch;   /* the last that was handed over to us, and in which we took writes */
     struct range *next_busy;
     bool is_refused; /* a batch that touched it came to nothing */
     bool is_busy;    /* the next batch or the end of the step has to look at it */

@@ -116,6 +116,31 @@ static void interest_write(struct buffer *out, const struct interest_statistics 
            interest->repeats);
 }
 
+/* Seconds, as is the custom. */
+static void durations_write(struct buffer *out, const char *name, const char *help, const struct durations *durations) {
+    uint64_t count = 0;
+    family(out, name, "histogram", help);
+    for (size_t i = 0; i < DURATIONS_BOUNDS; i++) {
+        count += durations->counts[i];
+        buffer_printf(out, "weft_%s_bucket{le=\"%.3f\"} %" PRIu64 "\n", name, durations_bounds_ms[i] / 1e3, count);
+    }
+    count += durations->counts[DURATIONS_BOUNDS];
+    buffer_printf(out, "weft_%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, count);
+    buffer_printf(out, "weft_%s_sum %.3f\nweft_%s_count %" PRIu64 "\n", name, (double)durations->sum_ms / 1e3, name,
+                  count);
+}
+
+static void hand_overs_write(struct buffer *out, const struct node_core_statistics *core) {
+    durations_write(out, "hand_over_held_seconds",
+                    "How long writes of a range waited here while another node was made its primary.", &core->held);
+    durations_write(out, "hand_over_taken_seconds",
+                    "From hearing that a range was handed over to this node to taking writes.", &core->given);
+    family(out, "hand_over_held_longest_seconds", "gauge", "The longest of them.");
+    buffer_printf(out, "weft_hand_over_held_longest_seconds %.3f\n", (double)core->held.longest_ms / 1e3);
+    family(out, "hand_over_taken_longest_seconds", "gauge", "The longest of them.");
+    buffer_printf(out, "weft_hand_over_taken_longest_seconds %.3f\n", (double)core->given.longest_ms / 1e3);
+}
+
 /* What is under way in the whole cluster, and what of it is this node's. */
 static void moves_write(struct buffer *out, const struct gateway *gateway) {
     struct cluster_facts facts;
@@ -139,12 +164,13 @@ static void cluster_write(struct buffer *out, const struct gateway *gateway) {
     pthread_mutex_lock(&numbers.mutex);
     bool is_in_cluster = numbers.is_in_cluster;
     struct cluster_statistics links = numbers.cluster;
-    struct interest_statistics interest = numbers.core.interest;
+    struct node_core_statistics core = numbers.core;
     pthread_mutex_unlock(&numbers.mutex);
     if (!is_in_cluster)
         return;
     links_write(out, &links);
-    interest_write(out, &interest);
+    interest_write(out, &core.interest);
+    hand_overs_write(out, &core);
     moves_write(out, gateway);
 }
 

@@ -342,6 +342,29 @@ static void a_few_ranges_at_a_time_are_given_to_who_should_lead_them(void **stat
     assert_int_equal(node_core_range_status(core, 1).role, REPLICATION_REPLICA);
 }
 
+static void it_is_counted_how_long_writes_are_held_up(void **state) {
+    (void)state;
+    struct range_record record = record_of(0, SELF);
+    record.epoch = 3;
+    record.primary = SELF;
+    record.is_handed_over = true;
+    mono_ms += REPLICATION_LEASE_MS;
+    record_tell(&record, 19);
+    mono_ms += 4;
+    lead(0);
+    struct durations given = node_core_statistics(core).given;
+    assert_int_equal(given.longest_ms, 4);
+    assert_int_equal(given.counts[2], 1);
+    wish(0);
+    mono_ms += 9;
+    tick();
+    assert_int_equal(node_core_statistics(core).held.sum_ms, 0);
+    step((struct event){.kind = EVENT_SWAPPED, .range = 0, .record = &wanted[0], .version = 40});
+    struct durations held = node_core_statistics(core).held;
+    assert_true(held.longest_ms == 9 + CORE_TICK_MS && held.sum_ms == held.longest_ms);
+    assert_int_equal(node_core_statistics(core).given.sum_ms, 4);
+}
+
 static void a_wish_for_a_range_that_there_cannot_be_changes_nothing(void **state) {
     (void)state;
     wish(RANGES);
@@ -362,6 +385,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_a_crash_left_is_wiped_unless_it_is_to_be_filled_anew, set_up_void,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_few_ranges_at_a_time_are_given_to_who_should_lead_them, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(it_is_counted_how_long_writes_are_held_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_wish_for_a_range_that_there_cannot_be_changes_nothing, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
