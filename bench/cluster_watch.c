@@ -18,6 +18,13 @@ static const char *const transfer_counters[TRANSFERS] = {
     [TRANSFERS_COPIES] = "weft_snapshot_sent_bytes_total",
 };
 
+static const struct {
+    const char *histogram, *longest;
+} hold_counters[HOLDS] = {
+    [HOLDS_GIVEN] = {"weft_hand_over_held_seconds", "weft_hand_over_held_longest_seconds"},
+    [HOLDS_TAKEN] = {"weft_hand_over_taken_seconds", "weft_hand_over_taken_longest_seconds"},
+};
+
 static double seconds_of(const struct cluster_watch *watch, int64_t time_ns) {
     return (double)(time_ns - *watch->start_ns) / 1e9;
 }
@@ -111,11 +118,33 @@ static void counter_take(struct watch_target *target, struct bytes metrics, size
     target->bytes[kind] = bytes;
 }
 
+/* What one that came later counts, it has counted during the run. */
+static bool was_there_at_start(const struct watch_target *target) {
+    return (size_t)(target - target->watch->targets) < target->watch->nodes_at_start;
+}
+
+static void hold_take(struct watch_target *target, struct bytes metrics, size_t kind) {
+    struct hold *hold = &target->watch->moved->holds[kind];
+    struct counter_histogram now;
+    double longest_s;
+    if (!counter_histogram_read(metrics, hold_counters[kind].histogram, &now) ||
+        !counter_read(metrics, hold_counters[kind].longest, &longest_s))
+        return;
+    if (target->has_holds || !was_there_at_start(target))
+        counter_histogram_gain(&hold->seconds, &target->holds[kind], &now);
+    if (longest_s > hold->longest_s)
+        hold->longest_s = longest_s;
+    target->holds[kind] = now;
+}
+
 static void on_counters(void *context, const struct http_answer *answer) {
     struct watch_target *target = context;
     target->is_asked = false;
     for (size_t kind = 0; kind < TRANSFERS && answer->status == 200; kind++)
         counter_take(target, answer->body, kind);
+    for (size_t kind = 0; kind < HOLDS && answer->status == 200; kind++)
+        hold_take(target, answer->body, kind);
+    target->has_holds = target->has_holds || answer->status == 200;
 }
 
 static void on_counters_time(void *context, int64_t now_ns) {
@@ -133,7 +162,8 @@ static void on_counters_time(void *context, int64_t now_ns) {
 
 void cluster_watch_start(struct cluster_watch *watch, const struct options *options, struct loop *loop,
                          struct http *http, struct moved *moved, const int64_t *start_ns) {
-    *watch = (struct cluster_watch){.options = options, .http = http, .moved = moved, .start_ns = start_ns};
+    *watch = (struct cluster_watch){
+        .options = options, .http = http, .moved = moved, .start_ns = start_ns, .nodes_at_start = options->nodes_count};
     arena_init(&watch->arena);
     loop_timer_add(loop, &watch->state_timer, on_state_time, watch);
     loop_timer_add(loop, &watch->counters_timer, on_counters_time, watch);

@@ -9,6 +9,8 @@ struct watch_target {
     struct cluster_watch *watch;
     bool has_bytes[TRANSFERS];
     double bytes[TRANSFERS]; /* as last read */
+    bool has_holds;
+    struct counter_histogram holds[HOLDS];
     bool is_asked;
 };
 
@@ -25,7 +27,8 @@ struct cluster_watch {
     int64_t asked_ns;
     int64_t asked_before_ns; /* when what was told last was asked for */
     bool has_state;
-    int64_t balanced_since_ns;                      /* 0: something moves, or nothing is known */
+    int64_t balanced_since_ns; /* 0: something moves, or nothing is known */
+    size_t nodes_at_start;
     struct watch_target targets[OPTIONS_NODES_MAX]; /* as the options' nodes, which may become more */
 };
 

@@ -35,6 +35,11 @@ void transfers_add(struct transfers *transfers, double at_s, double bytes) {
     transfers->bytes += bytes;
 }
 
+double hold_quantile_ms(const struct hold *hold, double part) {
+    double bound_s = counter_histogram_quantile(&hold->seconds, part);
+    return (bound_s < hold->longest_s ? bound_s : hold->longest_s) * 1e3;
+}
+
 bool moved_is_clean(const struct moved *moved) {
     for (size_t i = 0; i < moved->happenings_count; i++)
         if (moved->happenings[i].exit_status != 0)

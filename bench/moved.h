@@ -4,6 +4,7 @@
  * moved_json.c and report_moved.c. */
 #include <jansson.h>
 
+#include "bench/counters.h"
 #include "bench/movements.h"
 #include "bench/result.h"
 #include "bench/stalls.h"
@@ -29,6 +30,14 @@ struct transfers {
     size_t seconds_count;
 };
 
+/* What nodes say of how long writes waited for hand-overs: where the range was, and where it came. */
+enum { HOLDS_GIVEN, HOLDS_TAKEN, HOLDS };
+
+struct hold {
+    struct counter_histogram seconds;
+    double longest_s; /* since the node that says so started */
+};
+
 struct moved {
     struct happening *happenings;
     size_t happenings_count, happenings_capacity;
@@ -49,6 +58,7 @@ struct moved {
     double fill_bytes;
     double fill_s;
     struct transfers transfers[TRANSFERS];
+    struct hold holds[HOLDS];
     /* writes */
     struct stalls stalls;
     char watch_problem[200]; /* why the cluster could not be watched; "": it was */
@@ -59,6 +69,8 @@ struct moved *moved_new(void);
 void moved_free(struct moved *moved);
 /* Bytes that were sent at this time. */
 void transfers_add(struct transfers *transfers, double at_s, double bytes);
+/* At most so many milliseconds took `part` (0..1) of them. */
+double hold_quantile_ms(const struct hold *hold, double part);
 /* No client was told of a gap, and every command was run and ended with 0. */
 bool moved_is_clean(const struct moved *moved);
 

@@ -116,6 +116,16 @@ static json_t *writes_json(const struct stalls *stalls) {
     return writes;
 }
 
+static json_t *hold_json(const struct hold *hold) {
+    const struct counter_histogram *seconds = &hold->seconds;
+    json_t *row = json_object();
+    json_out_real(row, "count", seconds->bounds_count == 0 ? 0 : seconds->counts[seconds->bounds_count - 1]);
+    json_out_real(row, "p50", hold_quantile_ms(hold, 0.5));
+    json_out_real(row, "p99", hold_quantile_ms(hold, 0.99));
+    json_out_real(row, "max", hold->longest_s * 1e3);
+    return row;
+}
+
 json_t *moved_json(const struct result *result) {
     const struct moved *moved = result->moved;
     json_t *root = json_object();
@@ -126,6 +136,8 @@ json_t *moved_json(const struct result *result) {
     json_out_real(root, "filledSeconds", moved->fill_s);
     json_out_set(root, "clients", clients_json(moved));
     json_out_set(root, "longestWrites", writes_json(&moved->stalls));
+    json_out_set(root, "handOverHeldMs", hold_json(&moved->holds[HOLDS_GIVEN]));
+    json_out_set(root, "handOverTakenMs", hold_json(&moved->holds[HOLDS_TAKEN]));
     if (moved->watch_problem[0] != 0)
         json_out_set(root, "watchProblem", json_string(moved->watch_problem));
     json_out_set(root, "balancedAtEnd", json_boolean(moved->is_balanced_at_end));

@@ -76,6 +76,26 @@ static void stalls_print(const struct result *result) {
     longest_print(stalls, result->options);
 }
 
+static void hold_print(const char *name, const struct hold *hold) {
+    static const double parts[] = {0.5, 0.9, 0.99, 0.999};
+    const struct counter_histogram *seconds = &hold->seconds;
+    if (seconds->bounds_count == 0)
+        return;
+    printf("  %-22s", name);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        printf("%10.0f", hold_quantile_ms(hold, parts[i]));
+    printf("%10.0f   of %.0f\n", hold->longest_s * 1e3, seconds->counts[seconds->bounds_count - 1]);
+}
+
+static void holds_print(const struct moved *moved) {
+    if (moved->holds[HOLDS_GIVEN].seconds.bounds_count == 0)
+        return;
+    printf("\nhow long writes of a range waited for its hand-over, as nodes say\n");
+    printf("  %-22s%10s%10s%10s%10s%10s\n", "ms, at most", "p50", "p90", "p99", "p99.9", "max");
+    hold_print("where it was led", &moved->holds[HOLDS_GIVEN]);
+    hold_print("where it is led then", &moved->holds[HOLDS_TAKEN]);
+}
+
 void moved_text_print(const struct result *result) {
     const struct moved *moved = result->moved;
     if (moved->fill_messages > 0)
@@ -85,4 +105,5 @@ void moved_text_print(const struct result *result) {
     clients_print(moved);
     moves_print(moved);
     stalls_print(result);
+    holds_print(moved);
 }
