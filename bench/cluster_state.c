@@ -20,6 +20,7 @@ static void node_take(const json_t *object, struct cluster_node *node) {
     text_take(node->id, sizeof node->id, object, "id");
     text_take(node->name, sizeof node->name, object, "name");
     node->is_alive = json_is_true(json_object_get(object, "isAlive"));
+    node->is_draining = json_is_true(json_object_get(object, "isDraining"));
     node->share = json_number_value(json_object_get(load, "share"));
     node->stored_bytes = number_of(load, "storedBytes");
     node->primaries = number_of(json_object_get(object, "ranges"), "primary");

@@ -11,6 +11,7 @@ struct cluster_node {
     char id[CLUSTER_ID_BYTES];
     char name[CLUSTER_NAME_BYTES];
     bool is_alive;
+    bool is_draining;
     double share; /* of the cluster's load, 0..1 */
     uint64_t primaries;
     uint64_t stored_bytes;

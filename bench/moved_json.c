@@ -1,5 +1,18 @@
+#include <math.h>
+
 #include "bench/json_out.h"
 #include "bench/moved.h"
+
+static json_t *shares_json(const struct movements *movements, double before_s) {
+    const struct share_sample *sample = movements_shares_before(movements, before_s);
+    json_t *row = json_object(), *nodes = json_object();
+    for (size_t i = 0; sample != NULL && i < movements->nodes_count; i++)
+        if (sample->shares[i] >= 0)
+            json_out_real(nodes, movements_node_name(movements, i), sample->shares[i]);
+    json_out_set(row, "nodes", nodes);
+    json_out_real(row, "furthestFromEven", sample == NULL ? 0 : share_sample_furthest(sample));
+    return row;
+}
 
 static json_t *happenings_json(const struct moved *moved) {
     json_t *array = json_array();
@@ -9,6 +22,7 @@ static json_t *happenings_json(const struct moved *moved) {
         json_out_set(row, "command", json_string(happening->command));
         json_out_real(row, "at", happening->at_s);
         json_out_real(row, "until", happening->until_s);
+        json_out_set(row, "sharesBefore", shares_json(&moved->movements, happening->at_s));
         json_out_count(row, "exitStatus", (uint64_t)happening->exit_status);
         const char *text = happening->output.size > 0 ? (const char *)happening->output.data : "";
         /* What is no text cannot be JSON. */
@@ -141,6 +155,7 @@ json_t *moved_json(const struct result *result) {
     if (moved->watch_problem[0] != 0)
         json_out_set(root, "watchProblem", json_string(moved->watch_problem));
     json_out_set(root, "balancedAtEnd", json_boolean(moved->is_balanced_at_end));
+    json_out_set(root, "sharesAfter", shares_json(&moved->movements, INFINITY));
     json_out_set(root, "nodes", nodes_json(&moved->movements));
     json_out_set(root, "handOvers", hand_overs_json(moved));
     json_out_set(root, "moves", moves_json(&moved->movements));

@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,6 +56,24 @@ static void moves_print(const struct moved *moved) {
     }
 }
 
+static void shares_row_print(const struct movements *movements, const struct share_sample *sample) {
+    if (sample == NULL)
+        return;
+    printf("  %6.1f s", sample->at_s);
+    for (size_t i = 0; i < movements->nodes_count; i++)
+        if (sample->shares[i] >= 0)
+            printf("  %s %.1f %%", movements_node_name(movements, i), sample->shares[i] * 100);
+    printf("; %.1f %% from even at most\n", share_sample_furthest(sample) * 100);
+}
+
+static void shares_print(const struct moved *moved) {
+    const struct movements *movements = &moved->movements;
+    printf("\neach node's share of the load, before what was done, and at the end\n");
+    for (size_t i = 0; i < moved->happenings_count; i++)
+        shares_row_print(movements, movements_shares_before(movements, moved->happenings[i].at_s));
+    shares_row_print(movements, movements_shares_before(movements, INFINITY));
+}
+
 static void longest_print(const struct stalls *stalls, const struct options *options) {
     const struct stall *longest[LONGEST_SHOWN];
     size_t count = stalls_longest(stalls->senders, stalls->senders_count, longest, LONGEST_SHOWN);
@@ -104,6 +123,8 @@ void moved_text_print(const struct result *result) {
     happenings_print(moved);
     clients_print(moved);
     moves_print(moved);
+    if (moved->movements.samples_count > 0)
+        shares_print(moved);
     stalls_print(result);
     holds_print(moved);
 }

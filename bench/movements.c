@@ -1,5 +1,6 @@
 #include "bench/movements.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,10 +60,17 @@ static void nodes_note(struct movements *movements, const struct cluster_state *
             track->stored_before = node->stored_bytes;
         }
         track->is_there_after = node->is_alive;
+        track->is_leaving = node->is_draining;
         track->share_after = node->share;
         track->primaries_after = node->primaries;
         track->stored_after = node->stored_bytes;
     }
+}
+
+static double share_now(const struct movements *movements, size_t node) {
+    const struct node_track *track = &movements->nodes[node];
+    bool counts = node < movements->nodes_count && track->is_there_after && !track->is_leaving;
+    return counts ? track->share_after : -1;
 }
 
 static void sample_take(struct movements *movements, double at_s) {
@@ -73,8 +81,24 @@ static void sample_take(struct movements *movements, double at_s) {
     struct share_sample *sample = &movements->samples[movements->samples_count++];
     sample->at_s = at_s;
     for (size_t i = 0; i < MOVEMENTS_NODES_MAX; i++)
-        sample->shares[i] =
-            i < movements->nodes_count && movements->nodes[i].is_there_after ? movements->nodes[i].share_after : -1;
+        sample->shares[i] = share_now(movements, i);
+}
+
+const struct share_sample *movements_shares_before(const struct movements *movements, double at_s) {
+    const struct share_sample *found = NULL;
+    for (size_t i = 0; i < movements->samples_count && movements->samples[i].at_s <= at_s; i++)
+        found = &movements->samples[i];
+    return found;
+}
+
+double share_sample_furthest(const struct share_sample *sample) {
+    double count = 0, furthest = 0;
+    for (size_t i = 0; i < MOVEMENTS_NODES_MAX; i++)
+        count += sample->shares[i] >= 0;
+    for (size_t i = 0; i < MOVEMENTS_NODES_MAX; i++)
+        if (sample->shares[i] >= 0 && fabs(sample->shares[i] * count - 1) > furthest)
+            furthest = fabs(sample->shares[i] * count - 1);
+    return furthest;
 }
 
 static struct cluster_range *lead_of(struct movements *movements, uint32_t range) {

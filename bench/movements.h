@@ -33,12 +33,13 @@ struct node_track {
     char name[CLUSTER_NAME_BYTES];
     bool was_there_before; /* in the first state, and alive */
     bool is_there_after;   /* in the last one, and alive */
+    bool is_leaving;       /* there, but it is to be emptied */
     double share_before, share_after;
     uint64_t primaries_before, primaries_after;
     uint64_t stored_before, stored_after;
 };
 
-/* The shares at one time; negative: the node is not there. */
+/* The shares at one time; negative: the node is not there, or is to be emptied. */
 struct share_sample {
     double at_s;
     double shares[MOVEMENTS_NODES_MAX];
@@ -64,6 +65,12 @@ void movements_close(struct movements *movements);
  * `asked_before_s`. A record older than what is known, as a node that lags may tell it, is passed over. */
 void movements_note(struct movements *movements, const struct cluster_state *state, double asked_before_s,
                     double answered_s);
+
+/* The last one that was taken before; NULL: there is none. */
+const struct share_sample *movements_shares_before(const struct movements *movements, double at_s);
+
+/* How far the node that is furthest from an even share is from it, as a part of that share. 0: there are no nodes. */
+double share_sample_furthest(const struct share_sample *sample);
 
 /* The node's name, or its id, or "nobody". */
 const char *movements_node_name(const struct movements *movements, size_t node);

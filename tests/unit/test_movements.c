@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include <math.h>
 #include <string.h>
 
 #include "bench/movements.h"
@@ -141,6 +142,23 @@ static void ranges_and_nodes_that_cannot_be_are_passed_over(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
+static void shares_are_those_of_nodes_that_are_to_stay(void **state) {
+    (void)state;
+    cluster.nodes_count = 2;
+    nodes[0].share = 0.75;
+    nodes[1].share = 0.25;
+    note(0, 1);
+    nodes[1].is_draining = true;
+    note(2, 3);
+    assert_null(movements_shares_before(&movements, 0.5));
+    const struct share_sample *sample = movements_shares_before(&movements, 2.9);
+    assert_true(sample->at_s == 1 && sample->shares[1] == 0.25 && sample->shares[2] < 0);
+    assert_true(share_sample_furthest(sample) == 0.5);
+    sample = movements_shares_before(&movements, INFINITY);
+    assert_true(sample->at_s == 3 && sample->shares[1] < 0);
+    assert_true(share_sample_furthest(sample) == 0.25);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_new_primary_is_a_hand_over_between_two_looks),
@@ -149,6 +167,7 @@ int main(void) {
         TEST(a_move_lasts_from_its_first_look_to_its_last),
         TEST(nodes_are_known_before_and_after),
         TEST(shares_are_sampled_once_a_second),
+        TEST(shares_are_those_of_nodes_that_are_to_stay),
         TEST(ranges_and_nodes_that_cannot_be_are_passed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
