@@ -42,6 +42,13 @@ static void cluster_get(struct worker *self, struct http_call *call) {
         admin_cluster_encode(&sight.facts, &cluster, &sight.input, sight.shares, decision.is_balanced, &call->arena));
 }
 
+/* By which of its ranges the cluster has what belongs to a thread or a user, whether there is one of that id or not. */
+static void position_get(struct worker *self, struct http_call *call) {
+    const struct gateway *gateway = gateway_worker_of(self)->gateway;
+    struct id_hash hash = gateway_hash(gateway, call->captures[0]);
+    http_call_reply(call, 200, admin_position_encode(id_hash_position(&hash), &call->arena));
+}
+
 /* Each range is sent by the node that leads it, and nodes send side by side. */
 static double seconds_of(const struct cluster_facts *facts, const struct balancer_forecast *forecast,
                          int64_t bytes_per_s, struct arena *arena) {
@@ -231,6 +238,7 @@ static void split_post(struct worker *self, struct http_call *call) {
 static const struct http_route routes[] = {
     {"GET", "/admin/cluster", cluster_get, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
     {"GET", "/admin/plan", plan_get, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
+    {"GET", "/admin/positions/{}", position_get, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
     {"POST", "/admin/rebalance/pause", pause_post, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
     {"POST", "/admin/rebalance/resume", resume_post, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
     {"POST", "/admin/rebalance/cancel", cancel_post, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},

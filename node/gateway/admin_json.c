@@ -219,6 +219,12 @@ struct bytes admin_plan_encode(const struct cluster_facts *facts, const struct b
     return json_text_take(arena, tree);
 }
 
+struct bytes admin_position_encode(uint64_t position, struct arena *arena) {
+    json_t *tree = json_object_new();
+    json_member_set(tree, "position", position_new(position));
+    return json_text_take(arena, tree);
+}
+
 struct bytes admin_target_encode(const struct placement *placement, struct arena *arena) {
     json_t *tree = json_object_new();
     json_member_set(tree, "target", target_new(placement));

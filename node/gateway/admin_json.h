@@ -23,5 +23,8 @@ struct bytes admin_plan_encode(const struct cluster_facts *facts, const struct b
                                const struct balancer_forecast *forecast, const double *before, double seconds,
                                struct arena *arena);
 
+/* {"position":"<16 hexadecimal digits>"} */
+struct bytes admin_position_encode(uint64_t position, struct arena *arena);
+
 /* {"target":{"holders":[…],"primary":…}} */
 struct bytes admin_target_encode(const struct placement *placement, struct arena *arena);

@@ -37,6 +37,21 @@ test("a node alone tells of itself", async () => {
     await world.end();
 });
 
+test("it is told where a thread is on the ring", async () => {
+    const world = await (await World.make()).start();
+    const thread = await world.newThread(await world.newUsers(1));
+    const { status, json } = await admin(world, "GET", `/admin/positions/${encodeURIComponent(thread)}`);
+    assert.equal(status, 200);
+    assert.match(json.position, /^[0-9a-f]{16}$/);
+    const { ranges } = await clusterAt(world);
+    const position = BigInt(`0x${json.position}`);
+    assert.equal(ranges.filter(({ first, last }) => position >= BigInt(`0x${first}`) && position <= BigInt(`0x${last}`)).length, 1);
+    const other = await admin(world, "GET", `/admin/positions/${encodeURIComponent(await world.newThread(await world.newUsers(1)))}`);
+    assert.notEqual(other.json.position, json.position);
+    assert.equal((await world.exchange("GET", `/admin/positions/${encodeURIComponent(thread)}`)).status, 401);
+    await world.end();
+});
+
 test("of a node alone nothing can be wished, and it says so", async () => {
     const world = await (await World.make()).start();
     const { nodes: [{ id }] } = await clusterAt(world);
