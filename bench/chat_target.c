@@ -11,6 +11,12 @@ static void escaped_append(struct buffer *out, struct bytes text) {
     }
 }
 
+void chat_target_position(struct bytes thread_id, struct buffer *out) {
+    buffer_append_text(out, "/admin/positions/");
+    escaped_append(out, thread_id);
+    buffer_append(out, "", 1);
+}
+
 void chat_target_messages(struct bytes thread_id, struct buffer *out) {
     buffer_append_text(out, "/chat/threads/");
     escaped_append(out, thread_id);

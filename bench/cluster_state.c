@@ -2,6 +2,7 @@
 
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "proto/status.h"
 
@@ -26,10 +27,17 @@ static void node_take(const json_t *object, struct cluster_node *node) {
     node->primaries = number_of(json_object_get(object, "ranges"), "primary");
 }
 
+static uint64_t position_of(const json_t *object, const char *name) {
+    const char *text = json_string_value(json_object_get(object, name));
+    return text == NULL ? 0 : strtoull(text, NULL, 16);
+}
+
 static void range_take(const json_t *object, struct cluster_range *range) {
     range->range = (uint32_t)number_of(object, "range");
     range->epoch = number_of(object, "epoch");
     text_take(range->primary, sizeof range->primary, object, "primary");
+    range->first = position_of(object, "first");
+    range->last = position_of(object, "last");
 }
 
 static void move_take(const json_t *object, struct cluster_move *move) {

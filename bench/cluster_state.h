@@ -21,6 +21,7 @@ struct cluster_range {
     uint32_t range;
     uint64_t epoch;
     char primary[CLUSTER_ID_BYTES]; /* "": nobody */
+    uint64_t first, last;           /* positions that it has */
 };
 
 struct cluster_move {

@@ -61,7 +61,8 @@ struct moved {
     struct hold holds[HOLDS];
     /* writes */
     struct stalls stalls;
-    char watch_problem[200]; /* why the cluster could not be watched; "": it was */
+    bool are_hand_overs_told_apart; /* by which threads are in their ranges */
+    char watch_problem[200];        /* why the cluster could not be watched; "": it was */
     bool is_balanced_at_end;
 };
 

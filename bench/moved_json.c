@@ -150,6 +150,7 @@ json_t *moved_json(const struct result *result) {
     json_out_real(root, "filledSeconds", moved->fill_s);
     json_out_set(root, "clients", clients_json(moved));
     json_out_set(root, "longestWrites", writes_json(&moved->stalls));
+    json_out_set(root, "handOversToldApart", json_boolean(moved->are_hand_overs_told_apart));
     json_out_set(root, "handOverHeldMs", hold_json(&moved->holds[HOLDS_GIVEN]));
     json_out_set(root, "handOverTakenMs", hold_json(&moved->holds[HOLDS_TAKEN]));
     if (moved->watch_problem[0] != 0)

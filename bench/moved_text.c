@@ -85,13 +85,15 @@ static void longest_print(const struct stalls *stalls, const struct options *opt
 }
 
 static void stalls_print(const struct result *result) {
-    const struct stalls *stalls = &result->moved->stalls;
+    const struct moved *moved = result->moved;
+    const struct stalls *stalls = &moved->stalls;
     printf("\nlongest time from send to acknowledgement\n");
     printf("  %-22s%10s%10s%10s%10s%10s\n", "ms", "p50", "p90", "p99", "p99.9", "max");
-    result_percentiles_print("of each hand-over", &stalls->of_hand_overs);
+    result_percentiles_print(moved->are_hand_overs_told_apart ? "of each hand-over" : "around each hand-over",
+                             &stalls->of_hand_overs);
     result_percentiles_print("of each thread", &stalls->of_threads);
     result_percentiles_print("of each sender", &stalls->of_senders);
-    result_percentiles_print("away, connecting again", &result->moved->away);
+    result_percentiles_print("away, connecting again", &moved->away);
     longest_print(stalls, result->options);
 }
 

@@ -125,6 +125,8 @@ static void range_note(struct movements *movements, const struct cluster_range *
         movements->hand_overs[movements->hand_overs_count++] = (struct hand_over){
             .range = range->range,
             .epoch = range->epoch,
+            .first = range->first,
+            .last = range->last,
             .from = node_find(movements, known->primary),
             .to = node_find(movements, range->primary),
             .after_s = after_s,

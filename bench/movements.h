@@ -11,7 +11,9 @@
 struct hand_over {
     uint32_t range;
     uint64_t epoch; /* of the new primary */
-    size_t from;    /* index of a node, or MOVEMENTS_NOBODY */
+    uint64_t first; /* positions that the range has */
+    uint64_t last;
+    size_t from; /* index of a node, or MOVEMENTS_NOBODY */
     size_t to;
     double after_s;
     double until_s;

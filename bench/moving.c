@@ -7,6 +7,7 @@
 #include "bench/fill.h"
 #include "bench/happenings.h"
 #include "bench/load.h"
+#include "bench/positions.h"
 #include "bench/returning.h"
 #include "proto/check.h"
 #include "proto/status.h"
@@ -19,6 +20,7 @@ struct moving {
     struct happenings happenings;
     struct cluster_watch watch;
     struct endpoints_file endpoints;
+    uint64_t *positions; /* of the threads, or NULL */
 };
 
 static struct moving *moving_of(const struct session *session) {
@@ -106,7 +108,9 @@ static void run_through(struct moving *moving) {
     load_run(load);
     commands_await(moving);
     load_sum(load);
-    stalls_find(&moved->stalls, load->tallies, load->options, load->measure.start_ns, &moved->movements);
+    stalls_find(&moved->stalls, load->tallies, load->options, load->measure.start_ns, &moved->movements,
+                moving->positions);
+    moved->are_hand_overs_told_apart = moving->positions != NULL;
 }
 
 int moving_run(struct options *options, struct result *result, char *reason, size_t reason_size) {
@@ -123,13 +127,16 @@ int moving_run(struct options *options, struct result *result, char *reason, siz
     if (rc == STATUS_OK)
         rc = rig_connect(&load->rig, result, reason, reason_size);
     bool has_run = rc == STATUS_OK;
-    if (has_run)
+    if (has_run) {
+        moving->positions = positions_ask(options, &load->rig.population, &load->rig.http);
         run_through(moving);
+    }
     load_close(load);
     /* Only now are calls ended that it has under way. */
     if (has_run)
         cluster_watch_close(&moving->watch);
     returning_close(&moving->returning);
+    free(moving->positions);
 free_moving:
     free(moving);
     return rc;

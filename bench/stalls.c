@@ -20,6 +20,7 @@ struct search {
     struct stalls *stalls;
     const struct options *options;
     const struct movements *movements;
+    const uint64_t *positions;
     int64_t start_ns;
 };
 
@@ -28,12 +29,18 @@ static bool overlaps(const struct hand_over *hand_over, const struct stall *stal
     return end_s >= hand_over->after_s - STALLS_MARGIN_S && stall->at_s <= hand_over->until_s;
 }
 
+static bool may_be_in_range(const struct search *search, uint32_t thread, const struct hand_over *hand_over) {
+    return search->positions == NULL ||
+           (search->positions[thread] >= hand_over->first && search->positions[thread] <= hand_over->last);
+}
+
 /* Hand-overs come in the order of time, and most messages are short. */
 static void note_hand_overs(struct search *search, const struct stall *stall) {
     const struct movements *movements = search->movements;
     for (size_t i = 0; i < movements->hand_overs_count; i++)
         if (stall->duration_ns > search->stalls->hand_overs[i].duration_ns &&
-            overlaps(&movements->hand_overs[i], stall))
+            overlaps(&movements->hand_overs[i], stall) &&
+            may_be_in_range(search, stall->thread, &movements->hand_overs[i]))
             search->stalls->hand_overs[i] = *stall;
 }
 
@@ -62,8 +69,8 @@ static void add_all(struct histogram *histogram, const struct stall *stalls, siz
 }
 
 void stalls_find(struct stalls *stalls, const struct tally *tallies, const struct options *options, int64_t start_ns,
-                 const struct movements *movements) {
-    struct search search = {stalls, options, movements, start_ns};
+                 const struct movements *movements, const uint64_t *positions) {
+    struct search search = {stalls, options, movements, positions, start_ns};
     *stalls = (struct stalls){
         .threads_count = options_threads(options),
         .senders_count = options_users(options),

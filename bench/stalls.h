@@ -19,8 +19,8 @@ struct stalls {
     size_t threads_count;
     struct stall *senders; /* by user */
     size_t senders_count;
-    /* By hand-over: the longest of the writes that were under way then, but for those whose sender had to connect
-     * again. Which range a thread is in only the cluster knows, so it is that of any thread, and an upper bound. */
+    /* By hand-over: the longest of the writes to the range that were under way then, but for those whose sender had to
+     * connect again. Where it is not known which range a thread is in, it is that of any thread, and an upper bound. */
     struct stall *hand_overs;
     size_t hand_overs_count;
     struct histogram of_threads;
@@ -31,9 +31,9 @@ struct stalls {
 /* A state of the cluster may be told a little late: writes that end this much before it count, too. */
 #define STALLS_MARGIN_S 0.25
 
-/* `tallies` by thread. `start_ns`: of the first message. */
+/* `tallies` by thread, and `positions`, which may be NULL. `start_ns`: of the first message. */
 void stalls_find(struct stalls *stalls, const struct tally *tallies, const struct options *options, int64_t start_ns,
-                 const struct movements *movements);
+                 const struct movements *movements, const uint64_t *positions);
 void stalls_close(struct stalls *stalls);
 
 /* Fills `longest` with the `wanted` longest of them, longest first. How many there are. */

@@ -12,7 +12,8 @@ static const char whole[] =
     "{\"rangeCount\":2,\"balancer\":{\"node\":\"a1\",\"isBalanced\":true},"
     "\"nodes\":[{\"id\":\"a1\",\"name\":\"node-1\",\"isAlive\":true,\"ranges\":{\"primary\":2,\"inSync\":2},"
     "\"load\":{\"storedBytes\":5000000000,\"share\":0.75}},{\"id\":\"b2\",\"isAlive\":false}],"
-    "\"ranges\":[{\"range\":0,\"epoch\":7,\"primary\":\"a1\"},{\"range\":1,\"epoch\":9,\"primary\":\"b2\"}],"
+    "\"ranges\":[{\"range\":0,\"epoch\":7,\"primary\":\"a1\",\"first\":\"8000000000000000\",\"last\":"
+    "\"ffffffffffffffff\"},{\"range\":1,\"epoch\":9,\"primary\":\"b2\"}],"
     "\"moves\":[%s]}";
 
 static struct arena arena;
@@ -51,6 +52,7 @@ static void nodes_ranges_and_moves_are_taken(void **state) {
     assert_false(cluster.nodes[1].is_alive);
     assert_int_equal(cluster.ranges_count, 2);
     assert_int_equal(cluster.ranges[1].epoch, 9);
+    assert_true(cluster.ranges[0].first == 1ULL << 63 && cluster.ranges[0].last == UINT64_MAX);
     assert_string_equal(cluster.ranges[1].primary, "b2");
     assert_int_equal(cluster.moves_count, 1);
     assert_string_equal(cluster.moves[0].kind, "copy");

@@ -16,10 +16,12 @@ static struct tally tallies[2];
 static struct hand_over hand_overs[2];
 static struct movements movements = {.hand_overs = hand_overs};
 static struct stalls stalls;
+static const uint64_t *positions;
 
 static int open_books(void **state) {
     (void)state;
     movements.hand_overs_count = 0;
+    positions = NULL;
     for (uint32_t thread = 0; thread < 2; thread++) {
         tally_init(&tallies[thread], 4, 1);
         for (uint32_t number = 0; number < 4; number++)
@@ -41,7 +43,7 @@ static void answer(uint32_t thread, uint32_t number, int64_t after_ms) {
 }
 
 static void find(void) {
-    stalls_find(&stalls, tallies, &options, START_NS, &movements);
+    stalls_find(&stalls, tallies, &options, START_NS, &movements, positions);
 }
 
 static void the_longest_of_each_thread_and_sender_is_kept(void **state) {
@@ -76,6 +78,21 @@ static void a_hand_over_has_the_longest_write_that_was_under_way(void **state) {
     assert_true(stalls.hand_overs[0].duration_ns == 600 * MS);
     assert_true(stalls.hand_overs[1].duration_ns == 990 * MS && stalls.hand_overs[1].thread == 1);
     assert_int_equal(stalls.of_hand_overs.count, 2);
+}
+
+static void where_threads_are_known_only_those_of_the_range_count(void **state) {
+    (void)state;
+    static const uint64_t known[] = {99, 200};
+    hand_overs[0] = (struct hand_over){.after_s = 0, .until_s = 3, .first = 100, .last = 200};
+    hand_overs[1] = (struct hand_over){.after_s = 0, .until_s = 3, .first = 201, .last = UINT64_MAX};
+    movements.hand_overs_count = 2;
+    answer(0, 0, 700);
+    answer(1, 1, 30);
+    positions = known;
+    find();
+    assert_true(stalls.hand_overs[0].duration_ns == 30 * MS && stalls.hand_overs[0].thread == 1);
+    assert_true(stalls.hand_overs[1].duration_ns == 0);
+    assert_int_equal(stalls.of_hand_overs.count, 1);
 }
 
 static void a_sender_who_connected_again_is_not_the_hand_overs(void **state) {
@@ -118,6 +135,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(the_longest_of_each_thread_and_sender_is_kept),
         TEST(a_hand_over_has_the_longest_write_that_was_under_way),
+        TEST(where_threads_are_known_only_those_of_the_range_count),
         TEST(a_sender_who_connected_again_is_not_the_hand_overs),
         TEST(what_was_refused_or_never_answered_stands_nowhere),
         TEST(the_longest_come_first),
