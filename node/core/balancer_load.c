@@ -2,8 +2,8 @@
 
 /* Below these, what ranges do differs by chance and costs nothing worth a move. So empty ranges count all the same. */
 #define BASE_BYTES (4.0 * 1024 * 1024)
-#define BASE_WRITES_PER_S 5.0
-#define BASE_DELIVERIES_PER_S 50.0
+#define BASE_WRITES_PER_S 0.5
+#define BASE_DELIVERIES_PER_S 0.5
 
 /* More than that is a mistake, and must not make all others weigh nothing. */
 #define BYTES_MAX 1e15

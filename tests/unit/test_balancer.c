@@ -357,6 +357,31 @@ static void deliveries_weigh_where_they_are_made(void **state) {
     fixture_free(fixture);
 }
 
+/* Changes told, of a cluster with 200 of them in a second; of the node that is furthest from even. */
+static double told_unevenness(const struct fixture *fixture) {
+    double told[4] = {0}, sum = 0, furthest = 0;
+    for (size_t i = 0; i < fixture->ranges_count; i++) {
+        told[fixture->ranges[i].record.primary] += fixture->ranges[i].deliveries_per_s;
+        sum += fixture->ranges[i].deliveries_per_s;
+    }
+    for (size_t node = 1; node <= 3; node++)
+        furthest = fmax(furthest, fabs(told[node] * 3 / sum - 1));
+    return furthest;
+}
+
+static void a_few_changes_a_second_are_a_load(void **state) {
+    (void)state;
+    struct fixture *fixture = fixture_new(3, 1);
+    fixture_ranges(fixture, 60, 3);
+    for (size_t i = 0; i < 60; i++)
+        fixture->ranges[i].writes_per_s = fixture->ranges[i].deliveries_per_s = i % 3 == 0 ? 6 : 2;
+    pinned(fixture);
+    assert_true(told_unevenness(fixture) > 0.7);
+    assert_true(fixture_converge(fixture, 100));
+    assert_true(fixture->copies == 0 && told_unevenness(fixture) < 0.15);
+    fixture_free(fixture);
+}
+
 static void stored_bytes_weigh_on_every_copy(void **state) {
     (void)state;
     struct fixture *fixture = fixture_new(6, 1);
@@ -514,6 +539,7 @@ int main(void) {
         cmocka_unit_test(only_so_many_ranges_are_under_way),
         cmocka_unit_test(a_hot_node_hands_over_and_copies_nothing),
         cmocka_unit_test(deliveries_weigh_where_they_are_made),
+        cmocka_unit_test(a_few_changes_a_second_are_a_load),
         cmocka_unit_test(stored_bytes_weigh_on_every_copy),
         cmocka_unit_test(what_has_begun_goes_on_until_it_is_well_within_the_tolerance),
         cmocka_unit_test(nothing_is_balanced_while_a_node_is_silent),
