@@ -157,13 +157,24 @@ static int settings_of_own(const struct settings_wishes *wishes, struct data_fol
     return settings_load(&place, wishes, &folder->arena, &folder->settings, reason);
 }
 
+/* The others may hold what is not here, and lead it; and nobody here could say which of the newest entries of the log
+ * are committed. */
+static int may_be_alone(const struct config *config, const char **reason) {
+    int rc = folder_is_whole(config, reason);
+    if (rc != STATUS_OK || !file_exists(config, "node.key"))
+        return rc;
+    *reason = "it is of a node of a cluster (it has a node.key), which cannot go on alone; configure etcd_endpoints, "
+              "cluster_name and cluster_secret_file as before";
+    return STATUS_CONFLICT;
+}
+
 static int folder_open(const struct config *config, struct data_folder *folder, const char **reason) {
     struct settings_wishes wishes = {.resource_id = config->resource_id,
                                      .access_key_primary = config->access_key_primary,
                                      .access_key_secondary = config->access_key_secondary,
                                      .range_count = (uint32_t)config->range_count};
     bool has_etcd = config->etcd_endpoints[0] != '\0';
-    int rc = has_etcd ? cluster_join(config, folder, reason) : STATUS_OK;
+    int rc = has_etcd ? cluster_join(config, folder, reason) : may_be_alone(config, reason);
     if (rc == STATUS_OK)
         rc = store_open(config, folder, reason);
     if (rc != STATUS_OK)

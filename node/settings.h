@@ -44,6 +44,5 @@ uint32_t settings_range_count(const struct settings_place *place);
 /* For a node that becomes the first of a cluster: its settings are the cluster's, unless there are some.
  * STATUS_CONFLICT with `reason`: there are some, and they are of another cluster than the node's. */
 int settings_publish(const struct settings_place *own, const struct settings_place *cluster, const char **reason);
-/* Keeps the cluster's settings in the node's own store as well: for tools that look at the data folder, and for a node
- * that is alone again. */
+/* Keeps the cluster's settings in the node's own store as well: for tools that look at the data folder. */
 int settings_keep(const struct settings_place *cluster, const struct settings_place *own, const char **reason);

@@ -95,6 +95,21 @@ static void a_database_without_its_master_key_is_left_alone(void **state) {
     assert_int_not_equal(access(path, F_OK), 0);
 }
 
+/* What others hold is not in there, and of the end of its log it does not know what is committed. */
+static void a_node_of_a_cluster_does_not_go_on_alone(void **state) {
+    struct data_folder folder;
+    char path[CONFIG_TEXT_MAX + 64];
+    (void)state;
+    assert_int_equal(data_folder_open(&config, &folder, &reason), STATUS_OK);
+    data_folder_close(&folder);
+    snprintf(path, sizeof(path), "%s/node.key", config.data);
+    close(open(path, O_CREAT | O_WRONLY, 0600));
+    assert_int_equal(data_folder_open(&config, &folder, &reason), STATUS_CONFLICT);
+    assert_non_null(strstr(reason, "configure etcd_endpoints"));
+    assert_int_equal(data_folder_open_existing(&config, &folder, &reason), STATUS_OK); /* to be looked at */
+    data_folder_close(&folder);
+}
+
 /* It has told the others that it holds what was in there. */
 static void a_node_that_has_lost_its_database_does_not_come_back_as_the_same(void **state) {
     struct data_folder folder;
@@ -104,8 +119,6 @@ static void a_node_that_has_lost_its_database_does_not_come_back_as_the_same(voi
     data_folder_close(&folder);
     snprintf(path, sizeof(path), "%s/node.key", config.data);
     close(open(path, O_CREAT | O_WRONLY, 0600));
-    assert_int_equal(data_folder_open(&config, &folder, &reason), STATUS_OK);
-    data_folder_close(&folder);
     file_remove("data.mdb");
     assert_int_equal(data_folder_open(&config, &folder, &reason), STATUS_CONFLICT);
     assert_non_null(strstr(reason, "no database"));
@@ -224,6 +237,7 @@ int main(void) {
         FOLDER(a_folder_is_made_for_its_owner_only_and_opens_again_with_the_same_settings),
         FOLDER(a_folder_that_is_open_is_refused),
         FOLDER(a_database_without_its_master_key_is_left_alone),
+        FOLDER(a_node_of_a_cluster_does_not_go_on_alone),
         FOLDER(a_node_that_has_lost_its_database_does_not_come_back_as_the_same),
         FOLDER(fsck_opens_only_what_is_there),
         FOLDER(a_folder_that_cannot_be_made_is_named),
