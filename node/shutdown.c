@@ -13,6 +13,7 @@
  * told that it ends. */
 #define DRAIN_NOTICE_MS 1000
 #define DRAIN_LOOK_MS 200
+#define HAND_OVER_SILENT_MS 2000 /* so long ranges wait to be handed over by a coordinator that does not answer */
 #define FINISH_MS 1000 /* how long the core may take to answer what it has before the workers are stopped anyway */
 #define FINISH_LOOK_MS 10
 
@@ -44,6 +45,7 @@ void shutdown_now(struct server *server) {
     if (server->phase == SERVER_STOPPING)
         return;
     phase_begin(server, SERVER_STOPPING, on_stopping_look, FINISH_LOOK_MS);
+    coordinator_hurry(server->folder.coordinator);
     for (size_t i = 0; i < server->workers_started; i++)
         worker_drain(&server->workers[i]);
 }
@@ -63,9 +65,20 @@ static bool are_clients_gone(const struct server *server) {
     return left.connections == 0 || (left.websockets == 0 && phase_lasts_ms(server) >= DRAIN_NOTICE_MS);
 }
 
+/* Others take over what cannot be handed over, if the coordinator answers them. */
+static bool are_ranges_gone(struct server *server) {
+    if (core_loop_may_leave(server))
+        return true;
+    bool is_in_vain =
+        coordinator_is_silent(server->folder.coordinator) && phase_lasts_ms(server) >= HAND_OVER_SILENT_MS;
+    if (is_in_vain)
+        log_warning("the coordinator does not answer, so this node ends without having handed over what it leads");
+    return is_in_vain;
+}
+
 static void on_draining_look(uv_timer_t *timer) {
     struct server *server = timer->data;
-    bool is_over = are_clients_gone(server) && core_loop_is_idle(server) && core_loop_may_leave(server);
+    bool is_over = are_clients_gone(server) && core_loop_is_idle(server) && are_ranges_gone(server);
     if (is_over || phase_lasts_ms(server) >= DRAIN_MS)
         shutdown_now(server);
 }

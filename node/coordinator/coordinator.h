@@ -42,6 +42,8 @@ struct coordinator_methods {
     int (*announce)(struct coordinator *self, const char *name, struct bytes value, unsigned ttl_s);
     int (*stand)(struct coordinator *self, const char *name, struct bytes value, unsigned ttl_s);
     int (*remove)(struct coordinator *self, const char *name, uint64_t version);
+    bool (*is_silent)(struct coordinator *self); /* NULL: it never is */
+    void (*hurry)(struct coordinator *self);     /* NULL: there is nothing to wait for */
     void (*close)(struct coordinator *self);
 };
 
@@ -105,6 +107,18 @@ static inline int coordinator_stand(struct coordinator *self, const char *name, 
 /* The name goes, if its version is still this one, which is not 0; codes as of swap. */
 static inline int coordinator_remove(struct coordinator *self, const char *name, uint64_t version) {
     return self->methods->remove(self, name, version);
+}
+
+/* True: the store could not be reached when it was asked last. */
+static inline bool coordinator_is_silent(struct coordinator *self) {
+    return self->methods->is_silent != NULL && self->methods->is_silent(self);
+}
+
+/* The process is about to end: a store that cannot be reached is not asked again and again any more. Calls end when the
+ * member that they ask now has not answered in time, and new ones fail at once. */
+static inline void coordinator_hurry(struct coordinator *self) {
+    if (self->methods->hurry != NULL)
+        self->methods->hurry(self);
 }
 
 /* Takes announcements back, if the store can be reached. No change is told any more when it returns. No other call may

@@ -193,6 +193,14 @@ static int etcd_stand(struct coordinator *coordinator, const char *name, struct 
     return announcement_add((struct coordinator_etcd *)coordinator, name, value, ttl_s, true);
 }
 
+static bool etcd_is_silent(struct coordinator *coordinator) {
+    return etcd_client_is_silent(((struct coordinator_etcd *)coordinator)->client);
+}
+
+static void etcd_hurry(struct coordinator *coordinator) {
+    etcd_client_hurry(((struct coordinator_etcd *)coordinator)->client);
+}
+
 static void etcd_close(struct coordinator *coordinator) {
     struct coordinator_etcd *self = (struct coordinator_etcd *)coordinator;
     for (struct etcd_watches *at = self->watches; at != NULL; at = at->next)
@@ -224,6 +232,8 @@ static const struct coordinator_methods etcd_methods = {.get = etcd_get,
                                                         .announce = etcd_announce,
                                                         .stand = etcd_stand,
                                                         .remove = etcd_remove,
+                                                        .is_silent = etcd_is_silent,
+                                                        .hurry = etcd_hurry,
                                                         .close = etcd_close};
 
 struct coordinator *coordinator_etcd_new(const struct etcd_options *options) {

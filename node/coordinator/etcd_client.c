@@ -31,6 +31,7 @@ struct etcd_client {
     pthread_mutex_t mutex; /* of everything below */
     size_t preferred;
     bool is_silent;      /* said in the log */
+    bool is_hurrying;    /* who is silent is not waited for any more */
     char complaint[256]; /* the last one in the log, since a member answered */
     size_t left_count;   /* members left since one answered */
     char *token;
@@ -137,6 +138,26 @@ void etcd_client_heard(struct etcd_client *client, const char *endpoint) {
     pthread_mutex_unlock(&client->mutex);
     if (is_news)
         log_info("etcd answers again, at %s", endpoint);
+}
+
+bool etcd_client_is_silent(struct etcd_client *client) {
+    pthread_mutex_lock(&client->mutex);
+    bool is_silent = client->is_silent;
+    pthread_mutex_unlock(&client->mutex);
+    return is_silent;
+}
+
+void etcd_client_hurry(struct etcd_client *client) {
+    pthread_mutex_lock(&client->mutex);
+    client->is_hurrying = true;
+    pthread_mutex_unlock(&client->mutex);
+}
+
+static bool is_hopeless(struct etcd_client *client) {
+    pthread_mutex_lock(&client->mutex);
+    bool is_hopeless = client->is_silent && client->is_hurrying;
+    pthread_mutex_unlock(&client->mutex);
+    return is_hopeless;
 }
 
 /* Threads try again and again; the log need not hear it every time. */
@@ -364,14 +385,15 @@ static enum verdict attempt_member(struct attempt *attempt, const char *endpoint
 static void attempt_run(struct attempt *attempt) {
     size_t tokens = 0;
     size_t members = 0;
-    do {
+    attempt->rc = STATUS_SERVICE_UNAVAILABLE;
+    while (etcd_now_ms() < attempt->end_ms && !is_hopeless(attempt->client)) {
         enum verdict verdict = attempt_member(attempt, etcd_client_endpoint(attempt->client));
         if (verdict == VERDICT_DONE || (verdict == VERDICT_SAME_MEMBER && ++tokens == TOKENS_PER_CALL_MAX))
             return;
         attempt->rc = STATUS_SERVICE_UNAVAILABLE;
         if (verdict == VERDICT_NEXT_MEMBER && ++members % attempt->client->endpoints_count == 0)
             etcd_http_pause(attempt->http, PAUSE_MS);
-    } while (etcd_now_ms() < attempt->end_ms);
+    }
 }
 
 int etcd_client_call(struct etcd_client *client, struct etcd_http *http, const struct etcd_call *call,

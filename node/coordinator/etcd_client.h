@@ -24,6 +24,11 @@ const char *etcd_client_endpoint(struct etcd_client *client);
 void etcd_client_leave(struct etcd_client *client, const char *endpoint, const char *why);
 void etcd_client_heard(struct etcd_client *client, const char *endpoint);
 
+/* No member has answered since all of them were asked. */
+bool etcd_client_is_silent(struct etcd_client *client);
+/* From now on calls end when nobody answers the try that is under way. */
+void etcd_client_hurry(struct etcd_client *client);
+
 /* The token to send to etcd (a copy in the arena); NULL: none is needed. Asks for one when there is none. */
 int etcd_client_token(struct etcd_client *client, struct etcd_http *http, struct arena *arena, const char **token);
 /* etcd did not know the token; the next call of etcd_client_token asks for a new one. True: asking is of use. */

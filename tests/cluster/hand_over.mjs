@@ -47,4 +47,31 @@ test("nodes stopped in order one after the other hand over what they lead: no se
     }
 }, { skip, deadlineMs: 180000 });
 
+test("a node that is stopped while it cannot reach etcd does not wait for it, and the others go on", async () => {
+    const cluster = await ThreeNodes.start(3, { isLedByFirst: true });
+    const [first, second, third] = cluster.nodes;
+    try {
+        await cluster.whole();
+        const users = await second.newUsers(2);
+        const thread = await second.newThread(users);
+        const acknowledged = [];
+        for (let number = 0; number < 20; number++) acknowledged.push((await second.newMessage(users[0], thread, `before ${number}`)).id);
+        for (const passage of first.passages) if (passage !== first.fromPeers) passage.stall();
+        await until("the node knows that etcd is silent", () => /no member of etcd answers/.test(first.node.log), 60000);
+        const began = performance.now();
+        first.node.signal("SIGTERM");
+        const { status } = await first.node.waitEnd(60000);
+        const tookMs = performance.now() - began;
+        assert.equal(status, 0);
+        assert.match(first.node.log, /ends without having handed over what it leads/);
+        for (let number = 0; number < 20; number++) acknowledged.push((await third.newMessage(users[1], thread, `after ${number}`)).id);
+        assert.equal((await cluster.leads())[0], 0);
+        const found = new Set((await second.allMessages(users[0], thread)).map(({ id }) => id));
+        assert.deepEqual(acknowledged.filter((id) => !found.has(id)), []);
+        console.log(`# it ended after ${tookMs.toFixed(0)} ms`);
+    } finally {
+        await cluster.stop();
+    }
+}, { skip, deadlineMs: 180000 });
+
 await run("hand_over");
