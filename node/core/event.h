@@ -67,15 +67,15 @@ struct event {
     const struct placement *placement; /* PLACEMENT: without holders: nothing is wished any more; borrowed */
     uint64_t version;                  /* RECORD, SWAPPED, PLACEMENT: older ones than known are left out */
     uint32_t range;                    /* SWAPPED, CHUNK_READ, OUTBOX */
-    int rc;                            /* SWAPPED: 0, STATUS_CONFLICT, or not known; OUTBOX, SERVED */
-    const struct id_hash *subject;     /* ASK, LISTEN, UNLISTEN: borrowed */
-    uint64_t offset;                   /* LISTEN */
-    struct bytes body;                 /* ASK, SERVED: borrowed */
-    void *reply_to;                    /* ASK: comes back with ACTION_REPLY, exactly once */
-    unsigned worker;                   /* ASK */
-    int64_t deadline_ms;               /* ASK: from now on */
-    uint64_t token;                    /* SERVED */
-    const uint64_t *nodes;             /* NODES: rising, this one included; borrowed */
+    int rc;                        /* SWAPPED: 0, STATUS_CONFLICT, or not known; OUTBOX (not 0: asked again), SERVED */
+    const struct id_hash *subject; /* ASK, LISTEN, UNLISTEN: borrowed */
+    uint64_t offset;               /* LISTEN */
+    struct bytes body;             /* ASK, SERVED: borrowed */
+    void *reply_to;                /* ASK: comes back with ACTION_REPLY, exactly once */
+    unsigned worker;               /* ASK */
+    int64_t deadline_ms;           /* ASK: from now on */
+    uint64_t token;                /* SERVED */
+    const uint64_t *nodes;         /* NODES: rising, this one included; borrowed */
     size_t nodes_count;
     uint64_t from;                         /* PACKET */
     const struct packet *packet;           /* PACKET: borrowed */

@@ -10,6 +10,8 @@
 /* Of one life; so that no two lives of a node promise the same. */
 #define PROMISES_BITS 20
 
+#define OUTBOX_RETRY_MS 1000
+
 /* ---- life ---- */
 
 struct node_core *node_core_new(const struct node_core_options *options) {
@@ -127,10 +129,18 @@ void core_entries_refuse(struct node_core *core, const struct step *step, struct
 
 /* ---- events ---- */
 
-static void outbox_ask(const struct step *step, const struct range *range) {
+static void outbox_ask(const struct step *step, struct range *range) {
+    range->outbox_retry_ms = 0;
     struct action *action = action_add(step->actions, ACTION_READ_OUTBOX);
     action->range = range->replication.range;
     action->bounds = range->replication.record.bounds;
+}
+
+/* What threads still have to tell must not wait for the next primary. */
+static void outbox_ask_again(const struct step *step, struct range *range) {
+    bool is_due = range->outbox_retry_ms != 0 && step->mono_ms >= range->outbox_retry_ms;
+    if (is_due && range->replication.role == REPLICATION_PRIMARY)
+        outbox_ask(step, range);
 }
 
 void core_role_changed(struct node_core *core, const struct step *step, struct range *range) {
@@ -345,6 +355,7 @@ static void on_tick(struct node_core *core, const struct step *step) {
                          core->options.replication_factor);
         pipeline_authors_let_go(core, step, range);
         holdings_drop(core, step, range);
+        outbox_ask_again(step, range);
         core_touch(core, range);
     }
     splits_begin(core, step);
@@ -373,8 +384,12 @@ static void ranges_settle(struct node_core *core, const struct step *step) {
 }
 
 /* It may have been read before the range was split: then the new range's primary reads its part. */
-static void on_outbox(struct node_core *core, const struct event *event) {
-    const struct range *range = &core->ranges[event->range];
+static void on_outbox(struct node_core *core, const struct step *step, const struct event *event) {
+    struct range *range = &core->ranges[event->range];
+    if (event->rc != STATUS_OK) {
+        range->outbox_retry_ms = step->mono_ms + OUTBOX_RETRY_MS;
+        return;
+    }
     for (size_t i = 0; i < event->outbox_count && range->replication.role == REPLICATION_PRIMARY; i++) {
         const struct start_outbox_row *row = &event->outbox[i];
         if (core_range_of(core, &row->subject) == range)
@@ -439,7 +454,7 @@ static void event_take(struct node_core *core, const struct step *step, const st
         listeners_on_repeated(core, step, event->repeated);
         break;
     case EVENT_OUTBOX:
-        on_outbox(core, event);
+        on_outbox(core, step, event);
         break;
     }
 }

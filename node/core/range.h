@@ -59,8 +59,9 @@ struct range {
     int64_t given_since_ms; /* it was handed over to us, and we do not take writes yet; 0: it is not so */
     uint64_t taken_epoch;   /* the last that was handed over to us, and in which we took writes */
     struct range *next_busy;
-    bool is_refused; /* a batch that touched it came to nothing */
-    bool is_busy;    /* the next batch or the end of the step has to look at it */
+    int64_t outbox_retry_ms; /* it could not be read, and is to be again then; 0: no */
+    bool is_refused;         /* a batch that touched it came to nothing */
+    bool is_busy;            /* the next batch or the end of the step has to look at it */
 };
 
 /* `epoch` of the record is to be told afterwards (replication_on_record). */

@@ -30,6 +30,7 @@ static struct acknowledgement acknowledgements[RANGES];
 static bool is_backup_silent;
 static bool is_silent_after_follow_up;
 static int disk_rc;
+static size_t outbox_reads;
 static bool is_full; /* only the reserve of the store is left */
 static bool is_backup_full;
 static struct packet answer;                 /* the last APPENDED */
@@ -57,6 +58,9 @@ static void action_perform(const struct action *action) {
         append_take(action->packet);
         if (action->packet->kind == PACKET_APPENDED)
             answer = *action->packet;
+        break;
+    case ACTION_READ_OUTBOX:
+        outbox_reads += action->range == 0;
         break;
     case ACTION_SWAP:
         wanted[action->record.range] = action->record;
@@ -255,6 +259,24 @@ static void an_author_does_not_wait_for_follow_ups_of_a_primary_whose_disk_refus
     assert_int_equal(answered_rc, STATUS_OK);
 }
 
+static void an_outbox_that_cannot_be_read_is_asked_for_again(void **state) {
+    (void)state;
+    outbox_reads = 0;
+    step((struct event){.kind = EVENT_OUTBOX, .rc = STATUS_STORAGE_FAILED});
+    pass(1000 - CORE_TICK_MS);
+    assert_int_equal(outbox_reads, 0);
+    pass(2 * CORE_TICK_MS);
+    assert_int_equal(outbox_reads, 1);
+    pass(5000);
+    assert_int_equal(outbox_reads, 1);
+    step((struct event){.kind = EVENT_OUTBOX, .rc = STATUS_STORAGE_FAILED});
+    step((struct event){.kind = EVENT_OUTBOX}); /* the answer to another question */
+    disk_rc = STATUS_STORAGE_FAILED;
+    propose(); /* who leads no more has nothing to tell */
+    pass(5000);
+    assert_int_equal(outbox_reads, 1);
+}
+
 /* ---- a disk that refuses ---- */
 
 /* Until the disk is asked again. */
@@ -440,6 +462,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate_setup_teardown(who_has_no_heir_leads_on_refuses_by_name_and_asks_the_disk_again,
                                                  set_up, tear_down, &is_small),
+        cmocka_unit_test_setup_teardown(an_outbox_that_cannot_be_read_is_asked_for_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_cannot_append_gives_all_its_ranges_to_who_can, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_cannot_apply_gives_its_ranges_to_who_can, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
