@@ -286,7 +286,9 @@ const struct config_key config_keys[] = {
          "thread; list participants 10 per user and thread, 250 per thread; send, update or delete message 10 (30) per "
          "thread; send receipt 10 (30) per user and thread; typing 5 (15) per user and thread, 10 (30) per thread."),
      .choices = "off acs"},
-    {KEY(rate_limit_multiplier, LIMITS, CONFIG_NUMBER, "1", "Every rate of rate_limits = acs is multiplied by this."),
+    {KEY(rate_limit_multiplier, LIMITS, CONFIG_NUMBER, "1",
+         "Every rate of rate_limits = acs is multiplied by this. "
+         "Each node counts by itself what comes to it."),
      .min = 1, .max = 1000, .unit = "times"},
 
     {KEY(log_level, LOG, CONFIG_CHOICE, "info", "What is worth a line in the log: this and everything graver."),
