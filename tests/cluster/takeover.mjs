@@ -15,7 +15,7 @@ import { chanceFrom } from "./lib/chance.mjs";
 import { isInstalled } from "./lib/etcd.mjs";
 import { Realtime } from "./lib/realtime.mjs";
 import { ThreeNodes } from "./lib/three.mjs";
-import { Traffic } from "./lib/traffic.mjs";
+import { ACKS_PER_ROUND, withTraffic } from "./lib/with_traffic.mjs";
 import { threadPath, until } from "./lib/world.mjs";
 
 const number = (name, usual) => Number(process.env[name] ?? usual);
@@ -24,7 +24,6 @@ const ETCD_KILLS = number("WEFT_TAKEOVER_ETCD_KILLS", 1);
 const P99_MS = number("WEFT_TAKEOVER_P99_MS", Infinity);
 const ETCD_STOPPED_MS = number("WEFT_ETCD_STOPPED_S", 5) * 1000;
 const PRIMARY_STOPPED_MS = number("WEFT_PRIMARY_STOPPED_S", 4) * 1000;
-const ACKS_PER_ROUND = 10; // in every thread, before the next kill may come
 const ALONE_MS = 700; // in which a node that has gone on learns nothing, and would answer what it should not
 const QUIET_THREADS = 8;
 const ENDINGS = 40; // under way when a node is killed, and twice as many
@@ -32,28 +31,6 @@ const ENDING_ROUNDS = Math.ceil(ROUNDS / 10);
 const ASK_MS = 15000; // a little longer than a node tries to find who leads
 const API = "api-version=2025-03-15";
 const skip = isInstalled() ? false : "etcd is not installed (Debian: etcd-server)";
-
-/** Runs `body` with three nodes and traffic, checks what it left, and ends everything. */
-async function withTraffic(options, body) {
-    const cluster = await ThreeNodes.start(3, options);
-    let traffic;
-    try {
-        await cluster.whole();
-        traffic = await Traffic.start(cluster);
-        await traffic.everyThreadGrows(ACKS_PER_ROUND);
-        await body(cluster, traffic);
-        await traffic.end();
-        console.log(`# ${traffic.summary}`);
-        await traffic.check();
-    } catch (error) {
-        if (traffic) error.stack += `\n--- ${traffic.summary}\n${traffic.problems.join("\n")}`;
-        for (const { name, node } of cluster.nodes) error.stack += `\n--- log of ${name}:\n${node.log.slice(-1500)}`;
-        throw error;
-    } finally {
-        await traffic?.stop();
-        await cluster.stop();
-    }
-}
 
 /** The node is killed at once; afterwards `revive` starts it again and waits until the cluster is whole. */
 async function kill(node) {
