@@ -1,5 +1,5 @@
-// Ranges go where the nodes are, by themselves, while clients do everything a client may (lib/traffic.mjs): a node joins
-// and takes its share, is emptied and leaves, another one dies with its disk and is replaced. Nothing acknowledged is lost,
+// Ranges go where the nodes are, by themselves, while clients do everything a client may (lib/traffic.mjs): nodes join,
+// also at once, and take their share, are emptied and leave, others die with their disks and are replaced. Nothing acknowledged is lost,
 // doubled or out of order, and no request through a node that is well fails.
 // WEFT_REBALANCE_ROUNDS: how often a node joins and leaves (1). WEFT_REBALANCE_CRASHES: how often a cluster that moves is
 // disturbed (0). WEFT_REBALANCE_SETTLED_MS: how long it may take to settle (60000).
@@ -56,15 +56,48 @@ test("a node that joins takes its share, and one that is to leave gives all away
     });
 }, { skip, deadlineMs: 120000 + ROUNDS * 4 * SETTLED_MS });
 
+test("two nodes join at once, and one joins while another gives all away: no request fails", async () => {
+    await withBalancedTraffic(async (cluster, traffic) => {
+        const [first, second] = await Promise.all([cluster.add(prepare), cluster.add(prepare)]);
+        const haveShares = (worlds) => (state) => worlds.every((world) => nodeOf(state, world)?.ranges.inSync > 0);
+        await comesToRest(cluster, "two have joined at once", haveShares([first, second]));
+        const joining = async () => {
+            await until("ranges move away from the one that leaves", async () => (await clusterAt(cluster.nodes[0])).moves.length > 0);
+            return cluster.add(prepare);
+        };
+        const [third] = await Promise.all([joining(), leave(cluster, traffic, first)]);
+        await comesToRest(cluster, `${third.name} has joined while ${first.name} left`, haveShares([second, third]));
+        await traffic.everyThreadGrows(ACKS_PER_ROUND);
+    });
+}, { skip, deadlineMs: 120000 + 5 * SETTLED_MS });
+
+/** Not a file of it is left. */
+async function killWithDisk(world) {
+    world.isDisturbed = true;
+    await world.node.kill();
+    rmSync(path.join(world.node.dir, "data"), { recursive: true });
+}
+
+test("one of three comes back without its disk: every range has all its copies again", async () => {
+    await withBalancedTraffic(async (cluster, traffic) => {
+        const victim = cluster.nodes[2];
+        const { id } = nodeOf(await clusterAt(cluster.nodes[0]), victim);
+        await killWithDisk(victim);
+        await victim.start({ flags: victim.flags });
+        victim.isDisturbed = false;
+        const told = await comesToRest(cluster, `${victim.name} has everything again`, (state) => nodeOf(state, victim)?.ranges.inSync === state.rangeCount);
+        assert.ok(told.ranges.every(({ inSync }) => inSync.length === FACTOR && !inSync.includes(id)), "nothing counts on the lost disk");
+        await traffic.everyThreadGrows(ACKS_PER_ROUND);
+    });
+}, { skip, deadlineMs: 120000 + 2 * SETTLED_MS });
+
 test("a node that dies with its disk is replaced: every range has all its copies again", async () => {
     await withBalancedTraffic(async (cluster, traffic) => {
         const spare = await cluster.add(prepare);
         await comesToRest(cluster, "a fourth node is there");
         const [victim] = cluster.nodes.splice(1, 1);
         const { id } = nodeOf(await clusterAt(cluster.nodes[0]), victim);
-        victim.isDisturbed = true;
-        await victim.node.kill();
-        rmSync(path.join(victim.node.dir, "data"), { recursive: true });
+        await killWithDisk(victim);
         await comesToRest(cluster, `${victim.name} is dead`, ({ ranges }) => !ranges.some(({ inSync }) => inSync.includes(id)));
         await traffic.everyThreadGrows(ACKS_PER_ROUND);
         await victim.start({ flags: victim.flags });

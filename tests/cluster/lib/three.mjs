@@ -16,6 +16,8 @@ function expectToRun(world) {
 }
 
 export class ThreeNodes {
+    #made = 0;
+
     /**
      * All started, and ready; behind ways to etcd and to each node that can be cut. `hosts`: of lib/hosts, then each of them
      * has a node and a member of etcd, and what can be cut is between them. `prepare` sees each node before it is started,
@@ -28,7 +30,7 @@ export class ThreeNodes {
         cluster.secret = randomBytes(32).toString("hex");
         cluster.etcd = await Etcd.start(etcdMembers, { hosts });
         cluster.nodes = [];
-        for (let number = 1; number <= count; number++) cluster.nodes.push(await cluster.#node(number, hosts?.[number - 1]));
+        for (let number = 0; number < count; number++) cluster.nodes.push(await cluster.#node(hosts?.[number]));
         cluster.nodes.forEach(prepare);
         const starting = [];
         for (const world of cluster.nodes) {
@@ -39,16 +41,17 @@ export class ThreeNodes {
         return cluster;
     }
 
-    /** One node more, started and ready; `prepare` as of start. */
+    /** One node more, started and ready; `prepare` as of start. None has the name of one that was there before. */
     async add(prepare = () => {}) {
-        const world = await this.#node(this.nodes.length + 1);
+        const world = await this.#node();
         prepare(world);
         await world.start({ flags: world.flags });
         this.nodes.push(world);
         return world;
     }
 
-    async #node(number, host) {
+    async #node(host) {
+        const number = ++this.#made;
         const world = await World.make({ host });
         const secret = path.join(world.node.dir, "secret");
         writeFileSync(secret, `${this.secret}\n`, { mode: 0o600 });
