@@ -66,8 +66,8 @@ static int fsck(const struct config *config) {
         return EXIT_FAILURE;
     }
     buffer_init(&lines);
-    rc = store_fsck(folder.store, &folder.master, folder.settings.range_count == 0 ? 0 : LIMIT_RANGES_MAX, &report,
-                    &lines);
+    rc = store_fsck(folder.store, &folder.master, folder.settings.range_count == 0 ? 0 : LIMIT_RANGES_MAX,
+                    folder.settings.range_count, &report, &lines);
     print_buffer(stdout, &lines);
     if (rc == STATUS_OK)
         fsck_print(&report);

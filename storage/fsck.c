@@ -19,7 +19,10 @@ struct fsck {
     int subject_rc;
     bool has_subject;
     bool is_purge_due; /* the subject was deleted and its rows are still to go */
+    bool is_partial;   /* its range is being taken over or wiped: nothing that is here of it counts */
     uint32_t range_count;
+    uint32_t parts;
+    uint32_t ranges_here;          /* of which anything is or was */
     uint64_t *applied;             /* of each range, as the marks so far say */
     struct range_progress *ranges; /* as the whole log says */
 };
@@ -40,6 +43,26 @@ static void corrupt(struct fsck *fsck, enum store_table table, struct bytes key,
     complain(fsck, table, key, what);
 }
 
+static bool may_have(const struct fsck *fsck, uint32_t range, uint64_t position) {
+    const struct bounds *bounds = &fsck->ranges[range].bounds;
+    if (bounds_are_said(bounds))
+        return bounds_have(bounds, position);
+    return range < fsck->parts && bounds_part_of(position, fsck->parts) == range;
+}
+
+/* What was split off has the position as well as the range that it was split off. */
+static bool is_partial(const struct fsck *fsck, const struct id_hash *subject) {
+    uint64_t position = id_hash_position(subject);
+    bool is_here = false, is_begun = false;
+    for (uint32_t i = 0; i < fsck->ranges_here; i++) {
+        const struct range_marks *marks = &fsck->ranges[i].marks;
+        bool has_it = may_have(fsck, i, position);
+        is_begun = is_begun || (has_it && marks->is_incomplete);
+        is_here = is_here || (has_it && !marks->is_incomplete && marks->applied > 0);
+    }
+    return is_begun && !is_here;
+}
+
 /* Rows of a subject lie together, so its key is unwrapped once. */
 static int subject_key_find(struct fsck *fsck, const struct id_hash *subject) {
     if (!fsck->has_subject || !id_hash_equal(&fsck->subject, subject)) {
@@ -47,6 +70,7 @@ static int subject_key_find(struct fsck *fsck, const struct id_hash *subject) {
         struct bytes waiting;
         fsck->subject = *subject;
         fsck->has_subject = true;
+        fsck->is_partial = is_partial(fsck, subject);
         fsck->subject_rc = subject_key_get(fsck->transaction, fsck->master, subject, &fsck->subject_key);
         fsck->is_purge_due = store_get(fsck->transaction, STORE_OUTBOX, key_bytes(&purge), &waiting) == STATUS_OK;
     }
@@ -141,11 +165,12 @@ static void state_check(struct fsck *fsck, struct bytes key, struct bytes sealed
     struct id_hash subject = key_subject(key);
     uint8_t kind = key_row_kind(key);
     const struct codec_table *codec = codec_of(kind);
-    int rc = kind == ROW_TOMBSTONE ? STATUS_OK : subject_key_find(fsck, &subject);
-    if (rc == STATUS_STORE_MISSING && fsck->is_purge_due) {
+    int rc = subject_key_find(fsck, &subject);
+    if (fsck->is_partial || (kind != ROW_TOMBSTONE && rc == STATUS_STORE_MISSING && fsck->is_purge_due)) {
         fsck->report->leftovers++;
         return;
     }
+    rc = kind == ROW_TOMBSTONE ? STATUS_OK : rc;
     if (rc == STATUS_STORE_MISSING) {
         corrupt(fsck, STORE_STATE, key, "belongs to no thread or user that is known or being deleted");
         return;
@@ -286,9 +311,9 @@ static int table_check(struct fsck *fsck, enum store_table table,
     return rc == STATUS_STORE_MISSING ? STATUS_OK : rc;
 }
 
-int store_fsck(struct store *store, const struct seal_key *master, uint32_t range_count, struct fsck_report *report,
-               struct buffer *lines) {
-    struct fsck fsck = {.master = master, .report = report, .lines = lines, .range_count = range_count};
+int store_fsck(struct store *store, const struct seal_key *master, uint32_t range_count, uint32_t parts,
+               struct fsck_report *report, struct buffer *lines) {
+    struct fsck fsck = {.master = master, .report = report, .lines = lines, .range_count = range_count, .parts = parts};
     *report = (struct fsck_report){0};
     int rc = store_begin_read(store, &fsck.transaction);
     if (rc != STATUS_OK)
@@ -299,6 +324,7 @@ int store_fsck(struct store *store, const struct seal_key *master, uint32_t rang
     check((fsck.applied != NULL && fsck.ranges != NULL) || range_count == 0);
     /* What does not open here is reported where it lies. */
     range_progress_load(fsck.transaction, master, fsck.ranges, range_count);
+    fsck.ranges_here = range_progress_count(fsck.ranges, range_count);
     rc = table_check(&fsck, STORE_STATE, state_check);
     /* Marks that were trimmed from the log are older than those in it. */
     if (rc == STATUS_OK)

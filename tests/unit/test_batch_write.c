@@ -204,7 +204,7 @@ static void expect_no_corruption(struct node *node) {
     struct fsck_report report;
     struct buffer lines;
     buffer_init(&lines);
-    assert_int_equal(store_fsck(node->store, &fixture.master, RANGES, &report, &lines), STATUS_OK);
+    assert_int_equal(store_fsck(node->store, &fixture.master, RANGES, RANGES, &report, &lines), STATUS_OK);
     if (report.corrupt + report.misindexed > 0)
         print_error("%.*s\n", (int)lines.size, (const char *)lines.data);
     assert_int_equal(report.corrupt, 0);

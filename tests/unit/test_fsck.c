@@ -119,7 +119,7 @@ static int tear_down(void **state) {
 
 static void run_fsck(void) {
     lines.size = 0;
-    assert_int_equal(store_fsck(fixture.store, &fixture.master, range_count, &report, &lines), STATUS_OK);
+    assert_int_equal(store_fsck(fixture.store, &fixture.master, range_count, range_count, &report, &lines), STATUS_OK);
 }
 
 static void expect(uint64_t corrupt, uint64_t misindexed) {
@@ -457,6 +457,43 @@ static void marks_that_open_but_make_no_sense_are_found(void **state) {
     expect(3, 0);
 }
 
+/* A message is not there yet, or not any more, that an index row names. */
+static void range_of_thread_begin(struct store_transaction *transaction) {
+    struct key key = key_of_row_number(&THREAD, ROW_MESSAGE, 1);
+    struct range_marks_of partial = {.range = bounds_part_of(id_hash_position(&THREAD), RANGES), .is_incomplete = true};
+    uint64_t number = 5;
+    size_t bytes;
+    check(store_remove(transaction, STORE_STATE, key_bytes(&key)) == STATUS_OK);
+    check(range_log_append_marks(transaction, &fixture.master, &number, &partial, 1, &bytes) == STATUS_OK);
+}
+
+/* The node ended in the middle of a snapshot or of a wipe: whatever is missing, it will not serve from it. */
+static void rows_of_a_range_that_is_only_partly_here_are_leftovers(void **state) {
+    struct store_transaction *transaction = begin_write();
+    (void)state;
+    range_of_thread_begin(transaction);
+    commit(transaction);
+    expect(0, 0);
+    assert_int_equal(report.leftovers, 11);
+    transaction = begin_write();
+    marks_append(transaction, 6, bounds_part_of(id_hash_position(&THREAD), RANGES), 3);
+    commit(transaction);
+    expect(0, 1);
+    assert_int_equal(report.leftovers, 0);
+}
+
+/* The range was split: what is left of it is on its way in, and what was split off is here. */
+static void rows_beside_a_range_that_is_only_partly_here_are_checked(void **state) {
+    struct bounds bounds = {.first = id_hash_position(&THREAD), .last = id_hash_position(&THREAD) + 1};
+    struct store_transaction *transaction = begin_write();
+    (void)state;
+    range_of_thread_begin(transaction);
+    check(range_bounds_put(transaction, &fixture.master, RANGES - 1, &bounds) == STATUS_OK);
+    marks_append(transaction, 6, RANGES - 1, 5);
+    commit(transaction);
+    expect(0, 1);
+}
+
 static void rows_of_a_deleted_subject_are_leftovers_while_their_purge_is_due(void **state) {
     struct outbox_row purge = {.is_purge = true};
     struct tombstone_row tombstone = {.deleted_ms = 1};
@@ -507,6 +544,8 @@ int main(void) {
         CHECKED(marks_that_go_backwards_are_found),
         CHECKED(marks_that_open_but_make_no_sense_are_found),
         CHECKED(a_range_that_was_wiped_begins_anew),
+        CHECKED(rows_of_a_range_that_is_only_partly_here_are_leftovers),
+        CHECKED(rows_beside_a_range_that_is_only_partly_here_are_checked),
         CHECKED(keys_that_wait_are_opened),
         CHECKED(rows_of_a_deleted_subject_are_leftovers_while_their_purge_is_due),
         CHECKED(only_the_first_lines_are_kept_and_all_are_counted),
