@@ -69,7 +69,12 @@ void moved_tiles(struct buffer *out, const struct result *result) {
 
 /* What was done */
 
-static void happening_row(struct buffer *out, size_t number, const struct happening *happening) {
+static void happening_row(struct buffer *out, size_t number, const struct movements *movements,
+                          const struct happening *happening) {
+    const struct share_sample *before = movements_shares_before(movements, happening->at_s);
+    char uneven[32] = "";
+    if (before != NULL)
+        snprintf(uneven, sizeof uneven, "%.1f %%", share_sample_furthest(before) * 100);
     buffer_printf(out, "<tr><td>%zu</td><td>%.1f s</td><td>%.1f s</td><td><code>", number, happening->at_s,
                   happening->until_s - happening->at_s);
     plot_escape(out, happening->command);
@@ -84,16 +89,20 @@ static void happening_row(struct buffer *out, size_t number, const struct happen
         buffer_append_text(out, "</pre></details>");
         buffer_close(&text);
     }
-    buffer_printf(out, "</td><td%s>%d</td></tr>\n", happening->exit_status == 0 ? "" : " class=\"hot\"",
+    buffer_printf(out, "</td><td>%s</td>", uneven);
+    buffer_printf(out, "<td%s>%d</td></tr>\n", happening->exit_status == 0 ? "" : " class=\"hot\"",
                   happening->exit_status);
 }
 
 static void happenings_section(struct buffer *out, const struct moved *moved) {
     buffer_append_text(
-        out, "<section><h2>What was done to the cluster</h2><p>commands, as numbered in the drawing</p>"
-             "<table class=\"done\"><tr><th></th><th>at</th><th>took</th><th>command</th><th>exit</th></tr>\n");
+        out,
+        "<section><h2>What was done to the cluster</h2><p>commands, as numbered in the drawing; before each, how far "
+        "the node furthest from it was from an even load</p>"
+        "<table "
+        "class=\"done\"><tr><th></th><th>at</th><th>took</th><th>command</th><th>uneven</th><th>exit</th></tr>\n");
     for (size_t i = 0; i < moved->happenings_count; i++)
-        happening_row(out, i + 1, &moved->happenings[i]);
+        happening_row(out, i + 1, &moved->movements, &moved->happenings[i]);
     buffer_append_text(out, "</table>");
     if (moved->never_begun > 0)
         buffer_printf(out, "<p class=\"hot\">%zu more did not come to their turn.</p>", moved->never_begun);
@@ -115,18 +124,38 @@ static void longest_table(struct buffer *out, const struct result *result) {
     buffer_append_text(out, "</table>\n");
 }
 
+static void hold_row(struct buffer *out, const char *name, const struct hold *hold) {
+    static const double parts[] = {0.5, 0.9, 0.99, 0.999, 1};
+    buffer_printf(out, "<tr><td>%s</td>", name);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        buffer_printf(out, "<td>%.0f</td>", hold_quantile_ms(hold, parts[i]));
+    buffer_append_text(out, "</tr>\n");
+}
+
+static void holds_table(struct buffer *out, const struct moved *moved) {
+    if (moved->holds[HOLDS_GIVEN].seconds.bounds_count == 0)
+        return;
+    report_latency_head(out, "for its hand-over a range waited, as nodes say, ms at most");
+    hold_row(out, "where it was led", &moved->holds[HOLDS_GIVEN]);
+    hold_row(out, "where it is led then", &moved->holds[HOLDS_TAKEN]);
+    buffer_append_text(out, "</table>\n");
+}
+
 static void writes_section(struct buffer *out, const struct result *result) {
-    const struct stalls *stalls = &result->moved->stalls;
-    buffer_append_text(out,
-                       "<section><h2>How long writes stood still</h2><p>longest time from a send to its "
-                       "acknowledgement; at a hand-over that of any thread, as which range a thread is in only the "
-                       "cluster knows: an upper bound, without senders who had to connect again</p>\n");
+    const struct moved *moved = result->moved;
+    const struct stalls *stalls = &moved->stalls;
+    buffer_printf(out,
+                  "<section><h2>How long writes stood still</h2><p>longest time from a send to its acknowledgement; "
+                  "at a hand-over that of %s under way around that time: an upper bound, without senders who had to "
+                  "connect again</p>\n",
+                  moved->are_hand_overs_told_apart ? "the writes to its range" : "any write");
     report_latency_head(out, "milliseconds");
     report_latency_row(out, "of each hand-over", &stalls->of_hand_overs);
     report_latency_row(out, "of each thread", &stalls->of_threads);
     report_latency_row(out, "of each sender", &stalls->of_senders);
-    report_latency_row(out, "clients away, connecting again", &result->moved->away);
+    report_latency_row(out, "clients away, connecting again", &moved->away);
     buffer_append_text(out, "</table>\n");
+    holds_table(out, moved);
     longest_table(out, result);
     buffer_append_text(out, "</section>\n");
 }
