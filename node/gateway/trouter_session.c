@@ -1,67 +1,24 @@
-#include "node/gateway/trouter_session.h"
+#include "node/gateway/trouter_parts.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "node/gateway/endpoint_claim.h"
 #include "node/gateway/looking.h"
-#include "node/gateway/websocket.h"
 #include "node/log.h"
 #include "proto/check.h"
 #include "proto/limits.h"
 
 #define PING_INTERVAL_MS 45000    /* twice that without a frame is dead (section 6) */
 #define RECONNECT_AHEAD_MS 300000 /* how long before the end of its time to live a client is asked to move */
-#define SUPERSEDED_MS                                                                                                  \
-    1500 /* on a node that drains: until a client has its new socket registered and needs no old one */
 #define HEAD_BYTES_MAX (WEBSOCKET_HEADER_BYTES_MAX + 40)
 #define CODE_NORMAL 1000
 #define CODE_GOING_AWAY 1001
 #define CODE_TOO_SLOW 4413
-#define NEVER UINT64_MAX
 
-/*             hand-over arrives, or nobody held the endpoint           a newer socket
- *  WAITING ─────────────────────────────────────────────────▶ LIVE ───────────────────▶ SUPERSEDED
- *
- *  any ── the client leaves, or its token is taken back ──▶ LEAVING
- *
- * Without a socket, WAITING and LIVE go on listening for a while and keep what comes; the others end with theirs. */
-enum trouter_state { TROUTER_WAITING, TROUTER_LIVE, TROUTER_SUPERSEDED, TROUTER_LEAVING };
-
-struct trouter_session {
-    struct session session;
-    struct websocket *websocket; /* NULL: the client is away */
-    enum trouter_state state;
-    bool is_welcomed; /* pushes may be sent */
-    uint64_t number;  /* its name in the endpoint registry */
-    struct id_hash endpoint;
-    struct shared_bytes *recipient;
-    struct endpoint_buffer buffer;
-    uint64_t push_id;             /* of the last push on this socket */
-    struct handover *successor;   /* a newer socket asked before our own hand-over arrived */
-    struct endpoint_holder taker; /* SUPERSEDED: of the newer socket */
-    struct wheel_timer timer;
-    uint64_t heartbeat_ms; /* when the next of each is due, monotonic */
-    uint64_t reconnect_ms;
-    uint64_t leave_ms; /* SUPERSEDED: when the socket is closed because the node drains */
-    uint64_t away_until_ms;
-};
-
-static const struct session_kind trouter_kind;
-static void trouter_on_look(struct session *session);
-
-static struct worker *worker_of(const struct trouter_session *self) {
-    return self->session.worker->worker;
-}
-
-static struct gateway *gateway_of(const struct trouter_session *self) {
-    return self->session.worker->gateway;
-}
-
-static void trouter_session_end(struct trouter_session *self) {
-    wheel_timer_stop(&worker_of(self)->wheel, &self->timer);
-    endpoint_release(gateway_of(self)->endpoints, &self->endpoint, self->number);
+void trouter_session_end(struct trouter_session *self) {
+    wheel_timer_stop(&trouter_worker(self)->wheel, &self->timer);
+    endpoint_release(trouter_gateway(self)->endpoints, &self->endpoint, self->number);
     if (self->successor != NULL)
         handover_give(self->successor);
     session_end(&self->session);
@@ -72,10 +29,6 @@ static void trouter_session_end(struct trouter_session *self) {
 
 /* ---- writing ---- */
 
-static bool can_send(const struct trouter_session *self) {
-    return self->websocket != NULL && !websocket_is_closing(self->websocket);
-}
-
 /* The client comes back and gets what it did not answer. */
 static void sent_or_drop(struct trouter_session *self, int rc) {
     if (rc == STATUS_OVERLOADED)
@@ -83,7 +36,7 @@ static void sent_or_drop(struct trouter_session *self, int rc) {
 }
 
 static void packet_send(struct trouter_session *self, struct bytes packet) {
-    if (can_send(self))
+    if (trouter_can_send(self))
         sent_or_drop(self, websocket_queue_copy(self->websocket, WEBSOCKET_TEXT, packet, WEBSOCKET_NEEDED));
 }
 
@@ -114,7 +67,7 @@ static int push_send(struct trouter_session *self, uint64_t id, struct shared_by
 }
 
 static void kept_push_send(struct trouter_session *self, struct endpoint_push *push) {
-    if (!can_send(self) || !self->is_welcomed)
+    if (!trouter_can_send(self) || !self->is_welcomed)
         return;
     int rc = push_send(self, ++self->push_id, push->before, push->after, WEBSOCKET_NEEDED);
     if (rc == 0)
@@ -122,7 +75,7 @@ static void kept_push_send(struct trouter_session *self, struct endpoint_push *p
     sent_or_drop(self, rc);
 }
 
-static void kept_pushes_send(struct trouter_session *self) {
+void trouter_pushes_send(struct trouter_session *self) {
     struct endpoint_push *push;
     uint32_t cursor = 0;
     while ((push = endpoint_buffer_next(&self->buffer, &cursor)) != NULL)
@@ -132,7 +85,7 @@ static void kept_pushes_send(struct trouter_session *self) {
 
 /* What is only of the moment is neither kept nor repeated. */
 static void passing_push_send(struct trouter_session *self, const struct broadcast_push *push) {
-    if (can_send(self) && self->is_welcomed)
+    if (trouter_can_send(self) && self->is_welcomed)
         sent_or_drop(self, push_send(self, ++self->push_id, push->before, push->after, WEBSOCKET_DROPPABLE));
 }
 
@@ -159,17 +112,13 @@ static void trouter_catch_up(struct session *session, const struct id_hash *thre
 
 /* ---- welcome ---- */
 
-static bool is_in_cluster(const struct trouter_session *self) {
-    return gateway_of(self)->listen != NULL;
-}
-
 static void welcome(struct trouter_session *self) {
     struct buffer packet;
     buffer_init(&packet);
-    trouter_connected_encode(&packet, (uint32_t)gateway_of(self)->config->trouter_ttl_s);
+    trouter_connected_encode(&packet, (uint32_t)trouter_gateway(self)->config->trouter_ttl_s);
     packet_send_close(self, &packet);
     self->is_welcomed = true;
-    kept_pushes_send(self);
+    trouter_pushes_send(self);
 }
 
 /* An app that is told that it is connected relies on hearing what happens from then on. */
@@ -186,15 +135,16 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
     return a < b ? a : b;
 }
 
-static void timer_arm(struct trouter_session *self) {
-    uint64_t now_ms = worker_now_ms(worker_of(self));
+void trouter_timer_arm(struct trouter_session *self) {
+    uint64_t now_ms = worker_now_ms(trouter_worker(self));
     int64_t token_left_ms = self->session.token_expires_s * 1000 - worker_wall_ms();
     uint64_t due_ms = now_ms + (token_left_ms > 0 ? (uint64_t)token_left_ms : 0);
     if (self->websocket == NULL)
         due_ms = self->session.is_revoked ? earlier(due_ms, self->away_until_ms) : self->away_until_ms;
     else
         due_ms = earlier(earlier(due_ms, self->leave_ms), earlier(self->heartbeat_ms, self->reconnect_ms));
-    wheel_timer_start(&worker_of(self)->wheel, &self->timer, now_ms, due_ms > now_ms ? due_ms - now_ms : 0, on_timer);
+    wheel_timer_start(&trouter_worker(self)->wheel, &self->timer, now_ms, due_ms > now_ms ? due_ms - now_ms : 0,
+                      on_timer);
 }
 
 static void reconnect_ask(struct trouter_session *self, const char *target) {
@@ -203,7 +153,7 @@ static void reconnect_ask(struct trouter_session *self, const char *target) {
     trouter_reconnect_encode(&packet, target);
     packet_send_close(self, &packet);
     self->session.is_told_to_move = true;
-    self->reconnect_ms = NEVER;
+    self->reconnect_ms = TROUTER_NEVER;
 }
 
 /* A client whose token has merely expired comes back with another one and finds its events. */
@@ -230,31 +180,23 @@ static void on_timer(struct wheel_timer *timer, void *owner) {
     }
     if (now_ms >= self->leave_ms) {
         websocket_close(self->websocket, CODE_GOING_AWAY, "The client has moved.");
-        self->leave_ms = NEVER;
+        self->leave_ms = TROUTER_NEVER;
     }
     if (now_ms >= self->reconnect_ms)
         reconnect_ask(self, "self");
     if (now_ms >= self->heartbeat_ms) {
         packet_send(self, BYTES_LITERAL("2::"));
-        self->heartbeat_ms = now_ms + (uint64_t)gateway_of(self)->config->heartbeat_ms;
+        self->heartbeat_ms = now_ms + (uint64_t)trouter_gateway(self)->config->heartbeat_ms;
     }
-    timer_arm(self);
+    trouter_timer_arm(self);
 }
 
 static void trouter_on_token_changed(struct session *session) {
     struct trouter_session *self = (struct trouter_session *)session;
-    if (can_send(self) && worker_wall_ms() >= session->token_expires_s * 1000)
+    if (trouter_can_send(self) && worker_wall_ms() >= session->token_expires_s * 1000)
         unauthorized_close(self);
     else
-        timer_arm(self);
-}
-
-/* The client itself would keep its old socket for a minute. */
-static void superseded_leave(struct trouter_session *self) {
-    if (self->state != TROUTER_SUPERSEDED || !atomic_load(&gateway_of(self)->is_draining))
-        return;
-    self->leave_ms = worker_now_ms(worker_of(self)) + SUPERSEDED_MS;
-    timer_arm(self);
+        trouter_timer_arm(self);
 }
 
 static void trouter_on_drain(struct session *session, uint32_t after_ms) {
@@ -262,98 +204,7 @@ static void trouter_on_drain(struct session *session, uint32_t after_ms) {
     (void)after_ms;
     if (self->state <= TROUTER_LIVE)
         reconnect_ask(self, "any");
-    superseded_leave(self);
-}
-
-/* ---- from one session to the next ---- */
-
-static struct trouter_session *session_find(struct gateway_worker *worker, const struct id_hash *user,
-                                            uint64_t number) {
-    struct session *session = session_table_find(worker->sessions, user);
-    for (; session != NULL; session = session->next) {
-        struct trouter_session *self = (struct trouter_session *)session;
-        if (session->kind == &trouter_kind && self->number == number)
-            return self;
-    }
-    return NULL;
-}
-
-/* A client that was asked to move still reads its old socket and answers there; otherwise it has given it up. */
-static bool is_old_socket_alive(const struct trouter_session *self) {
-    return can_send(self) && self->session.is_told_to_move;
-}
-
-bool trouter_handover_give(struct gateway_worker *worker, struct handover *handover) {
-    struct trouter_session *self = session_find(worker, &handover->user, handover->giver.session);
-    if (self == NULL || self->state == TROUTER_LEAVING || self->state == TROUTER_SUPERSEDED)
-        return false;
-    if (self->state == TROUTER_WAITING) {
-        self->successor = handover;
-        return true;
-    }
-    /* Who has not found her threads yet has no place in them to go on from. */
-    handover->is_found = !is_in_cluster(self) || self->session.has_looked;
-    self->taker = handover->taker;
-    handover_positions_take(handover, &self->session);
-    if (!is_old_socket_alive(self))
-        endpoint_buffer_move(&handover->pushes, &self->buffer);
-    self->session.is_deaf = true;
-    self->state = TROUTER_SUPERSEDED;
-    self->reconnect_ms = NEVER;
-    if (self->websocket == NULL)
-        trouter_session_end(self);
-    else
-        superseded_leave(self);
-    return false;
-}
-
-static void start_live(struct trouter_session *self, const struct handover *handover) {
-    self->state = TROUTER_LIVE;
-    self->session.is_deaf = false;
-    kept_pushes_send(self);
-    int rc = handover != NULL && handover->is_found
-                 ? listening_resume(&self->session, handover->positions, handover->positions_count,
-                                    LIMIT_SESSION_UNANSWERED_MAX)
-                 : listening_start(&self->session);
-    if (rc != 0)
-        log_error("a session cannot listen to all of its threads: %s", status_sentence(rc));
-}
-
-/* A newer socket asked meanwhile: it gets what we have just got. */
-static void successor_serve(struct trouter_session *self) {
-    struct handover *successor = self->successor;
-    self->successor = NULL;
-    if (successor != NULL && !trouter_handover_give(self->session.worker, successor))
-        handover_give(successor);
-}
-
-void trouter_handover_take(struct gateway_worker *worker, struct handover *handover) {
-    struct trouter_session *self = session_find(worker, &handover->user, handover->taker.session);
-    if (self == NULL || self->state != TROUTER_WAITING)
-        return;
-    endpoint_buffer_move(&self->buffer, &handover->pushes);
-    start_live(self, handover);
-    successor_serve(self);
-}
-
-void trouter_left_pushes_take(struct gateway_worker *worker, struct handover *handover) {
-    struct trouter_session *self = session_find(worker, &handover->user, handover->taker.session);
-    if (self != NULL && self->state == TROUTER_SUPERSEDED)
-        handover_leave(worker->gateway, &handover->user, &self->taker, &handover->pushes);
-    if (self == NULL || self->state > TROUTER_LIVE)
-        return;
-    endpoint_buffer_move(&self->buffer, &handover->pushes);
-    if (self->state == TROUTER_LIVE)
-        kept_pushes_send(self);
-}
-
-/* What a moving client left unanswered on its old socket goes to its new one. */
-static void pushes_leave(struct trouter_session *self) {
-    struct endpoint_holder holder = endpoint_holder_find(gateway_of(self)->endpoints, &self->endpoint);
-    if (holder.session == 0 || holder.session == self->number)
-        holder = self->taker; /* on another node */
-    if (self->buffer.count > 0)
-        handover_leave(gateway_of(self), session_user_hash(&self->session), &holder, &self->buffer);
+    trouter_superseded_leave(self);
 }
 
 /* ---- reading ---- */
@@ -392,7 +243,7 @@ static void on_message(struct websocket *websocket, bool is_text, struct bytes m
 }
 
 static bool may_come_back(const struct trouter_session *self) {
-    const struct gateway *gateway = gateway_of(self);
+    const struct gateway *gateway = trouter_gateway(self);
     return self->state <= TROUTER_LIVE && !self->session.is_revoked && gateway->config->endpoint_buffer_ms > 0 &&
            !atomic_load(&gateway->is_draining);
 }
@@ -404,15 +255,16 @@ static void on_closed(struct websocket *websocket, uint16_t code) {
     (void)code;
     self->websocket = NULL;
     if (self->state == TROUTER_SUPERSEDED)
-        pushes_leave(self);
+        trouter_pushes_leave(self);
     if (!may_come_back(self)) {
         trouter_session_end(self);
         return;
     }
     while ((push = endpoint_buffer_next(&self->buffer, &cursor)) != NULL)
         push->id = 0;
-    self->away_until_ms = worker_now_ms(worker_of(self)) + (uint64_t)gateway_of(self)->config->endpoint_buffer_ms;
-    timer_arm(self);
+    self->away_until_ms =
+        worker_now_ms(trouter_worker(self)) + (uint64_t)trouter_gateway(self)->config->endpoint_buffer_ms;
+    trouter_timer_arm(self);
 }
 
 /* ---- beginning ---- */
@@ -421,13 +273,13 @@ static void trouter_free(struct session *session) {
     trouter_session_end((struct trouter_session *)session);
 }
 
-static const struct session_kind trouter_kind = {.tell = trouter_tell,
-                                                 .catch_up = trouter_catch_up,
-                                                 .on_listening = trouter_on_listening,
-                                                 .on_look = trouter_on_look,
-                                                 .on_token_changed = trouter_on_token_changed,
-                                                 .on_drain = trouter_on_drain,
-                                                 .free = trouter_free};
+const struct session_kind trouter_kind = {.tell = trouter_tell,
+                                          .catch_up = trouter_catch_up,
+                                          .on_listening = trouter_on_listening,
+                                          .on_look = trouter_on_look,
+                                          .on_token_changed = trouter_on_token_changed,
+                                          .on_drain = trouter_on_drain,
+                                          .free = trouter_free};
 
 static const struct websocket_callbacks trouter_callbacks = {.on_message = on_message, .on_closed = on_closed};
 
@@ -443,57 +295,13 @@ struct id_hash trouter_endpoint_hash(const struct gateway *gateway, struct bytes
 }
 
 static void clocks_start(struct trouter_session *self) {
-    const struct config *config = gateway_of(self)->config;
-    uint64_t now_ms = worker_now_ms(worker_of(self));
+    const struct config *config = trouter_gateway(self)->config;
+    uint64_t now_ms = worker_now_ms(trouter_worker(self));
     uint64_t ttl_ms = (uint64_t)config->trouter_ttl_s * 1000;
     self->heartbeat_ms = now_ms + (uint64_t)config->heartbeat_ms;
-    self->leave_ms = NEVER;
+    self->leave_ms = TROUTER_NEVER;
     self->reconnect_ms = now_ms + (ttl_ms > 2 * RECONNECT_AHEAD_MS ? ttl_ms - RECONNECT_AHEAD_MS : ttl_ms / 2);
-    timer_arm(self);
-}
-
-static struct endpoint_holder holder_of(const struct trouter_session *self) {
-    return (struct endpoint_holder){
-        .node = gateway_of(self)->node_id, .worker = worker_of(self)->index, .session = self->number};
-}
-
-static void endpoint_take_from(struct trouter_session *self, const struct endpoint_holder *previous) {
-    struct endpoint_holder taker = holder_of(self);
-    if (previous->session == 0) {
-        start_live(self, NULL);
-        successor_serve(self);
-        return;
-    }
-    handover_ask(gateway_of(self), session_user_hash(&self->session), previous, &taker);
-}
-
-void trouter_claimed(struct gateway_worker *worker, const struct id_hash *user, const struct endpoint_holder *holder,
-                     const struct endpoint_holder *previous) {
-    struct trouter_session *self = session_find(worker, user, holder->session);
-    if (self != NULL && self->state == TROUTER_WAITING)
-        endpoint_take_from(self, previous);
-}
-
-/* The node that leads the user now has to learn it. */
-static void trouter_on_look(struct session *session) {
-    struct trouter_session *self = (struct trouter_session *)session;
-    struct endpoint_holder holder = holder_of(self);
-    if (self->state == TROUTER_LIVE)
-        endpoint_claim_renew(session->worker, session_user_hash(session), &self->endpoint, &holder);
-}
-
-static void endpoint_take(struct trouter_session *self) {
-    struct endpoint_holder previous;
-    struct gateway *gateway = gateway_of(self);
-    unsigned worker = worker_of(self)->index;
-    self->number = endpoint_claim(gateway->endpoints, &self->endpoint, gateway->node_id, worker, &previous);
-    self->session.is_deaf = true;
-    struct endpoint_holder holder = holder_of(self);
-    if (is_in_cluster(self))
-        endpoint_claim_ask(self->session.worker, session_user_hash(&self->session), &self->endpoint, &holder,
-                           &previous);
-    else
-        endpoint_take_from(self, &previous);
+    trouter_timer_arm(self);
 }
 
 static struct trouter_session *trouter_session_new(struct gateway_worker *worker,
@@ -521,10 +329,10 @@ void trouter_session_open(struct gateway_worker *worker, struct http_call *call,
         return;
     }
     packet_send(self, BYTES_LITERAL("1::"));
-    if (is_in_cluster(self))
+    if (trouter_is_in_cluster(self))
         looking_expect(&self->session);
     else
         welcome(self);
     clocks_start(self);
-    endpoint_take(self);
+    trouter_endpoint_take(self);
 }
