@@ -374,6 +374,16 @@ void cluster_view_facts(struct cluster_view *self, struct arena *arena, int64_t 
     facts->mono_ms = mono_ms;
 }
 
+size_t cluster_view_others(struct cluster_view *self, uint64_t *nodes) {
+    size_t count = 0;
+    pthread_mutex_lock(&self->mutex);
+    for (size_t i = 0; i < self->facts.nodes_count; i++)
+        if (self->facts.nodes[i].is_alive && self->facts.nodes[i].id != self->options.self)
+            nodes[count++] = self->facts.nodes[i].id;
+    pthread_mutex_unlock(&self->mutex);
+    return count;
+}
+
 static bool is_learned(const struct cluster_facts *facts, const struct range_record *record) {
     for (size_t i = 0; i < record->learners_count; i++) {
         const struct cluster_node *node = cluster_facts_node(facts, record->learners[i]);

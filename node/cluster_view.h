@@ -28,5 +28,7 @@ void cluster_view_take_load(struct cluster_view *view, const struct load_record 
 
 /* As of now; everything in the arena. */
 void cluster_view_facts(struct cluster_view *view, struct arena *arena, int64_t mono_ms, struct cluster_facts *facts);
+/* The other nodes that are alive, at most CLUSTER_NODES_MAX. */
+size_t cluster_view_others(struct cluster_view *view, uint64_t *nodes);
 /* This node leads a range that another one, which is alive, learns. */
 bool cluster_view_is_sending(struct cluster_view *view, size_t *ranges_count);

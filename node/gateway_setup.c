@@ -183,6 +183,8 @@ static void gateway_fill(struct server *server) {
     gateway->notice = core_loop_notice;
     gateway->place = server->leads == NULL ? NULL : routing_place;
     gateway->range_of = server->leads == NULL ? NULL : routing_range_of;
+    gateway->reign = server->leads == NULL ? NULL : routing_reign;
+    gateway->others = server->leads == NULL ? NULL : routing_others;
     gateway->readiness = server->leads == NULL ? NULL : routing_readiness;
     gateway->ask = server->leads == NULL ? NULL : routing_ask;
     gateway->copies = server->leads == NULL ? NULL : routing_copies;

@@ -13,6 +13,13 @@
 
 /* ---- who leads what ---- */
 
+static void epoch_store(struct lead *lead, uint64_t epoch) {
+    if (atomic_load_explicit(&lead->epoch, memory_order_relaxed) == epoch)
+        return;
+    atomic_store_explicit(&lead->since_ms, core_loop_monotonic_ms(), memory_order_relaxed);
+    atomic_store_explicit(&lead->epoch, epoch, memory_order_release);
+}
+
 void routing_update(struct server *server) {
     const struct cluster_map *map = node_core_map(server->core);
     /* Who sees that a range serves again after a split must see by which map. */
@@ -22,6 +29,7 @@ void routing_update(struct server *server) {
         struct node_core_lead lead = node_core_lead(server->core, i);
         atomic_store_explicit(&server->leads[i].in_sync, lead.in_sync, memory_order_relaxed);
         atomic_store_explicit(&server->leads[i].primary, lead.primary, memory_order_relaxed);
+        epoch_store(&server->leads[i], lead.epoch);
         atomic_store_explicit(&server->leads[i].lease_until_ms, lead.lease_until_ms, memory_order_release);
     }
 }
@@ -61,6 +69,24 @@ enum gateway_place routing_place(void *context, const struct id_hash *subject) {
     if (core_loop_monotonic_ms() < lead.lease_until_ms)
         return GATEWAY_HERE;
     return lead.primary != 0 && lead.primary != server->node_id ? GATEWAY_ELSEWHERE : GATEWAY_NOWHERE;
+}
+
+/* The lease is looked at last: with it the epoch is ours, and not the one that follows. */
+bool routing_reign(void *context, const struct id_hash *subject, struct gateway_reign *reign) {
+    struct server *server = context;
+    uint64_t turn;
+    uint32_t range = route_map_find(server->routes, id_hash_position(subject), &turn);
+    if (range == CLUSTER_MAP_NOBODY)
+        return false;
+    const struct lead *lead = &server->leads[range];
+    reign->epoch = atomic_load_explicit(&lead->epoch, memory_order_acquire);
+    reign->lasts_ms = core_loop_monotonic_ms() - atomic_load_explicit(&lead->since_ms, memory_order_relaxed);
+    return routing_place(context, subject) == GATEWAY_HERE;
+}
+
+size_t routing_others(void *context, uint64_t *nodes) {
+    struct server *server = context;
+    return cluster_view_others(server->view, nodes);
 }
 
 struct readiness {

@@ -31,6 +31,8 @@ struct lead {
     _Atomic uint64_t primary;
     _Atomic int64_t lease_until_ms;
     _Atomic size_t in_sync;
+    _Atomic uint64_t epoch;
+    _Atomic int64_t since_ms; /* monotonic: when this node learnt of the epoch */
 };
 
 struct server {
@@ -92,9 +94,11 @@ void routing_close(struct server *server);                                     /
 void routing_update(struct server *server);                                    /* after each step */
 enum gateway_place routing_place(void *server, const struct id_hash *subject); /* gateway->place */
 uint32_t routing_range_of(void *server, const struct id_hash *subject);        /* gateway->range_of */
-int routing_readiness(void *server);                                           /* gateway->readiness */
-unsigned routing_copies(void *server, const struct id_hash *subject);          /* gateway->copies */
-int routing_ask(void *server, struct gateway_ask *ask);                        /* gateway->ask */
+bool routing_reign(void *server, const struct id_hash *subject, struct gateway_reign *reign); /* gateway->reign */
+size_t routing_others(void *server, uint64_t *nodes);                                         /* gateway->others */
+int routing_readiness(void *server);                                                          /* gateway->readiness */
+unsigned routing_copies(void *server, const struct id_hash *subject);                         /* gateway->copies */
+int routing_ask(void *server, struct gateway_ask *ask);                                       /* gateway->ask */
 void routing_reply(struct server *server, const struct action *action);
 void routing_serve(struct server *server, const struct action *action);
 void routing_listen(void *server, const struct id_hash *subject, uint64_t next_offset); /* gateway->listen */

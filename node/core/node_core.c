@@ -504,7 +504,8 @@ struct node_core_lead node_core_lead(const struct node_core *core, uint32_t rang
     const struct replication *replication = &core->ranges[range].replication;
     return (struct node_core_lead){.primary = replication->record.primary,
                                    .lease_until_ms = replication_lease_until(replication),
-                                   .in_sync = replication->record.in_sync_count};
+                                   .in_sync = replication->record.in_sync_count,
+                                   .epoch = replication->record.epoch};
 }
 
 bool node_core_may_leave(const struct node_core *core, int64_t mono_ms) {

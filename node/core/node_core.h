@@ -60,6 +60,7 @@ struct node_core_lead {
     uint64_t primary;       /* 0: not known */
     int64_t lease_until_ms; /* monotonic: this node may read until then; 0: it does not lead */
     size_t in_sync;         /* replicas, the primary included */
+    uint64_t epoch;
 };
 struct node_core_lead node_core_lead(const struct node_core *core, uint32_t range);
 

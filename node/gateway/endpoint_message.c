@@ -26,6 +26,9 @@ static const struct codec_field ENDPOINT_FIELDS[] = {
     CODEC_MEMBER(5, CODEC_BOOL, struct endpoint_message, is_found),
     CODEC_MEMBER_LIST(6, struct endpoint_message, pushes, pushes_count, &PUSH_TABLE),
     CODEC_MEMBER(7, CODEC_BYTES, struct endpoint_message, positions),
+    CODEC_MEMBER(8, CODEC_U64, struct endpoint_message, turn),
+    CODEC_MEMBER(9, CODEC_BOOL, struct endpoint_message, is_unsure),
+    CODEC_MEMBER(10, CODEC_BOOL, struct endpoint_message, is_search),
 };
 static const struct codec_table ENDPOINT_TABLE = CODEC_TABLE(struct endpoint_message, ENDPOINT_FIELDS);
 

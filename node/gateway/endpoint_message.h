@@ -12,9 +12,14 @@ struct endpoint_message_push {
 
 struct endpoint_message {
     struct id_hash endpoint;
-    struct endpoint_holder giver; /* who held it; as an answer: session 0 if nobody did */
+    /* Who held it; session 0: nobody; to hand over: whoever of that node does. As the answer to a renewal: who holds
+     * it. As a hand-over that is not found: who has got it instead. */
+    struct endpoint_holder giver;
     struct endpoint_holder taker; /* who holds it now */
+    uint64_t turn;                /* of the taker's claim; in answers that name another holder: of that one's */
     bool is_renewal;
+    bool is_unsure;                       /* as an answer: some node may have a holder that has not said so yet */
+    bool is_search;                       /* to hand over: nobody has said that the giver held it */
     bool is_found;                        /* the giver was still there, and knew its threads */
     struct endpoint_message_push *pushes; /* oldest first, at most LIMIT_SESSION_UNANSWERED_MAX */
     size_t pushes_count;

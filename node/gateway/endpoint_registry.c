@@ -14,6 +14,8 @@ struct held_endpoint {
     UT_hash_handle hh;
     struct id_hash endpoint;
     struct endpoint_holder holder;
+    uint64_t turn;  /* of places */
+    uint64_t epoch; /* of places: in which it was said last */
 };
 
 #define PLACES_MAX 200000 /* some 20 MB; beyond it those who claimed theirs longest ago are forgotten */
@@ -35,6 +37,7 @@ struct endpoint_registry {
     struct note *tickets;
     struct note *allocations;
     uint64_t sessions;
+    uint32_t claims;
 };
 
 _Static_assert(sizeof(struct id_hash) == sizeof(((struct note *)0)->key), "an endpoint's hash is a note's key");
@@ -118,20 +121,55 @@ void endpoint_release(struct endpoint_registry *registry, const struct id_hash *
     pthread_mutex_unlock(&registry->mutex);
 }
 
-struct endpoint_holder endpoint_place_claim(struct endpoint_registry *registry, const struct id_hash *endpoint,
-                                            const struct endpoint_holder *holder, bool is_renewal) {
+static void place_put(struct endpoint_registry *registry, const struct id_hash *endpoint,
+                      const struct endpoint_place *place, uint64_t epoch) {
+    struct held_endpoint *held = held_find(registry->places, endpoint);
+    if (held != NULL)
+        held_remove(&registry->places, held);
+    if (HASH_COUNT(registry->places) >= PLACES_MAX)
+        held_remove(&registry->places, registry->places);
+    held = held_add(&registry->places, endpoint);
+    held->holder = place->holder;
+    held->turn = place->turn;
+    held->epoch = epoch;
+}
+
+/* NULL: nobody has said so in this epoch. */
+static struct held_endpoint *place_find(struct endpoint_registry *registry, const struct id_hash *endpoint,
+                                        uint64_t epoch) {
+    struct held_endpoint *held = held_find(registry->places, endpoint);
+    return held != NULL && held->epoch == epoch ? held : NULL;
+}
+
+bool endpoint_holder_equal(const struct endpoint_holder *a, const struct endpoint_holder *b) {
+    return a->node == b->node && a->session == b->session;
+}
+
+/* Whoever claims again did not hear the answer, which may have been given in another epoch too. */
+uint64_t endpoint_place_claim(struct endpoint_registry *registry, const struct id_hash *endpoint,
+                              const struct endpoint_holder *holder, uint64_t epoch, struct endpoint_holder *previous) {
+    struct endpoint_place place = {.holder = *holder};
     pthread_mutex_lock(&registry->mutex);
-    struct held_endpoint *place = held_find(registry->places, endpoint);
-    struct endpoint_holder previous = holder_of(place);
-    if (place == NULL || !is_renewal) {
-        if (place != NULL)
-            held_remove(&registry->places, place);
-        if (HASH_COUNT(registry->places) >= PLACES_MAX)
-            held_remove(&registry->places, registry->places);
-        held_add(&registry->places, endpoint)->holder = *holder;
-    }
+    *previous = holder_of(place_find(registry, endpoint, epoch));
+    if (endpoint_holder_equal(previous, holder))
+        *previous = (struct endpoint_holder){0};
+    place.turn = epoch << 32 | ++registry->claims;
+    place_put(registry, endpoint, &place, epoch);
     pthread_mutex_unlock(&registry->mutex);
-    return previous;
+    return place.turn;
+}
+
+struct endpoint_place endpoint_place_renew(struct endpoint_registry *registry, const struct id_hash *endpoint,
+                                           const struct endpoint_place *place, uint64_t epoch) {
+    pthread_mutex_lock(&registry->mutex);
+    const struct held_endpoint *held = place_find(registry, endpoint, epoch);
+    struct endpoint_place newest = *place;
+    if (held != NULL && held->turn >= place->turn)
+        newest = (struct endpoint_place){.holder = held->holder, .turn = held->turn};
+    else
+        place_put(registry, endpoint, place, epoch);
+    pthread_mutex_unlock(&registry->mutex);
+    return newest;
 }
 
 /* The note of a key, made if need be; what has become too old is removed on the way. */

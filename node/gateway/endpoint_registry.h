@@ -18,6 +18,8 @@ struct endpoint_holder {
     uint64_t session; /* unique in the node, its other lives included; 0: nobody */
 };
 
+bool endpoint_holder_equal(const struct endpoint_holder *a, const struct endpoint_holder *b);
+
 /* `worker` of `node`, which is this one, holds the endpoint from now on, under the session number that is returned.
  * `*previous` held it before, of those of this node. */
 uint64_t endpoint_claim(struct endpoint_registry *registry, const struct id_hash *endpoint, uint64_t node,
@@ -28,10 +30,21 @@ void endpoint_release(struct endpoint_registry *registry, const struct id_hash *
 
 /* ---- in a cluster: who holds the endpoints of users that this node leads ---- */
 
-/* `holder` holds the endpoint from now on; who did before is returned. A renewal says only that it still does, which
- * counts for nothing if another one has claimed it since. */
-struct endpoint_holder endpoint_place_claim(struct endpoint_registry *registry, const struct id_hash *endpoint,
-                                            const struct endpoint_holder *holder, bool is_renewal);
+struct endpoint_place {
+    struct endpoint_holder holder;
+    uint64_t
+        turn; /* of two claims of an endpoint the later one has the higher, whoever led the user then; 0: unknown */
+};
+
+/* `holder` holds the endpoint from now on. `epoch`: of the user's range. `*previous` did before, if anybody has said
+ * since the epoch began; what was said earlier is not known any more, because others have led since. Returns the
+ * claim's turn. */
+uint64_t endpoint_place_claim(struct endpoint_registry *registry, const struct id_hash *endpoint,
+                              const struct endpoint_holder *holder, uint64_t epoch, struct endpoint_holder *previous);
+
+/* Its holder says that it still holds it, which counts for nothing if a later one is known. Returns who holds it. */
+struct endpoint_place endpoint_place_renew(struct endpoint_registry *registry, const struct id_hash *endpoint,
+                                           const struct endpoint_place *place, uint64_t epoch);
 
 /* ---- tickets and the brake ---- */
 

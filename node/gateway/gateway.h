@@ -47,6 +47,12 @@ enum gateway_place {
     GATEWAY_NOWHERE /* nobody now */
 };
 
+/* The time in which this node leads a range. */
+struct gateway_reign {
+    uint64_t epoch;   /* a later one, of whatever node, has a higher one */
+    int64_t lasts_ms; /* so long already */
+};
+
 struct gateway {
     const struct config *config;
     const struct settings *settings;
@@ -68,6 +74,10 @@ struct gateway {
     enum gateway_place (*place)(void *core, const struct id_hash *subject);
     /* The range of a subject, to ask for several in one question. Only where `place` is. */
     uint32_t (*range_of)(void *core, const struct id_hash *subject);
+    /* In a cluster: false if this node does not lead the range of a subject. */
+    bool (*reign)(void *core, const struct id_hash *subject, struct gateway_reign *reign);
+    /* In a cluster: the other nodes that are alive, at most CLUSTER_NODES_MAX. */
+    size_t (*others)(void *core, uint64_t *nodes);
     /* 0: this node can serve, as its ranges have primaries and its disk takes writes; or why not. NULL: always. */
     int (*readiness)(void *core);
     /* Takes the question to the node that leads the range of its subject, which serves it by gateway_serve. Asks again

@@ -15,14 +15,16 @@
 /* Of pushes, between nodes; the oldest are left behind, as those are that have no room in a buffer. */
 #define HANDOVER_BYTES_MAX (4 * 1024 * 1024)
 
-static struct handover *handover_new(struct gateway *gateway, const struct id_hash *user,
-                                     const struct endpoint_holder *giver, const struct endpoint_holder *taker) {
+static struct handover *handover_new(struct gateway *gateway, const struct handover_wish *wish,
+                                     const struct endpoint_holder *giver) {
     struct handover *handover = calloc(1, sizeof(*handover));
     check(handover != NULL);
     handover->gateway = gateway;
-    handover->user = *user;
+    handover->user = wish->user;
+    handover->endpoint = wish->endpoint;
     handover->giver = *giver;
-    handover->taker = *taker;
+    handover->taker = wish->taker;
+    handover->is_search = wish->is_search;
     return handover;
 }
 
@@ -99,7 +101,8 @@ static void positions_unpack(struct bytes packed, struct handover *handover) {
 }
 
 static void handover_pack(struct handover *handover, struct buffer *out) {
-    struct endpoint_message message = {.is_found = handover->is_found};
+    struct endpoint_message message = {
+        .is_found = handover->is_found, .giver = handover->instead.holder, .turn = handover->instead.turn};
     struct buffer positions;
     struct arena arena;
     arena_init(&arena);
@@ -119,6 +122,7 @@ static void handover_unpack(struct bytes encoded, struct handover *handover) {
     arena_init(&arena);
     if (endpoint_message_decode(encoded, &arena, &message) == STATUS_OK) {
         handover->is_found = message.is_found;
+        handover->instead = (struct endpoint_place){.holder = message.giver, .turn = message.turn};
         pushes_unpack(&message, &handover->pushes);
         positions_unpack(message.positions, handover);
     }
@@ -128,15 +132,14 @@ static void handover_unpack(struct bytes encoded, struct handover *handover) {
 /* A hand-over that another node is asked for. */
 struct handover_ask {
     struct gateway_ask ask;
-    struct endpoint_holder taker;
+    struct handover_wish wish;
 };
 
-static struct handover_ask *ask_new(const struct id_hash *user, const struct endpoint_holder *taker, uint64_t node,
-                                    uint32_t deadline_ms) {
+static struct handover_ask *ask_new(const struct handover_wish *wish, uint64_t node, uint32_t deadline_ms) {
     struct handover_ask *asked = calloc(1, sizeof(*asked));
     check(asked != NULL);
-    asked->taker = *taker;
-    asked->ask.subject = *user;
+    asked->wish = *wish;
+    asked->ask.subject = wish->user;
     asked->ask.node = node;
     asked->ask.deadline_ms = deadline_ms;
     buffer_init(&asked->ask.body);
@@ -160,7 +163,10 @@ static void question_write(struct gateway_ask *ask, enum question_kind kind, con
 
 static void on_handover(struct gateway_worker *worker, struct gateway_ask *ask) {
     const struct handover_ask *asked = (const struct handover_ask *)ask;
-    struct handover handover = {.gateway = worker->gateway, .user = ask->subject, .taker = asked->taker};
+    struct handover handover = {.gateway = worker->gateway,
+                                .user = ask->subject,
+                                .taker = asked->wish.taker,
+                                .is_search = asked->wish.is_search};
     if (ask->rc == STATUS_OK)
         handover_unpack(buffer_bytes(&ask->reply), &handover);
     else
@@ -171,11 +177,15 @@ static void on_handover(struct gateway_worker *worker, struct gateway_ask *ask) 
     gateway_ask_free(ask);
 }
 
-static void ask_another_node(struct gateway *gateway, const struct id_hash *user, const struct endpoint_holder *giver,
-                             const struct endpoint_holder *taker) {
-    struct handover_ask *asked = ask_new(user, taker, giver->node, HANDOVER_DEADLINE_MS);
-    struct endpoint_message message = {.giver = *giver, .taker = *taker};
-    asked->ask.worker = taker->worker;
+static void ask_another_node(struct gateway *gateway, const struct handover_wish *wish,
+                             const struct endpoint_holder *giver) {
+    struct handover_ask *asked = ask_new(wish, giver->node, HANDOVER_DEADLINE_MS);
+    struct endpoint_message message = {.endpoint = wish->endpoint,
+                                       .giver = *giver,
+                                       .taker = wish->taker.holder,
+                                       .turn = wish->taker.turn,
+                                       .is_search = wish->is_search};
+    asked->ask.worker = wish->taker.holder.worker;
     asked->ask.on_answer = on_handover;
     question_write(&asked->ask, QUESTION_HANDOVER, &message);
     if (gateway->ask(gateway->core, &asked->ask) != STATUS_OK)
@@ -189,7 +199,8 @@ static void on_left_there(struct gateway_worker *worker, struct gateway_ask *ask
 
 static void leave_to_another_node(struct gateway *gateway, const struct id_hash *user,
                                   const struct endpoint_holder *taker, struct endpoint_buffer *pushes) {
-    struct handover_ask *asked = ask_new(user, taker, taker->node, LEAVE_DEADLINE_MS);
+    struct handover_wish wish = {.user = *user, .taker = {.holder = *taker}};
+    struct handover_ask *asked = ask_new(&wish, taker->node, LEAVE_DEADLINE_MS);
     struct endpoint_message message = {.taker = *taker};
     struct arena arena;
     arena_init(&arena);
@@ -242,19 +253,18 @@ static void on_left(void *receiver, struct parcel *parcel) {
     handover_free(handover);
 }
 
-void handover_ask(struct gateway *gateway, const struct id_hash *user, const struct endpoint_holder *giver,
-                  const struct endpoint_holder *taker) {
+void handover_ask(struct gateway *gateway, const struct handover_wish *wish, const struct endpoint_holder *giver) {
     if (giver->node != gateway->node_id)
-        ask_another_node(gateway, user, giver, taker);
+        ask_another_node(gateway, wish, giver);
     else
-        post(handover_new(gateway, user, giver, taker), giver->worker, on_asked);
+        post(handover_new(gateway, wish, giver), giver->worker, on_asked);
 }
 
 void handover_give(struct handover *handover) {
     if (handover->asked_from != NULL)
         give_to_another_node(handover);
     else
-        post(handover, handover->taker.worker, on_given);
+        post(handover, handover->taker.holder.worker, on_given);
 }
 
 void handover_leave(struct gateway *gateway, const struct id_hash *user, const struct endpoint_holder *taker,
@@ -263,7 +273,8 @@ void handover_leave(struct gateway *gateway, const struct id_hash *user, const s
         leave_to_another_node(gateway, user, taker, pushes);
         return;
     }
-    struct handover *handover = handover_new(gateway, user, taker, taker);
+    struct handover_wish wish = {.user = *user, .taker = {.holder = *taker}};
+    struct handover *handover = handover_new(gateway, &wish, taker);
     endpoint_buffer_move(&handover->pushes, pushes);
     post(handover, taker->worker, on_left);
 }
@@ -289,19 +300,37 @@ static bool is_of_this_node(const struct gateway *gateway, const struct endpoint
     return holder->node == gateway->node_id && holder->worker < gateway->workers_count;
 }
 
+/* Who searches asks every node, and most of them have nobody. */
+static int handover_begin(struct gateway *gateway, struct handover *handover) {
+    if (handover->is_search && handover->giver.session == 0)
+        handover->giver = endpoint_holder_find(gateway->endpoints, &handover->endpoint);
+    if (handover->giver.session == 0) {
+        give_to_another_node(handover);
+        return STATUS_OK;
+    }
+    if (!is_of_this_node(gateway, &handover->giver)) {
+        handover_free(handover);
+        return STATUS_MALFORMED;
+    }
+    post(handover, handover->giver.worker, on_asked);
+    return STATUS_OK;
+}
+
 int handover_serve(struct gateway *gateway, const struct question *question, void *asked_from,
                    void (*on_done)(void *asked_from, struct bytes encoded)) {
     struct endpoint_message message;
     struct arena arena;
     arena_init(&arena);
     int rc = endpoint_message_decode(question->call, &arena, &message);
-    if (rc == STATUS_OK && !is_of_this_node(gateway, &message.giver))
-        rc = STATUS_MALFORMED;
     if (rc == STATUS_OK) {
-        struct handover *handover = handover_new(gateway, &question->subjects[0].hash, &message.giver, &message.taker);
+        struct handover_wish wish = {.user = question->subjects[0].hash,
+                                     .endpoint = message.endpoint,
+                                     .taker = {.holder = message.taker, .turn = message.turn},
+                                     .is_search = message.is_search};
+        struct handover *handover = handover_new(gateway, &wish, &message.giver);
         handover->asked_from = asked_from;
         handover->on_given = on_done;
-        post(handover, message.giver.worker, on_asked);
+        rc = handover_begin(gateway, handover);
     }
     arena_close(&arena);
     return rc;

@@ -13,8 +13,11 @@ struct handover {
     struct parcel parcel;
     struct gateway *gateway;
     struct id_hash user;
+    struct id_hash endpoint;
     struct endpoint_holder giver;
-    struct endpoint_holder taker;
+    struct endpoint_place taker;
+    struct endpoint_place instead; /* not found: who has got it from the giver; session 0: nobody */
+    bool is_search;                /* nobody has said that the giver held it */
     struct endpoint_buffer pushes;
     struct listening_position *positions;
     size_t positions_count;
@@ -23,9 +26,17 @@ struct handover {
     void (*on_given)(void *asked_from, struct bytes encoded);
 };
 
-/* Asks `giver` to hand over to `taker`, which is on this node; its answer comes to trouter_handover_take, always. */
-void handover_ask(struct gateway *gateway, const struct id_hash *user, const struct endpoint_holder *giver,
-                  const struct endpoint_holder *taker);
+/* Who asks for an endpoint: a session on this node. */
+struct handover_wish {
+    struct id_hash user;
+    struct id_hash endpoint;
+    struct endpoint_place taker;
+    bool is_search;
+};
+
+/* Asks `giver`, or, as a search, whoever of giver->node holds the endpoint if its session is 0. The answer comes to
+ * trouter_handover_take, always. */
+void handover_ask(struct gateway *gateway, const struct handover_wish *wish, const struct endpoint_holder *giver);
 
 /* The giver's session stops listening; where it stood goes into the hand-over. */
 void handover_positions_take(struct handover *handover, struct session *session);

@@ -179,10 +179,8 @@ static void missed_serve(struct gateway_worker *worker, struct serving *self, st
 
 static void claim_serve(struct gateway_worker *worker, struct serving *self, const struct question *question) {
     struct buffer answer;
-    int rc = STATUS_NOT_PRIMARY;
     buffer_init(&answer);
-    if (gateway_is_here(worker->gateway, &question->subjects[0].hash))
-        rc = endpoint_claim_serve(worker->gateway, question, &answer);
+    int rc = endpoint_claim_serve(worker->gateway, question, &answer);
     serving_end(self, rc, buffer_bytes(&answer));
     buffer_close(&answer);
 }

@@ -24,13 +24,17 @@ struct trouter_session {
     struct id_hash endpoint;
     struct shared_bytes *recipient;
     struct endpoint_buffer buffer;
-    uint64_t push_id;             /* of the last push on this socket */
-    struct handover *successor;   /* a newer socket asked before our own hand-over arrived */
-    struct endpoint_holder taker; /* SUPERSEDED: of the newer socket */
+    uint64_t push_id;            /* of the last push on this socket */
+    uint64_t turn;               /* of its claim (endpoint_registry.h); 0: not known */
+    unsigned asked;              /* WAITING: hand-overs that are still to come, */
+    unsigned followed;           /* so many of them asked of whoever had got it instead */
+    struct handover *successor;  /* a newer socket asked before our own hand-over arrived */
+    struct endpoint_place taker; /* SUPERSEDED: of the newer socket; LIVE with `yield_ms`: who is known to be newer */
     struct wheel_timer timer;
     uint64_t heartbeat_ms; /* when the next of each is due, monotonic */
     uint64_t reconnect_ms;
     uint64_t leave_ms; /* SUPERSEDED: when the socket is closed because the node drains */
+    uint64_t yield_ms; /* LIVE: when it is superseded, asked for or not */
     uint64_t away_until_ms;
 };
 
@@ -60,5 +64,6 @@ void trouter_timer_arm(struct trouter_session *self);
 /* trouter_moving.c */
 void trouter_endpoint_take(struct trouter_session *self); /* it is the newest: nothing is told before it is live */
 void trouter_on_look(struct session *session);
+void trouter_yield(struct trouter_session *self);            /* frees it if it has no socket */
 void trouter_superseded_leave(struct trouter_session *self); /* the node drains, or the session has been superseded */
 void trouter_pushes_leave(struct trouter_session *self);     /* what a moving client did not answer on its old socket */

@@ -143,6 +143,7 @@ void trouter_timer_arm(struct trouter_session *self) {
         due_ms = self->session.is_revoked ? earlier(due_ms, self->away_until_ms) : self->away_until_ms;
     else
         due_ms = earlier(earlier(due_ms, self->leave_ms), earlier(self->heartbeat_ms, self->reconnect_ms));
+    due_ms = earlier(due_ms, self->yield_ms);
     wheel_timer_start(&trouter_worker(self)->wheel, &self->timer, now_ms, due_ms > now_ms ? due_ms - now_ms : 0,
                       on_timer);
 }
@@ -170,6 +171,10 @@ static void unauthorized_close(struct trouter_session *self) {
 static void on_timer(struct wheel_timer *timer, void *owner) {
     struct trouter_session *self = (struct trouter_session *)((char *)timer - offsetof(struct trouter_session, timer));
     uint64_t now_ms = worker_now_ms(owner);
+    if (now_ms >= self->yield_ms && self->state == TROUTER_LIVE) {
+        trouter_yield(self);
+        return;
+    }
     if (self->websocket == NULL) {
         trouter_session_end(self);
         return;
@@ -300,6 +305,7 @@ static void clocks_start(struct trouter_session *self) {
     uint64_t ttl_ms = (uint64_t)config->trouter_ttl_s * 1000;
     self->heartbeat_ms = now_ms + (uint64_t)config->heartbeat_ms;
     self->leave_ms = TROUTER_NEVER;
+    self->yield_ms = TROUTER_NEVER;
     self->reconnect_ms = now_ms + (ttl_ms > 2 * RECONNECT_AHEAD_MS ? ttl_ms - RECONNECT_AHEAD_MS : ttl_ms / 2);
     trouter_timer_arm(self);
 }

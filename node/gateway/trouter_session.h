@@ -1,6 +1,7 @@
 #pragma once
 /* The official SDK's socket (real-time protocol, sections 6 to 8): connects, answers, pushes, waits for a lost client's
  * return. Whoever has a valid ticket always gets a socket; refusing is for trouter_api.c. */
+#include "node/gateway/endpoint_claim.h"
 #include "node/gateway/handover.h"
 #include "node/gateway/http.h"
 #include "proto/trouter.h"
@@ -17,9 +18,12 @@ void trouter_session_open(struct gateway_worker *worker, struct http_call *call,
 /* What an endpoint is called among the workers of a node. */
 struct id_hash trouter_endpoint_hash(const struct gateway *gateway, struct bytes user_id, struct bytes endpoint_id);
 
-/* For endpoint_claim.c: who held the endpoint of the session `holder` before it; session 0: nobody. */
+/* For endpoint_claim.c: who held the endpoint of the session `holder` before it. */
 void trouter_claimed(struct gateway_worker *worker, const struct id_hash *user, const struct endpoint_holder *holder,
-                     const struct endpoint_holder *previous);
+                     const struct endpoint_claimed *claimed);
+/* Likewise: `newest` holds it by now. */
+void trouter_outdated(struct gateway_worker *worker, const struct id_hash *user, const struct endpoint_holder *holder,
+                      const struct endpoint_place *newest);
 
 /* For handover.c. True: the session that is asked keeps the hand-over, because it waits for one itself. Otherwise it
  * is filled. */

@@ -71,6 +71,8 @@ struct two_gateways {
     pthread_mutex_t mutex; /* of the stores' writers, of `parked`, of the arenas */
     struct gateway_node nodes[GATEWAYS];
     atomic_uint leaders[RANGES];
+    atomic_ullong epochs[RANGES];
+    atomic_bool is_restless;  /* whoever leads a range has only just begun to */
     bool is_replicated;       /* both stores have everything */
     bool is_listening;        /* sessions are told what changes */
     bool is_far;              /* nobody says to listeners that they are told until two_in_force; under the mutex */
@@ -111,6 +113,18 @@ static inline enum gateway_place two_place(void *core, const struct id_hash *sub
     if (leader != node->index && two_count_down(&node->late_looks))
         return GATEWAY_HERE;
     return leader == NOBODY ? GATEWAY_NOWHERE : leader == node->index ? GATEWAY_HERE : GATEWAY_ELSEWHERE;
+}
+
+static inline bool two_reign(void *core, const struct id_hash *subject, struct gateway_reign *reign) {
+    struct gateway_node *node = core;
+    reign->epoch = atomic_load(&node->all->epochs[two_range_of(subject)]);
+    reign->lasts_ms = atomic_load(&node->all->is_restless) ? 0 : INT64_MAX;
+    return two_place(core, subject) == GATEWAY_HERE;
+}
+
+static inline size_t two_others(void *core, uint64_t *nodes) {
+    nodes[0] = 2 - ((struct gateway_node *)core)->index;
+    return 1;
 }
 
 static inline void two_carry(struct carried *carried);
@@ -216,6 +230,7 @@ static inline void two_release(struct two_gateways *all) {
 
 static inline void two_lead(struct two_gateways *all, const struct id_hash *subject, unsigned leader) {
     atomic_store(&all->leaders[two_range_of(subject)], leader);
+    atomic_fetch_add(&all->epochs[two_range_of(subject)], 1);
     if (leader != NOBODY)
         two_parked_end(all, two_carry);
 }
@@ -422,6 +437,8 @@ static inline void two_node_open(struct two_gateways *all, unsigned index) {
                                      .propose = two_propose,
                                      .notice = two_notice,
                                      .place = two_place,
+                                     .reign = two_reign,
+                                     .others = two_others,
                                      .range_of = two_hook_range_of,
                                      .ask = two_ask,
                                      .listen = all->is_listening ? two_listen : NULL,
@@ -456,8 +473,10 @@ static inline void two_open_with(struct two_gateways *all, bool is_replicated, b
     all->is_listening = is_listening;
     arena_init(&all->arena);
     check(pthread_mutex_init(&all->mutex, NULL) == 0);
-    for (unsigned i = 0; i < RANGES; i++)
+    for (unsigned i = 0; i < RANGES; i++) {
         atomic_store(&all->leaders[i], i % GATEWAYS);
+        atomic_store(&all->epochs[i], 1);
+    }
     for (unsigned i = 0; i < GATEWAYS; i++)
         two_node_open(all, i);
 }

@@ -45,7 +45,10 @@ static void what_is_said_arrives(void **state) {
     struct endpoint_message message = {.endpoint = {{1, 2}},
                                        .giver = {.node = UINT64_MAX, .worker = 3, .session = 4},
                                        .taker = {.node = 5, .worker = UINT32_MAX, .session = UINT64_MAX},
+                                       .turn = UINT64_MAX - 1,
                                        .is_renewal = true,
+                                       .is_unsure = true,
+                                       .is_search = true,
                                        .is_found = true,
                                        .pushes = pushes,
                                        .pushes_count = 2,
@@ -54,7 +57,8 @@ static void what_is_said_arrives(void **state) {
     assert_true(id_hash_equal(&decoded.endpoint, &message.endpoint));
     assert_true(decoded.giver.node == UINT64_MAX && decoded.giver.worker == 3 && decoded.giver.session == 4);
     assert_true(decoded.taker.node == 5 && decoded.taker.worker == UINT32_MAX && decoded.taker.session == UINT64_MAX);
-    assert_true(decoded.is_renewal && decoded.is_found);
+    assert_true(decoded.is_renewal && decoded.is_found && decoded.is_unsure && decoded.is_search);
+    assert_true(decoded.turn == UINT64_MAX - 1);
     assert_int_equal(decoded.pushes_count, 2);
     assert_true(bytes_equal_text(decoded.pushes[0].before, "before"));
     assert_true(bytes_equal_text(decoded.pushes[1].after, "}"));

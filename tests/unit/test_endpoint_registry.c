@@ -91,27 +91,72 @@ static void what_is_remembered_is_bounded(void **state) {
     assert_true(ticket_use(registry, nonce, 0, 30000));
 }
 
+#define EPOCH 7
+
+static const struct endpoint_holder HERE = {.node = 1, .worker = 2, .session = 3};
+static const struct endpoint_holder THERE = {.node = 2, .worker = 1, .session = 3};
+static const struct endpoint_holder NOBODY = {0};
+
+/* Returns the turn. */
+static uint64_t claim_in(uint64_t epoch, const struct id_hash *endpoint, const struct endpoint_holder *holder,
+                         const struct endpoint_holder *expected) {
+    struct endpoint_holder previous;
+    uint64_t turn = endpoint_place_claim(registry, endpoint, holder, epoch, &previous);
+    assert_true(endpoint_holder_equal(&previous, expected));
+    assert_int_equal(previous.worker, expected->worker);
+    return turn;
+}
+
+/* Who holds it, when `holder` says that it does by the claim of that turn. */
+static void renew_in(uint64_t epoch, const struct endpoint_holder *holder, uint64_t turn,
+                     const struct endpoint_holder *expected) {
+    struct endpoint_place place = {.holder = *holder, .turn = turn};
+    place = endpoint_place_renew(registry, &PHONE, &place, epoch);
+    assert_true(endpoint_holder_equal(&place.holder, expected));
+}
+
 static void the_node_that_leads_a_user_knows_who_held_her_endpoint_before(void **state) {
     (void)state;
-    const struct endpoint_holder here = {.node = 1, .worker = 2, .session = 3};
-    const struct endpoint_holder there = {.node = 2, .worker = 1, .session = 3};
-    assert_int_equal(endpoint_place_claim(registry, &PHONE, &here, false).session, 0);
-    assert_int_equal(endpoint_place_claim(registry, &TABLET, &there, false).session, 0);
-    struct endpoint_holder previous = endpoint_place_claim(registry, &PHONE, &there, false);
-    assert_int_equal(previous.node, here.node);
-    assert_int_equal(previous.worker, here.worker);
-    assert_int_equal(previous.session, here.session);
-    assert_int_equal(endpoint_place_claim(registry, &PHONE, &here, false).node, 2);
+    claim_in(EPOCH, &PHONE, &HERE, &NOBODY);
+    claim_in(EPOCH, &TABLET, &THERE, &NOBODY);
+    claim_in(EPOCH, &PHONE, &THERE, &HERE);
+    claim_in(EPOCH, &PHONE, &HERE, &THERE);
 }
 
 static void saying_again_who_holds_an_endpoint_takes_it_from_nobody(void **state) {
     (void)state;
-    const struct endpoint_holder older = {.node = 1, .session = 3};
-    const struct endpoint_holder newer = {.node = 2, .session = 4};
-    assert_int_equal(endpoint_place_claim(registry, &PHONE, &older, true).session, 0);
-    assert_int_equal(endpoint_place_claim(registry, &PHONE, &newer, false).session, 3);
-    assert_int_equal(endpoint_place_claim(registry, &PHONE, &older, true).session, 4);
-    assert_int_equal(endpoint_place_claim(registry, &PHONE, &older, false).session, 4);
+    uint64_t older = claim_in(EPOCH, &PHONE, &HERE, &NOBODY);
+    uint64_t newer = claim_in(EPOCH, &PHONE, &THERE, &HERE);
+    assert_true(older < newer);
+    renew_in(EPOCH, &HERE, older, &THERE);
+    renew_in(EPOCH, &THERE, newer, &THERE);
+    claim_in(EPOCH, &PHONE, &HERE, &THERE);
+}
+
+static void what_was_said_before_others_led_counts_for_nothing(void **state) {
+    (void)state;
+    uint64_t here = claim_in(EPOCH, &PHONE, &HERE, &NOBODY);
+    uint64_t there = claim_in(EPOCH + 1, &PHONE, &THERE, &NOBODY);
+    assert_true(here < there);
+    renew_in(EPOCH + 2, &THERE, there, &THERE);
+    claim_in(EPOCH + 2, &PHONE, &HERE, &THERE);
+}
+
+static void whoever_claimed_last_holds_it_in_whatever_order_that_is_said_again(void **state) {
+    (void)state;
+    uint64_t older = claim_in(EPOCH, &PHONE, &HERE, &NOBODY);
+    uint64_t newer = claim_in(EPOCH, &PHONE, &THERE, &HERE);
+    renew_in(EPOCH + 1, &HERE, older, &HERE);
+    renew_in(EPOCH + 1, &THERE, newer, &THERE);
+    renew_in(EPOCH + 1, &HERE, older, &THERE);
+    renew_in(EPOCH + 2, &THERE, newer, &THERE);
+    renew_in(EPOCH + 2, &HERE, older, &THERE);
+}
+
+static void nobody_takes_an_endpoint_from_herself(void **state) {
+    (void)state;
+    claim_in(EPOCH, &PHONE, &HERE, &NOBODY);
+    claim_in(EPOCH, &PHONE, &HERE, &NOBODY);
 }
 
 static void of_two_lives_of_a_node_no_session_has_the_same_number(void **state) {
@@ -134,6 +179,9 @@ int main(void) {
         TEST(what_is_remembered_is_bounded),
         TEST(the_node_that_leads_a_user_knows_who_held_her_endpoint_before),
         TEST(saying_again_who_holds_an_endpoint_takes_it_from_nobody),
+        TEST(what_was_said_before_others_led_counts_for_nothing),
+        TEST(whoever_claimed_last_holds_it_in_whatever_order_that_is_said_again),
+        TEST(nobody_takes_an_endpoint_from_herself),
         TEST(of_two_lives_of_a_node_no_session_has_the_same_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

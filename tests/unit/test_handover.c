@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include "node/gateway/endpoint_message.h"
+#include "node/gateway/trouter_session.h"
 #include "tests/lib/two_gateways.h"
 
 static struct two_gateways all;
@@ -76,8 +78,8 @@ static struct client_answer step(const struct two_user *user, unsigned at, const
     return answer;
 }
 
-/* A socket at that node, which another one has allocated. */
-static struct client *client_open(unsigned at, const struct two_user *user, const char *endpoint) {
+/* A socket at that node, which another one has allocated; not welcomed yet. */
+static struct client *client_begin(unsigned at, const struct two_user *user, const char *endpoint) {
     struct arena *arena = &all.arena;
     struct client *client = calloc(1, sizeof(*client));
     assert_non_null(client);
@@ -94,6 +96,11 @@ static struct client *client_open(unsigned at, const struct two_user *user, cons
                            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
                            (int)strcspn(sid, ":"), sid, endpoint));
     await(client, "1::");
+    return client;
+}
+
+static struct client *client_open(unsigned at, const struct two_user *user, const char *endpoint) {
+    struct client *client = client_begin(at, user, endpoint);
     await(client, "trouter.connected");
     return client;
 }
@@ -237,14 +244,211 @@ static void who_leads_the_user_next_is_told_who_holds_her_endpoint(void **state)
     client_close(client);
 }
 
+/* ---- while the user's range changes hands ---- */
+
+static int open_restless(void **state) {
+    (void)state;
+    two_open_with(&all, true, true);
+    atomic_store(&all.is_restless, true);
+    return 0;
+}
+
+static void a_newcomer_that_comes_before_the_holder_is_known_takes_over_from_it(void **state) {
+    (void)state;
+    struct two_user user = two_user(&all, 0);
+    const char *thread = thread_new(&user);
+    struct client *older = client_open(0, &user, "phone");
+    message_send(&user, thread, "first");
+    await(older, "first");
+    two_lead(&all, &user.hash, 1);
+    struct client *newer = client_open(1, &user, "phone");
+    message_send(&user, thread, "second");
+    each_came_once(newer, "first", "second");
+    ping(older);
+    assert_int_equal(two_count(older->text, "second"), 0);
+    client_close(older);
+    client_close(newer);
+}
+
+static void a_node_that_leads_again_does_not_rely_on_what_it_knew(void **state) {
+    (void)state;
+    struct two_user user = two_user(&all, 0);
+    const char *thread = thread_new(&user);
+    client_close(client_open(0, &user, "phone"));
+    two_lead(&all, &user.hash, 1);
+    struct client *there = client_open(1, &user, "phone");
+    message_send(&user, thread, "first");
+    await(there, "first");
+    two_lead(&all, &user.hash, 0);
+    struct client *here = client_open(0, &user, "phone");
+    message_send(&user, thread, "second");
+    each_came_once(here, "first", "second");
+    ping(there);
+    assert_int_equal(two_count(there->text, "second"), 0);
+    client_close(there);
+    client_close(here);
+}
+
+static void a_first_socket_finds_nobody_and_is_told_from_then_on(void **state) {
+    (void)state;
+    struct two_user user = two_user(&all, 0);
+    const char *thread = thread_new(&user);
+    message_send(&user, thread, "earlier");
+    struct client *client = client_open(1, &user, "phone");
+    message_send(&user, thread, "first");
+    message_send(&user, thread, "second");
+    each_came_once(client, "first", "second");
+    assert_int_equal(two_count(client->text, "earlier"), 0);
+    client_close(client);
+}
+
+/* ---- what another node says, by hand ---- */
+
+struct said {
+    atomic_int answers;
+    struct endpoint_message answer;
+    struct arena arena;
+};
+
+static void on_said(void *context, int rc, struct bytes reply) {
+    struct said *said = context;
+    check(rc == STATUS_OK);
+    arena_init(&said->arena);
+    check(endpoint_message_decode(arena_copy(&said->arena, reply), &said->arena, &said->answer) == STATUS_OK);
+    atomic_fetch_add(&said->answers, 1);
+}
+
+static void say(unsigned at, enum question_kind kind, const struct two_user *user, struct endpoint_message *message,
+                struct said *said) {
+    struct question_subject subject = {.hash = user->hash};
+    struct question question = {.kind = kind, .left_ms = 1000, .subjects = &subject, .subjects_count = 1};
+    struct buffer encoded, body;
+    *said = (struct said){.answers = 0};
+    message->endpoint = trouter_endpoint_hash(&all.nodes[at].gateway, user->id, BYTES_LITERAL("phone"));
+    buffer_init(&encoded);
+    buffer_init(&body);
+    endpoint_message_encode(message, &encoded);
+    question.call = buffer_bytes(&encoded);
+    question_encode(&question, &body);
+    assert_int_equal(gateway_serve(&all.nodes[at].gateway_worker, &body, said, on_said), STATUS_OK);
+    buffer_close(&encoded);
+}
+
+static struct endpoint_message search_of(uint64_t session, uint64_t turn) {
+    return (struct endpoint_message){
+        .giver = {.node = 2}, .taker = {.node = 1, .session = session}, .turn = turn, .is_search = true};
+}
+
+static void of_two_that_ask_who_waits_itself_the_later_claim_gets_it(void **state) {
+    (void)state;
+    struct said earlier, later, last;
+    struct two_user user = two_user(&all, 0);
+    const char *thread = thread_new(&user);
+    atomic_store(&all.held, QUESTION_ENDPOINT);
+    struct client *client = client_begin(1, &user, "phone");
+    two_wait_for("its claim", &all.parked_count, 1);
+    struct endpoint_message searches[] = {search_of(8, UINT64_MAX - 2), search_of(9, UINT64_MAX - 1),
+                                          search_of(7, UINT64_MAX - 3)};
+    say(1, QUESTION_HANDOVER, &user, &searches[0], &earlier);
+    say(1, QUESTION_HANDOVER, &user, &searches[1], &later);
+    say(1, QUESTION_HANDOVER, &user, &searches[2], &last);
+    two_wait_for("an answer to the earlier claim", &earlier.answers, 1);
+    two_wait_for("an answer to the earliest", &last.answers, 1);
+    assert_false(earlier.answer.is_found || last.answer.is_found);
+    assert_int_equal(earlier.answer.giver.session, 9);
+    assert_int_equal(last.answer.giver.session, 9);
+    assert_int_equal(atomic_load(&later.answers), 0);
+    two_release(&all);
+    two_wait_for("an answer to the later claim", &later.answers, 1);
+    message_send(&user, thread, "first");
+    ping(client);
+    assert_int_equal(two_count(client->text, "first"), 0);
+    client_close(client);
+    arena_close(&earlier.arena);
+    arena_close(&later.arena);
+    arena_close(&last.arena);
+}
+
+static void who_claimed_later_waits_for_nobody_that_claimed_before(void **state) {
+    (void)state;
+    struct said said;
+    struct two_user user = two_user(&all, 0);
+    atomic_store(&all.held, QUESTION_ENDPOINT);
+    struct client *client = client_begin(1, &user, "phone");
+    two_wait_for("its claim", &all.parked_count, 1);
+    struct endpoint_message search = search_of(8, 1);
+    say(1, QUESTION_HANDOVER, &user, &search, &said);
+    two_release(&all);
+    two_wait_for("an answer", &said.answers, 1);
+    assert_false(said.answer.is_found);
+    await(client, "trouter.connected");
+    ping(client);
+    client_close(client);
+    arena_close(&said.arena);
+}
+
+static void who_is_asked_too_late_says_who_was_asked_before(void **state) {
+    (void)state;
+    struct said said;
+    struct two_user user = two_user(&all, 0);
+    const char *thread = thread_new(&user);
+    struct client *older = client_open(0, &user, "phone");
+    struct id_hash phone = trouter_endpoint_hash(&all.nodes[0].gateway, user.id, BYTES_LITERAL("phone"));
+    struct endpoint_holder first = endpoint_holder_find(all.nodes[0].gateway.endpoints, &phone);
+    struct client *newer = client_open(1, &user, "phone");
+    struct endpoint_message asked = {.giver = first, .taker = {.node = 2, .session = 9}, .turn = UINT64_MAX};
+    say(0, QUESTION_HANDOVER, &user, &asked, &said);
+    two_wait_for("an answer", &said.answers, 1);
+    assert_false(said.answer.is_found);
+    assert_int_equal(said.answer.giver.node, 2);
+    assert_int_not_equal(said.answer.giver.session, 0);
+    assert_int_not_equal(said.answer.turn, 0);
+    message_send(&user, thread, "first");
+    await(newer, "first");
+    client_close(older);
+    client_close(newer);
+    arena_close(&said.arena);
+}
+
+static void who_learns_of_a_newer_session_yields_to_it_though_it_never_asks(void **state) {
+    (void)state;
+    struct said said;
+    struct two_user user = two_user(&all, 0);
+    const char *thread = thread_new(&user);
+    struct client *older = client_open(0, &user, "phone");
+    message_send(&user, thread, "first");
+    await(older, "first");
+    struct endpoint_message claim = {.taker = {.node = 2, .session = 9}};
+    say(0, QUESTION_ENDPOINT, &user, &claim, &said);
+    two_wait_for("an answer", &said.answers, 1);
+    assert_int_equal(said.answer.giver.node, 1);
+    /* A renewal, a look, and what is left to the other one. */
+    int asked = atomic_load(&all.nodes[0].asked);
+    gateway_look_again(&all.nodes[0].gateway_worker, &user.hash);
+    two_wait_for("the end of its patience", &all.nodes[0].asked, asked + 3);
+    message_send(&user, thread, "second");
+    ping(older);
+    assert_int_equal(two_count(older->text, "second"), 0);
+    client_close(older);
+    arena_close(&said.arena);
+}
+
 int main(void) {
 #define BETWEEN_BOTH(test) cmocka_unit_test_setup_teardown(test, open_both, close_both)
+#define RESTLESS(test) cmocka_unit_test_setup_teardown(test, open_restless, close_both)
     const struct CMUnitTest tests[] = {
         BETWEEN_BOTH(what_an_endpoint_did_not_answer_comes_again_at_another_node),
         BETWEEN_BOTH(only_the_newest_socket_of_an_endpoint_is_told_whatever_its_node),
         BETWEEN_BOTH(what_a_moving_client_leaves_on_its_old_socket_follows_it),
         BETWEEN_BOTH(a_client_that_has_moved_does_not_keep_its_old_node),
         BETWEEN_BOTH(who_leads_the_user_next_is_told_who_holds_her_endpoint),
+        RESTLESS(a_newcomer_that_comes_before_the_holder_is_known_takes_over_from_it),
+        RESTLESS(a_node_that_leads_again_does_not_rely_on_what_it_knew),
+        RESTLESS(a_first_socket_finds_nobody_and_is_told_from_then_on),
+        RESTLESS(of_two_that_ask_who_waits_itself_the_later_claim_gets_it),
+        RESTLESS(who_claimed_later_waits_for_nobody_that_claimed_before),
+        RESTLESS(who_is_asked_too_late_says_who_was_asked_before),
+        RESTLESS(who_learns_of_a_newer_session_yields_to_it_though_it_never_asks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
