@@ -11,6 +11,7 @@
 
 #define PING_INTERVAL_MS 45000    /* twice that without a frame is dead (section 6) */
 #define RECONNECT_AHEAD_MS 300000 /* how long before the end of its time to live a client is asked to move */
+#define ASK_AGAIN_MS 1000         /* on a node that drains, until the client has its new socket */
 #define HEAD_BYTES_MAX (WEBSOCKET_HEADER_BYTES_MAX + 40)
 #define CODE_NORMAL 1000
 #define CODE_GOING_AWAY 1001
@@ -157,6 +158,16 @@ static void reconnect_ask(struct trouter_session *self, const char *target) {
     self->reconnect_ms = TROUTER_NEVER;
 }
 
+/* The SDK does not hear it on a socket that it has not registered yet, and where it moves already it does not mind. */
+static void away_ask(struct trouter_session *self) {
+    reconnect_ask(self, "any");
+    self->reconnect_ms = worker_now_ms(trouter_worker(self)) + ASK_AGAIN_MS;
+}
+
+static bool is_draining(const struct trouter_session *self) {
+    return atomic_load(&trouter_gateway(self)->is_draining);
+}
+
 /* A client whose token has merely expired comes back with another one and finds its events. */
 static void unauthorized_close(struct trouter_session *self) {
     struct buffer packet;
@@ -187,7 +198,9 @@ static void on_timer(struct wheel_timer *timer, void *owner) {
         websocket_close(self->websocket, CODE_GOING_AWAY, "The client has moved.");
         self->leave_ms = TROUTER_NEVER;
     }
-    if (now_ms >= self->reconnect_ms)
+    if (now_ms >= self->reconnect_ms && is_draining(self))
+        away_ask(self);
+    else if (now_ms >= self->reconnect_ms)
         reconnect_ask(self, "self");
     if (now_ms >= self->heartbeat_ms) {
         packet_send(self, BYTES_LITERAL("2::"));
@@ -207,8 +220,10 @@ static void trouter_on_token_changed(struct session *session) {
 static void trouter_on_drain(struct session *session, uint32_t after_ms) {
     struct trouter_session *self = (struct trouter_session *)session;
     (void)after_ms;
-    if (self->state <= TROUTER_LIVE)
-        reconnect_ask(self, "any");
+    if (self->state <= TROUTER_LIVE) {
+        away_ask(self);
+        trouter_timer_arm(self);
+    }
     trouter_superseded_leave(self);
 }
 
@@ -307,6 +322,8 @@ static void clocks_start(struct trouter_session *self) {
     self->leave_ms = TROUTER_NEVER;
     self->yield_ms = TROUTER_NEVER;
     self->reconnect_ms = now_ms + (ttl_ms > 2 * RECONNECT_AHEAD_MS ? ttl_ms - RECONNECT_AHEAD_MS : ttl_ms / 2);
+    if (is_draining(self)) /* all that were here have been told already */
+        self->reconnect_ms = now_ms + ASK_AGAIN_MS;
     trouter_timer_arm(self);
 }
 

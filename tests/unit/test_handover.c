@@ -224,6 +224,20 @@ static void a_client_that_has_moved_does_not_keep_its_old_node(void **state) {
     client_close(newer);
 }
 
+static void who_has_not_moved_from_a_node_that_drains_is_asked_again(void **state) {
+    (void)state;
+    struct two_user user = two_user(&all, 1);
+    struct client *client = client_open(0, &user, "phone");
+    atomic_store(&all.nodes[0].gateway.is_draining, true);
+    struct parcel move = {.deliver = on_move};
+    assert_int_equal(worker_post(&all.nodes[0].worker, &move), STATUS_OK);
+    for (int i = 0; i < 3; i++) {
+        await(client, "trouter.reconnect");
+        await(client, "any");
+    }
+    client_close(client);
+}
+
 static void who_leads_the_user_next_is_told_who_holds_her_endpoint(void **state) {
     (void)state;
     two_close(&all);
@@ -441,6 +455,7 @@ int main(void) {
         BETWEEN_BOTH(only_the_newest_socket_of_an_endpoint_is_told_whatever_its_node),
         BETWEEN_BOTH(what_a_moving_client_leaves_on_its_old_socket_follows_it),
         BETWEEN_BOTH(a_client_that_has_moved_does_not_keep_its_old_node),
+        BETWEEN_BOTH(who_has_not_moved_from_a_node_that_drains_is_asked_again),
         BETWEEN_BOTH(who_leads_the_user_next_is_told_who_holds_her_endpoint),
         RESTLESS(a_newcomer_that_comes_before_the_holder_is_known_takes_over_from_it),
         RESTLESS(a_node_that_leads_again_does_not_rely_on_what_it_knew),
