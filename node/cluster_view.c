@@ -384,6 +384,28 @@ size_t cluster_view_others(struct cluster_view *self, uint64_t *nodes) {
     return count;
 }
 
+static size_t elsewhere_gather(const struct cluster_facts *facts, const struct cluster_node *found[]) {
+    const struct cluster_node *own = cluster_facts_node(facts, facts->self);
+    size_t count = 0;
+    for (size_t i = 0; i < facts->nodes_count; i++) {
+        const struct cluster_node *node = &facts->nodes[i];
+        bool is_here = node == own || (own != NULL && strcmp(node->public_url, own->public_url) == 0);
+        if (node->is_alive && !node->is_draining && node->public_url[0] != '\0' && !is_here)
+            found[count++] = node;
+    }
+    return count;
+}
+
+bool cluster_view_elsewhere(struct cluster_view *self, uint32_t chance, char *url) {
+    const struct cluster_node *found[CLUSTER_NODES_MAX];
+    pthread_mutex_lock(&self->mutex);
+    size_t count = elsewhere_gather(&self->facts, found);
+    if (count > 0)
+        strcpy(url, found[chance % count]->public_url);
+    pthread_mutex_unlock(&self->mutex);
+    return count > 0;
+}
+
 static bool is_learned(const struct cluster_facts *facts, const struct range_record *record) {
     for (size_t i = 0; i < record->learners_count; i++) {
         const struct cluster_node *node = cluster_facts_node(facts, record->learners[i]);

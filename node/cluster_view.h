@@ -30,5 +30,8 @@ void cluster_view_take_load(struct cluster_view *view, const struct load_record 
 void cluster_view_facts(struct cluster_view *view, struct arena *arena, int64_t mono_ms, struct cluster_facts *facts);
 /* The other nodes that are alive, at most CLUSTER_NODES_MAX. */
 size_t cluster_view_others(struct cluster_view *view, uint64_t *nodes);
+/* Where clients reach one of the other nodes that are alive and not to be emptied, if that is another address than this
+ * node's own; `url` has room for NODE_ADDRESS_BYTES_MAX + 1. False: none has said so. */
+bool cluster_view_elsewhere(struct cluster_view *view, uint32_t chance, char *url);
 /* This node leads a range that another one, which is alive, learns. */
 bool cluster_view_is_sending(struct cluster_view *view, size_t *ranges_count);

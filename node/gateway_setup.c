@@ -185,6 +185,7 @@ static void gateway_fill(struct server *server) {
     gateway->range_of = server->leads == NULL ? NULL : routing_range_of;
     gateway->reign = server->leads == NULL ? NULL : routing_reign;
     gateway->others = server->leads == NULL ? NULL : routing_others;
+    gateway->elsewhere = server->leads == NULL ? NULL : routing_elsewhere;
     gateway->readiness = server->leads == NULL ? NULL : routing_readiness;
     gateway->ask = server->leads == NULL ? NULL : routing_ask;
     gateway->copies = server->leads == NULL ? NULL : routing_copies;

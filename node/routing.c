@@ -89,6 +89,11 @@ size_t routing_others(void *context, uint64_t *nodes) {
     return cluster_view_others(server->view, nodes);
 }
 
+bool routing_elsewhere(void *context, uint32_t chance, char *url) {
+    struct server *server = context;
+    return cluster_view_elsewhere(server->view, chance, url);
+}
+
 struct readiness {
     struct server *server;
     int64_t mono_ms;

@@ -96,6 +96,7 @@ enum gateway_place routing_place(void *server, const struct id_hash *subject); /
 uint32_t routing_range_of(void *server, const struct id_hash *subject);        /* gateway->range_of */
 bool routing_reign(void *server, const struct id_hash *subject, struct gateway_reign *reign); /* gateway->reign */
 size_t routing_others(void *server, uint64_t *nodes);                                         /* gateway->others */
+bool routing_elsewhere(void *server, uint32_t chance, char *url);                             /* gateway->elsewhere */
 int routing_readiness(void *server);                                                          /* gateway->readiness */
 unsigned routing_copies(void *server, const struct id_hash *subject);                         /* gateway->copies */
 int routing_ask(void *server, struct gateway_ask *ask);                                       /* gateway->ask */

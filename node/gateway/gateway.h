@@ -78,6 +78,9 @@ struct gateway {
     bool (*reign)(void *core, const struct id_hash *subject, struct gateway_reign *reign);
     /* In a cluster: the other nodes that are alive, at most CLUSTER_NODES_MAX. */
     size_t (*others)(void *core, uint64_t *nodes);
+    /* In a cluster: where clients reach another node that stays, chosen by `chance`; room for NODE_ADDRESS_BYTES_MAX
+     * + 1. False: none is known. */
+    bool (*elsewhere)(void *core, uint32_t chance, char *url);
     /* 0: this node can serve, as its ranges have primaries and its disk takes writes; or why not. NULL: always. */
     int (*readiness)(void *core);
     /* Takes the question to the node that leads the range of its subject, which serves it by gateway_serve. Asks again

@@ -6,6 +6,7 @@
 #include "node/gateway/websocket.h"
 #include "proto/chat_json.h"
 #include "proto/limits.h"
+#include "proto/node_record.h"
 
 #define PURPOSE_ALLOCATE "allocate"
 #define PURPOSE_SOCKET "socket"
@@ -47,6 +48,20 @@ static void configuration_get(struct worker *worker, struct http_call *call) {
 
 /* ---- allocate ---- */
 
+/* Where the socket is to be. Who drains names another node, for clients that know this address only. */
+static int socket_origin_find(struct gateway_worker *worker, struct http_call *call, struct bytes *origin,
+                              struct problem *problem) {
+    const struct gateway *gateway = worker->gateway;
+    char elsewhere[NODE_ADDRESS_BYTES_MAX + 1];
+    *origin = http_call_public_origin(call);
+    if (draining_check(worker, problem) == 0)
+        return 0;
+    if (gateway->elsewhere == NULL || !gateway->elsewhere(gateway->core, randombytes_random(), elsewhere))
+        return STATUS_SHUTTING_DOWN;
+    *origin = arena_copy(&call->arena, bytes_of_text(elsewhere));
+    return 0;
+}
+
 static struct trouter_ticket ticket_make(const struct caller *caller, struct bytes endpoint_id, int64_t life_ms) {
     int64_t now_ms = worker_wall_ms();
     struct trouter_ticket ticket = {.user_id = caller->user_id,
@@ -78,8 +93,8 @@ static int room_check(struct gateway_worker *worker, struct http_call *call, str
 }
 
 static int allocate_check(struct gateway_worker *worker, struct http_call *call, struct bytes *endpoint_id,
-                          struct problem *problem) {
-    int rc = draining_check(worker, problem);
+                          struct bytes *origin, struct problem *problem) {
+    int rc = socket_origin_find(worker, call, origin, problem);
     if (rc == 0)
         rc = scope_check(call, problem);
     if (rc == 0)
@@ -91,18 +106,18 @@ static int allocate_check(struct gateway_worker *worker, struct http_call *call,
 
 static void allocate_post(struct worker *worker, struct http_call *call) {
     struct gateway_worker *self = gateway_worker_of(worker);
-    struct bytes endpoint_id;
+    struct bytes endpoint_id, origin;
     struct problem problem;
-    if (allocate_check(self, call, &endpoint_id, &problem) != 0) {
+    if (allocate_check(self, call, &endpoint_id, &origin, &problem) != 0) {
         http_call_refuse(call, &problem);
         return;
     }
     const struct gateway *gateway = self->gateway;
     struct trouter_ticket ticket = ticket_make(call->caller, endpoint_id, ALLOCATE_TICKET_MS);
     struct bytes sealed = trouter_ticket_seal(&call->arena, gateway->settings->ticket_key, PURPOSE_ALLOCATE, &ticket);
-    http_call_reply(call, 200,
-                    trouter_allocation_encode(&call->arena, http_call_public_origin(call), sealed, &ticket,
-                                              (uint32_t)gateway->config->trouter_ttl_s));
+    http_call_reply(
+        call, 200,
+        trouter_allocation_encode(&call->arena, origin, sealed, &ticket, (uint32_t)gateway->config->trouter_ttl_s));
 }
 
 /* ---- handshake ---- */

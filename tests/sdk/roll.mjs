@@ -45,12 +45,14 @@ class Client {
         this.awaySince ??= performance.now();
     }
     connected() {
-        if (this.awaySince !== undefined) this.away.push(performance.now() - this.awaySince);
+        const at = this.awaySince;
+        if (at !== undefined) this.away.push({ at, ms: performance.now() - at });
         this.awaySince = undefined;
     }
 }
 
 class OfficialClient extends Client {
+    static kind = "the SDK's clients";
     async start() {
         this.chat = new ChatClient(this.front.endpoint, new AzureCommunicationTokenCredential(this.user.token));
         await this.chat.startRealtimeNotifications();
@@ -69,6 +71,7 @@ class OfficialClient extends Client {
 
 /** Weft's own: on goaway it connects again before it leaves, and goes on from what it was told last. */
 class WeftClient extends Client {
+    static kind = "Weft's own";
     async start() {
         this.last = 0;
         await this.#connect();
@@ -140,6 +143,15 @@ async function isWhole() {
 
 const most = (numbers) => Math.max(0, ...numbers).toFixed(0);
 
+/** How long those were without real time whose socket was cut since then, by kind. */
+function awayOf(clients, began = 0) {
+    const said = [OfficialClient, WeftClient].map((Kind) => {
+        const gone = clients.filter((client) => client instanceof Kind).flatMap(({ away }) => away.filter(({ at }) => at >= began));
+        return `${gone.length} of ${Kind.kind} were cut off, for at most ${most(gone.map(({ ms }) => ms))} ms`;
+    });
+    return said.join(", ");
+}
+
 async function restart(which, clients) {
     const began = performance.now();
     which.signal("SIGTERM");
@@ -153,21 +165,21 @@ async function restart(which, clients) {
     const now = performance.now();
     const since = (times) => times.filter((at) => at >= began).length;
     for (const client of clients) client.attemptsPerRestart.push(since(client.attempts));
-    const gone = clients.flatMap((client) => client.away.splice(0));
     const slowest = most(clients.flatMap(({ sent }) => sent.filter(({ at }) => at >= began).map(({ ms }) => ms)));
     console.log(`# ended after ${most([ended - began])} ms, ready ${most([ready - ended])} ms later, all well ${most([now - ready])} ms later; ` +
-        `${gone.length} disconnections, back within ${most(gone)} ms; a client made at most ${most(clients.map(({ attempts }) => since(attempts)))} attempts at real time ` +
+        `${awayOf(clients, began)}; a client made at most ${most(clients.map(({ attempts }) => since(attempts)))} attempts at real time ` +
         `and ${most(clients.map(({ front }) => since(front.connections)))} connections; slowest send ${slowest} ms`);
 }
 
 /** What everybody sent is told to each of these, once. */
 async function assertTold(clients, sent) {
+    const isTold = () => clients.every((client) => missing(client, sent).length === 0);
+    await until("everybody is told everything", isTold, 30000).catch(() => {});
+    const lacks = clients.map((client) => missing(client, sent).length);
+    console.log(`# told of ${sent.length}: at most ${most(lacks)} missing and ${most(clients.map(doubled))} doubled at a client`);
     for (const client of clients) {
-        const lacks = () => missing(client, sent);
-        await until(`${client.name} is told everything`, () => lacks().length === 0, 30000).catch((error) => {
-            throw new Error(`${error.message}; it lacks ${lacks().map(({ content }) => content).join(", ")}`);
-        });
-        assert.equal(doubled(client), 0, `${client.name} was told nothing twice`);
+        assert.deepEqual(missing(client, sent).map(({ content }) => content), [], `${client.name} is told everything`);
+        assert.equal(doubled(client), 0, `${client.name} is told nothing twice`);
     }
 }
 
@@ -176,12 +188,6 @@ const missing = (client, sent) => {
     return sent.filter(({ id }) => !ids.has(id));
 };
 const doubled = ({ told }) => told.length - new Set(told.map(({ id }) => id)).size;
-
-/** The SDK's sessions are found again by who leads their users, which changes while they move. */
-function reportTold(clients, sent) {
-    const lacks = clients.map((client) => missing(client, sent).length);
-    console.log(`# told of ${sent.length}: at most ${most(lacks)} missing and ${most(clients.map(doubled))} doubled at a client of the SDK`);
-}
 
 /** As many clients as `fronts`, the first `weft` of them of Weft's own real time, all in one thread. */
 async function makeClients(fronts, weft) {
@@ -206,7 +212,7 @@ async function roll(restarted, frontOf, check) {
         for (const which of restarted) await restart(which, clients);
         isOver = true;
         await Promise.all(sending);
-        console.log(`# ${clients.flatMap(({ sent }) => sent).length} sends, ${clients.flatMap(({ failed }) => failed).length} failed`);
+        console.log(`# ${clients.flatMap(({ sent }) => sent).length} sends, ${clients.flatMap(({ failed }) => failed).length} failed; ${awayOf(clients)}`);
         await check(clients);
     } finally {
         isOver = true;
@@ -223,8 +229,7 @@ async function assertWell(clients) {
     const weft = clients.filter((client) => client instanceof WeftClient);
     for (const { attemptsPerRestart, name } of clients) assert.ok(Math.max(...attemptsPerRestart) <= ATTEMPTS_MAX, `${name}: ${attemptsPerRestart} attempts`);
     for (const { problems, name } of weft) assert.deepEqual(problems, [], name);
-    await assertTold(weft, sent);
-    reportTold(clients.filter((client) => !weft.includes(client)), sent);
+    await assertTold(clients, sent);
 }
 
 test("behind one address no send fails, nobody hammers, and everybody has real time again", async () => {

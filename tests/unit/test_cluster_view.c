@@ -54,12 +54,15 @@ static void tell(const char *name, const char *value, int64_t mono_ms) {
     tell_bytes(name, value == NULL ? BYTES_ABSENT : bytes_of_text(value), mono_ms);
 }
 
+static const char *public_url = "";
+
 static void tell_node(uint64_t id, const char *name, const uint8_t key[NODE_ADMISSION_KEY_BYTES]) {
     char path[32];
     struct buffer encoded;
     struct node_record record = {.id = id,
                                  .name = bytes_of_text(name),
                                  .peer_address = BYTES_LITERAL("127.0.0.1:1"),
+                                 .public_url = bytes_of_text(public_url),
                                  .protocol_oldest = 1,
                                  .protocol_newest = 1};
     node_record_admit(&record, key);
@@ -101,6 +104,47 @@ static void tell_load(const struct load_record *record) {
 }
 
 /* ---- nodes ---- */
+
+static void the_other_nodes_that_are_alive_are_known(void **state) {
+    (void)state;
+    uint64_t others[CLUSTER_NODES_MAX];
+    assert_int_equal(cluster_view_others(view, others), 0);
+    tell_node(1, "one", admission_key);
+    tell_node(2, "two", admission_key);
+    tell("alive/" ID_1, "1", 5);
+    tell("alive/" ID_2, "1", 5);
+    assert_int_equal(cluster_view_others(view, others), 1);
+    assert_int_equal(others[0], 2);
+    tell("alive/" ID_2, NULL, 6);
+    assert_int_equal(cluster_view_others(view, others), 0);
+}
+
+static void tell_node_at(uint64_t id, const char *url) {
+    public_url = url;
+    tell_node(id, "n", admission_key);
+}
+
+static void clients_are_sent_to_another_node_that_stays_and_says_where_it_is(void **state) {
+    (void)state;
+    char url[NODE_ADDRESS_BYTES_MAX + 1];
+    tell_node_at(1, "https://one");
+    tell("alive/" ID_1, "1", 5);
+    assert_false(cluster_view_elsewhere(view, 0, url));
+    tell_node_at(2, "https://one");
+    tell("alive/" ID_2, "1", 5);
+    assert_false(cluster_view_elsewhere(view, 0, url));
+    tell_node_at(2, "");
+    assert_false(cluster_view_elsewhere(view, 0, url));
+    tell_node_at(2, "https://two");
+    assert_true(cluster_view_elsewhere(view, 0, url));
+    assert_string_equal(url, "https://two");
+    tell("drains/" ID_2, "1", 6);
+    assert_false(cluster_view_elsewhere(view, 0, url));
+    tell("drains/" ID_2, NULL, 7);
+    tell("alive/" ID_2, NULL, 8);
+    assert_false(cluster_view_elsewhere(view, 0, url));
+    public_url = "";
+}
 
 static void a_node_is_known_by_its_record_and_alive_by_its_announcement(void **state) {
     (void)state;
@@ -396,6 +440,8 @@ static void a_placement_that_is_taken_away_wishes_for_nothing(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        OF(the_other_nodes_that_are_alive_are_known),
+        OF(clients_are_sent_to_another_node_that_stays_and_says_where_it_is),
         OF(a_node_is_known_by_its_record_and_alive_by_its_announcement),
         OF(who_does_not_have_the_secret_is_no_node),
         OF(of_two_nodes_with_one_name_none_is_called_so),

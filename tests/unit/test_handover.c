@@ -238,6 +238,27 @@ static void who_has_not_moved_from_a_node_that_drains_is_asked_again(void **stat
     client_close(client);
 }
 
+static bool elsewhere(void *core, uint32_t chance, char *url) {
+    (void)core;
+    (void)chance;
+    strcpy(url, "https://192.0.2.7:8443");
+    return true;
+}
+
+static void who_drains_sends_new_sockets_to_another_node(void **state) {
+    (void)state;
+    struct two_user user = two_user(&all, 1);
+    const char *token = token_header(&user);
+    atomic_store(&all.nodes[0].gateway.is_draining, true);
+    struct client_answer answer = two_call(&all, &all.arena, 0, &user, "POST", "/v4/a?epid=phone", token, "");
+    assert_int_equal(answer.status, 503);
+    all.nodes[0].gateway.elsewhere = elsewhere;
+    answer = step(&user, 0, "POST", BYTES_LITERAL("/v4/a?epid=phone"));
+    assert_true(bytes_equal_text(two_member(answer.text, "socketio"), "https://192.0.2.7:8443/"));
+    struct bytes ticket = two_member(answer.text, "sr");
+    step(&user, 1, "GET", arena_printf(&all.arena, "/socket.io/1/?epid=phone&sr=%.*s", BYTES_ARG(ticket)));
+}
+
 static void who_leads_the_user_next_is_told_who_holds_her_endpoint(void **state) {
     (void)state;
     two_close(&all);
@@ -456,6 +477,7 @@ int main(void) {
         BETWEEN_BOTH(what_a_moving_client_leaves_on_its_old_socket_follows_it),
         BETWEEN_BOTH(a_client_that_has_moved_does_not_keep_its_old_node),
         BETWEEN_BOTH(who_has_not_moved_from_a_node_that_drains_is_asked_again),
+        BETWEEN_BOTH(who_drains_sends_new_sockets_to_another_node),
         BETWEEN_BOTH(who_leads_the_user_next_is_told_who_holds_her_endpoint),
         RESTLESS(a_newcomer_that_comes_before_the_holder_is_known_takes_over_from_it),
         RESTLESS(a_node_that_leads_again_does_not_rely_on_what_it_knew),
