@@ -16,7 +16,7 @@
 #include "node/route_map.h"
 #include "node/server.h"
 
-/*     SIGTERM, SIGINT, or emptied        moved, handed over, or DRAIN_MS over,      the core has nothing left
+/*     SIGTERM, SIGINT, or emptied        moved, handed over, or patience over,      the core has nothing left
  *  RUNNING ──────────────────▶ DRAINING ─────────────────────────────▶ STOPPING ──────────────────────────▶ loop ends
  *      └─────────────── workers cannot be started ─────────────────────────▲
  */
@@ -72,6 +72,8 @@ struct server {
     struct action_list actions;
     enum server_phase phase;
     int64_t phase_began_ms; /* monotonic */
+    size_t websockets_left; /* DRAINING: at the last look */
+    int64_t left_ms;        /* DRAINING: monotonic, when one of them was seen to have gone */
     SSL_CTX *tls;
 };
 

@@ -8,7 +8,8 @@
 
 /* Clients are told to move over this time, so that they do not arrive elsewhere at once. */
 #define DRAIN_SPREAD_MS 2000
-#define DRAIN_MS 10000 /* the longest drain */
+#define DRAIN_MS 10000     /* a drain is over when nobody has left for so long, */
+#define DRAIN_MS_MAX 25000 /* and at last; who supervises nodes often waits for 30 s */
 /* The shortest while anybody is connected: balancers see that the node is not ready, and who uses a connection again is
  * told that it ends. */
 #define DRAIN_NOTICE_MS 1000
@@ -76,10 +77,19 @@ static bool are_ranges_gone(struct server *server) {
     return is_in_vain;
 }
 
+/* Whoever is cut off is told nothing until she is back, so a slow machine gets more time as long as it gets on. */
+static bool is_patience_over(struct server *server) {
+    size_t websockets = totals_left(server).websockets;
+    if (websockets < server->websockets_left)
+        server->left_ms = core_loop_monotonic_ms();
+    server->websockets_left = websockets;
+    return core_loop_monotonic_ms() - server->left_ms >= DRAIN_MS || phase_lasts_ms(server) >= DRAIN_MS_MAX;
+}
+
 static void on_draining_look(uv_timer_t *timer) {
     struct server *server = timer->data;
     bool is_over = are_clients_gone(server) && core_loop_is_idle(server) && are_ranges_gone(server);
-    if (is_over || phase_lasts_ms(server) >= DRAIN_MS)
+    if (is_over || is_patience_over(server))
         shutdown_now(server);
 }
 
@@ -103,6 +113,8 @@ static void drain(struct server *server) {
             free(parcel);
     }
     phase_begin(server, SERVER_DRAINING, on_draining_look, DRAIN_LOOK_MS);
+    server->websockets_left = totals_left(server).websockets;
+    server->left_ms = server->phase_began_ms;
 }
 
 static void on_signal(uv_signal_t *signal, int number) {

@@ -224,12 +224,13 @@ async function roll(restarted, frontOf, check) {
 
 const allRounds = Array(ROUNDS).fill(nodes).flat();
 
+/** A client of the SDK that has not moved when its node ends at last, on a machine that is too slow, has to list what it missed. */
 async function assertWell(clients) {
     const sent = clients.flatMap((client) => client.sent);
     const weft = clients.filter((client) => client instanceof WeftClient);
     for (const { attemptsPerRestart, name } of clients) assert.ok(Math.max(...attemptsPerRestart) <= ATTEMPTS_MAX, `${name}: ${attemptsPerRestart} attempts`);
     for (const { problems, name } of weft) assert.deepEqual(problems, [], name);
-    await assertTold(clients, sent);
+    await assertTold(clients.filter((client) => weft.includes(client) || client.away.length === 0), sent);
 }
 
 test("behind one address no send fails, nobody hammers, and everybody has real time again", async () => {
