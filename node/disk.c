@@ -24,6 +24,11 @@ static int64_t monotonic_us(void) {
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+static void position_note(struct disk *disk) {
+    disk->statistics.log_bytes = batch_writer_log_bytes(disk->writer);
+    disk->statistics.log_next = batch_writer_log_next(disk->writer);
+}
+
 static void batch_perform(struct disk *disk, struct batch *batch) {
     int64_t started_us = monotonic_us();
     batch_write(disk->writer, batch);
@@ -32,7 +37,7 @@ static void batch_perform(struct disk *disk, struct batch *batch) {
     disk->statistics.entries += batch->count;
     disk->statistics.failures += batch->rc != STATUS_OK;
     disk->statistics.write_us += (uint64_t)(monotonic_us() - started_us);
-    disk->statistics.log_bytes = batch_writer_log_bytes(disk->writer);
+    position_note(disk);
     pthread_mutex_unlock(&disk->mutex);
 }
 
@@ -72,6 +77,7 @@ int disk_start(const struct disk_options *options, struct disk **out) {
         free(disk);
         return rc;
     }
+    position_note(disk);
     pthread_mutex_init(&disk->mutex, NULL);
     pthread_cond_init(&disk->wakeup, NULL);
     if (pthread_create(&disk->thread, NULL, disk_run, disk) != 0) {

@@ -18,6 +18,7 @@ struct disk_statistics {
     uint64_t failures;
     uint64_t write_us; /* time spent in write transactions, fsync included */
     size_t log_bytes;
+    uint64_t log_next; /* batch_writer_log_next */
 };
 
 /* Opens the writer (batch_write.h). STATUS_STORAGE_FAILED, STATUS_RECORD_CORRUPT. */

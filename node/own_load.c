@@ -91,6 +91,7 @@ static void measure(void *context, struct arena *arena, struct load_record *reco
     record->start = (uint64_t)server->gateway.started_ms;
     record->at_ms = core_loop_monotonic_ms();
     record->stored_bytes = store.used_bytes;
+    record->log_next = disk_statistics(server->disk).log_next;
     clients_measure(server, record);
     commits_measure(server, record);
     ranges_measure(server, arena, record);

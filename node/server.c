@@ -12,6 +12,7 @@
 #include "node/joining.h"
 #include "node/log.h"
 #include "node/ops/metrics.h"
+#include "node/rolled_back.h"
 #include "node/secret_line.h"
 #include "node/server_parts.h"
 #include "proto/check.h"
@@ -225,6 +226,8 @@ int server_open(const struct config *config, struct server **out) {
         rc = join_host_open(server);
     if (rc == STATUS_OK)
         rc = gateway_setup(server);
+    if (rc == STATUS_OK && server->folder.is_in_cluster)
+        rc = rolled_back_look(config, &server->folder, server->node_id);
     if (rc == STATUS_OK)
         rc = disk_open(server);
     if (rc == STATUS_OK)

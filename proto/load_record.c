@@ -60,6 +60,7 @@ static const struct codec_field WIRE_FIELDS[] = {
     CODEC_MEMBER(10, CODEC_U32, struct wire, record.commit_us_p99),
     CODEC_MEMBER(11, CODEC_U64, struct wire, record.snapshot_bytes_sent),
     CODEC_MEMBER_LIST(12, struct wire, pages, pages_count, &PAGE_TABLE),
+    CODEC_MEMBER(14, CODEC_U64, struct wire, record.log_next),
     CODEC_MEMBER_LIST(13, struct wire, record.learners, record.learners_count, &LEARNER_TABLE),
 };
 static const struct codec_table WIRE_TABLE = CODEC_TABLE(struct wire, WIRE_FIELDS);

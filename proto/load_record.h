@@ -30,6 +30,7 @@ struct load_record {
     uint64_t start;        /* another one for each life of the node */
     int64_t at_ms;         /* since then, by a monotonic clock */
     uint64_t stored_bytes; /* of the database */
+    uint64_t log_next;     /* every log record below this number has been on its disk; never less than it told before */
     uint64_t connections;
     uint64_t sessions;
     uint64_t delivered;     /* counter: events handed to sessions */

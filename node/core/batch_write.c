@@ -78,6 +78,7 @@ static int log_truncate(struct writing *writing) {
         struct range_progress *progress = progress_of(writing, batch->truncations[i].range);
         if (progress->last_index >= batch->truncations[i].from)
             progress->last_index = batch->truncations[i].from - 1;
+        writing->is_touched[batch->truncations[i].range] = true; /* behind what went, or its numbers would come again */
     }
     return rc;
 }
@@ -464,6 +465,10 @@ void batch_writer_close(struct batch_writer *writer) {
     free(writer->position.ranges);
     free(writer->arrivals);
     free(writer);
+}
+
+uint64_t batch_writer_log_next(const struct batch_writer *writer) {
+    return writer->position.next_number;
 }
 
 size_t batch_writer_log_bytes(const struct batch_writer *writer) {

@@ -21,5 +21,9 @@ void batch_writer_close(struct batch_writer *writer);
  * (STATUS_STORAGE_FULL, STATUS_STORAGE_FAILED). */
 void batch_write(struct batch_writer *writer, struct batch *batch);
 
+/* The number of the next record of the log. Everything below has been on the disk, and it never falls, not even over a
+ * restart. */
+uint64_t batch_writer_log_next(const struct batch_writer *writer);
+
 /* How many bytes the records of the log take. */
 size_t batch_writer_log_bytes(const struct batch_writer *writer);
