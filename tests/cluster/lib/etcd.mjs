@@ -166,6 +166,24 @@ export class Etcd {
         return found;
     }
 
+    /** Calls `onChange` with every change of what begins so, from now on; resolves to what ends that. A member that dies ends it, too. */
+    watch(prefix, onChange) {
+        const text = JSON.stringify({ create_request: { key: base64(prefix), range_end: base64(endOf(prefix)) } });
+        return new Promise((resolve, reject) => {
+            const request = http.request(`${this.url(this.running[0])}/v3/watch`, { method: "POST", agent: false }, (response) => {
+                const lines = readline.createInterface({ input: response });
+                lines.on("error", () => {});
+                lines.on("line", (line) => {
+                    const { created, events = [] } = JSON.parse(line).result;
+                    if (created) resolve(() => request.destroy());
+                    for (const { kv } of events) onChange(item(kv));
+                });
+            });
+            request.on("error", reject);
+            request.end(text);
+        });
+    }
+
     async put(key, value) {
         return Number((await this.post(this.running[0], "/v3/kv/put", { key: base64(key), value: base64(value) })).header.revision);
     }
@@ -274,8 +292,11 @@ export class Passage {
     #sockets = new Set();
     #isCut = false;
     #isStalled = false;
+    #held = [];
     /** How long everything takes to come through. */
     delayMs = 0;
+    /** Whether the passage stalls with these bytes of somebody who came through it, which then wait, too. */
+    stallsAt = () => false;
 
     static async to(port) {
         const passage = new Passage();
@@ -292,11 +313,18 @@ export class Passage {
         const outer = net.connect(this.target, "127.0.0.1");
         for (const [from, to] of [[inner, outer], [outer, inner]]) {
             this.#sockets.add(from);
-            from.on("data", (data) => (this.delayMs ? setTimeout(() => to.destroyed || to.write(data), this.delayMs) : to.write(data)));
+            const pass = (data) => (this.delayMs ? setTimeout(() => to.destroyed || to.write(data), this.delayMs) : to.write(data));
+            from.on("data", (data) => (from === inner && this.#stallAt(data) ? this.#held.push(() => to.destroyed || pass(data)) : pass(data)));
             from.on("error", () => {});
             from.on("close", () => (this.#sockets.delete(from), to.destroy()));
             if (this.#isStalled) from.pause();
         }
+    }
+
+    #stallAt(data) {
+        if (!this.stallsAt(data)) return false;
+        this.stall();
+        return true;
     }
 
     /** Connections break, and new ones are refused. */
@@ -312,6 +340,7 @@ export class Passage {
     open() {
         this.#isCut = false;
         this.#isStalled = false;
+        for (const pass of this.#held.splice(0)) pass();
         for (const socket of this.#sockets) socket.resume();
     }
     close() {

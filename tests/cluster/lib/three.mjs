@@ -67,6 +67,7 @@ export class ThreeNodes {
             const toEtcd = await Promise.all(this.etcd.members.map(({ port }) => Passage.to(port)));
             const fromPeers = await Passage.to(peerPort);
             world.fromPeers = fromPeers;
+            world.toEtcd = toEtcd;
             world.passages = [...toEtcd, fromPeers]; // the ways on which it learns of the others
             world.flags.push("--etcd-endpoints", toEtcd.map(({ port }) => `http://127.0.0.1:${port}`).join(" "), "--peer-address", `127.0.0.1:${fromPeers.port}`);
         }
@@ -84,7 +85,7 @@ export class ThreeNodes {
         const names = new Map((await this.#decoded("nodes/")).map((record) => [String(record[1]), String(record[2])]));
         const world = (id) => this.nodes.find(({ name }) => name === names.get(String(id)));
         return (record) => ({
-            range: record[1], epoch: record[2], primary: world(record[3]),
+            range: record[1] ?? 0, epoch: record[2], primary: world(record[3]),
             inSync: record[4].map((member) => world(member[1])), learners: (record[5] ?? []).map((member) => world(member[1])),
         });
     }
@@ -99,6 +100,13 @@ export class ThreeNodes {
     async rangesEver() {
         const read = await this.#reader();
         return (await this.etcd.history("weft/ranges/")).map(({ value }) => read(decode(value)));
+    }
+
+    /** How many bytes of rows of each range a node has, as it says itself every few seconds: a map of maps, by node and range. */
+    async stored() {
+        const names = new Map((await this.#decoded("nodes/")).map((record) => [record[1], record[2]]));
+        const bytes = (record) => new Map((record[12] ?? []).flatMap((page) => page[1]).map((range) => [range[1] ?? 0, range[2] ?? 0]));
+        return new Map((await this.#decoded("loads/")).map((record) => [this.nodes.find(({ name }) => name === names.get(record[1])), bytes(record)]));
     }
 
     /** The node that leads most ranges. */
