@@ -211,15 +211,16 @@ async function balancersCell(cluster, traffic, ledger, step) {
     assert.ok(await cell(cluster, traffic, ledger, { step, who: "balancer, who wished it", victim, watch, ask, isOver: () => true }));
 }
 
-/** Who does not hold a range has no rows of it. */
+/** Who holds a range says that it has rows of it, and nobody else does. */
 async function nothingIsLeft(cluster) {
-    const left = async () => {
+    const wrong = async () => {
         const stored = await cluster.stored();
-        const isLeft = (node, { range, inSync }) => !inSync.includes(node) && stored.get(node)?.get(range) > 0;
-        return (await cluster.ranges()).flatMap((record) => cluster.nodes.filter((node) => isLeft(node, record)).map(({ name }) => `${name} has rows of range ${record.range}`));
+        const has = (node, { range }) => stored.get(node)?.get(range) > 0;
+        const isWrong = (node, record) => has(node, record) !== record.inSync.includes(node);
+        return (await cluster.ranges()).flatMap((record) => cluster.nodes.filter((node) => isWrong(node, record)).map((node) => `${node.name} has ${has(node, record) ? "" : "no "}rows of range ${record.range}`));
     };
     let last;
-    await until("nothing is left of copies that were given up", async () => (last = await left()).length === 0, SETTLED_MS).catch((error) => {
+    await until("nothing is left of copies that were given up", async () => (last = await wrong()).length === 0, SETTLED_MS).catch((error) => {
         throw new Error(`${error.message}: ${last.join(", ")}`);
     });
 }

@@ -104,7 +104,7 @@ export class ThreeNodes {
 
     /** How many bytes of rows of each range a node has, as it says itself every few seconds: a map of maps, by node and range. */
     async stored() {
-        const names = new Map((await this.#decoded("nodes/")).map((record) => [record[1], record[2]]));
+        const names = new Map((await this.#decoded("nodes/")).map((record) => [record[1], String(record[2])]));
         const bytes = (record) => new Map((record[12] ?? []).flatMap((page) => page[1]).map((range) => [range[1] ?? 0, range[2] ?? 0]));
         return new Map((await this.#decoded("loads/")).map((record) => [this.nodes.find(({ name }) => name === names.get(record[1])), bytes(record)]));
     }
