@@ -80,6 +80,7 @@ struct config {
     int64_t trouter_ttl_s;
     int64_t endpoint_buffer_ms;
     int64_t session_queue_bytes_max;
+    int64_t trace_events;
 
     int64_t request_body_bytes_max;
     int64_t request_timeout_ms;

@@ -293,6 +293,11 @@ const struct config_key config_keys[] = {
 
     {KEY(log_level, LOG, CONFIG_CHOICE, "info", "What is worth a line in the log: this and everything graver."),
      .choices = "error warning info debug"},
+    {KEY(trace_events, LOG, CONFIG_NUMBER, "65536",
+         "What a node remembers, in memory, for `weftctl trace`: so many events of the log, of the disk and of each "
+         "worker, which notes one for each change it tells a client. 32 bytes each, made a power of two: 2 MB for each "
+         "worker and 4 MB more. 0: nothing is remembered."),
+     .min = 0, .max = 4194304, .unit = "events"},
 };
 const size_t config_key_count = sizeof config_keys / sizeof config_keys[0];
 

@@ -7,6 +7,7 @@
 #include "node/log.h"
 #include "node/ops/metrics.h"
 #include "node/server_parts.h"
+#include "node/trace_points.h"
 #include "proto/check.h"
 
 #define BATCH_SMALL 8 /* entries */
@@ -17,16 +18,10 @@ static void on_answer_delivered(void *receiver, struct parcel *parcel) {
     reply->on_answer(gateway_worker_of(worker), reply);
 }
 
-static int64_t monotonic_us(void) {
-    struct timespec now;
-    check(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 static void answer_perform(struct server *server, const struct action *action) {
     struct reply *reply = action->reply_to;
     if (action->result.rc == STATUS_OK)
-        latencies_add(&server->commits, (uint64_t)(monotonic_us() - reply->proposed_us));
+        latencies_add(&server->commits, (uint64_t)(trace_now_us() - reply->proposed_us));
     reply->result = action->result;
     reply->copies = action->copies;
     reply->parcel.deliver = on_answer_delivered;
@@ -36,6 +31,7 @@ static void answer_perform(struct server *server, const struct action *action) {
 
 static void fan_out_perform(struct server *server, const struct action *action) {
     size_t count = server->gateway.workers_count;
+    trace_fanned_out(trace_ring(server->gateway.trace, TRACE_RING_CORE), action->change);
     struct broadcast *broadcast = broadcast_new(action->change, action->copies, count);
     if (action->from_offset != 0)
         broadcast_covers_from(broadcast, action->from_offset);
@@ -49,6 +45,7 @@ static void actions_perform(struct server *server) {
         const struct action *action = &server->actions.items[i];
         switch (action->kind) {
         case ACTION_WRITE:
+            trace_batch_lent(trace_ring(server->gateway.trace, TRACE_RING_CORE), action->batch);
             disk_write(server->disk, action->batch);
             break;
         case ACTION_ANSWER:
@@ -154,7 +151,7 @@ static bool propose_directly(struct server *server, struct entry *entry) {
 
 int core_loop_propose(void *context, struct entry *entry) {
     struct server *server = context;
-    ((struct reply *)entry->reply_to)->proposed_us = monotonic_us();
+    ((struct reply *)entry->reply_to)->proposed_us = trace_now_us();
     if (propose_directly(server, entry))
         return STATUS_OK;
     struct proposal_parcel *proposal = calloc(1, sizeof(*proposal));
@@ -237,6 +234,7 @@ static void on_batch_delivered(void *receiver, struct parcel *parcel) {
  * waits for that: such a batch is done, and what is left of it is the core's to free. */
 void core_loop_on_written(void *context, struct batch *batch) {
     struct server *server = context;
+    trace_batch_written(trace_ring(server->gateway.trace, TRACE_RING_DISK), batch);
     if (batch->count <= BATCH_SMALL && server->cluster == NULL) {
         batch_return(server, batch);
         return;

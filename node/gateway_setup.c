@@ -15,6 +15,7 @@
 #include "node/gateway/realtime_session.h"
 #include "node/gateway/session.h"
 #include "node/gateway/tls.h"
+#include "node/gateway/trace_api.h"
 #include "node/gateway/trouter_api.h"
 #include "node/join_host.h"
 #include "node/log.h"
@@ -27,8 +28,9 @@
 #define STOP_MS 2000           /* how long a stopping worker waits for its clients */
 
 static void on_call(struct worker *worker, struct http_call *call) {
-    const struct http_route_table tables[] = {chat_routes, identity_routes, trouter_routes, realtime_routes,
-                                              page_routes, metrics_routes,  admin_routes,   join_routes};
+    const struct http_route_table tables[] = {chat_routes,     identity_routes, trouter_routes,
+                                              realtime_routes, page_routes,     metrics_routes,
+                                              admin_routes,    trace_routes,    join_routes};
     const struct http_route *route = router_find(tables, sizeof(tables) / sizeof(tables[0]), call);
     if (route != NULL)
         forward_call(worker, route, call);
@@ -38,6 +40,7 @@ static void on_worker_start(struct worker *worker) {
     struct gateway_worker *self = gateway_worker_of(worker);
     self->sessions = session_table_new();
     self->tokens = token_cache_new();
+    self->trace = trace_ring(self->gateway->trace, TRACE_RING_WORKERS + worker->index);
 }
 
 static void on_worker_stop(struct worker *worker) {
@@ -195,6 +198,8 @@ static void gateway_fill(struct server *server) {
     gateway->tell_joining = server->join_host == NULL ? NULL : tell_joining;
     gateway->admin.wish = server->folder.is_in_cluster ? wishes_ask : NULL;
     gateway->started_ms = worker_wall_ms();
+    gateway->trace =
+        trace_new(TRACE_RING_WORKERS + workers_wanted(&server->config), (size_t)server->config.trace_events);
     gateway->limiter = rate_limiter_new(&server->config);
     gateway->endpoints = endpoint_registry_new();
     token_key_from_seed(&gateway->token_key, settings->token_seed);
@@ -222,6 +227,7 @@ void gateway_close(struct server *server) {
         SSL_CTX_free(server->tls);
     rate_limiter_free(server->gateway.limiter);
     endpoint_registry_free(server->gateway.endpoints);
+    trace_free(server->gateway.trace);
     free(server->workers);
     free(server->gateway.workers);
 }

@@ -20,7 +20,10 @@ enum question_kind {
     QUESTION_PUSHES = 9,   /* to the node that holds it: here is what its client has not answered on its old socket */
     /* Whether the first subject, a user, has the second, a thread, in her list, or had it when it was deleted; answered
      * by one fact. */
-    QUESTION_MEMBERSHIP = 10
+    QUESTION_MEMBERSHIP = 10,
+    /* Of the one subject, a thread; `call` has a trace_request (trace.h), and the answer is its part of it. */
+    QUESTION_TRACE_SUBJECT = 11, /* to the node that leads it */
+    QUESTION_TRACE_MEMORY = 12   /* to any node */
 };
 
 #define QUESTION_SUBJECTS_MAX 500 /* of one question; who has more to ask asks twice */

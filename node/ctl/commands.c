@@ -70,6 +70,23 @@ static const struct command commands[] = {
      "  --expires-in M    minutes, 60 to 1440 (default: 1440)\n"
      "  revoke ID         no token of this user made until now is accepted any more\n",
      OPTION_JSON | OPTION_USER | OPTION_SCOPE | OPTION_MINUTES, 2, 3, tokens_run},
+    {"trace", "THREAD MESSAGE [--json]", "the way of a message: owner, log, each recipient",
+     "Who leads the thread, when the message was received, was on the disks, was\n"
+     "committed, came to each node, and was put on each recipient's connection; its\n"
+     "edits and its deletion likewise. MESSAGE is its id, or @N for the change at\n"
+     "offset N. Nodes remember the last trace_events of what they did, in memory:\n"
+     "what is older is said to be forgotten.\n"
+     "\n"
+     "RECEIVED     by the node that leads, from the client's call\n"
+     "ON DISK      durable there\n"
+     "COMMITTED    all replicas in sync have it\n"
+     "APPLIED      readable there\n"
+     "ARRIVED      there for those who are connected there\n"
+     "DELIVERED    put on the connection\n"
+     "ANSWERED     the client has said so (trouter: the official SDK)\n"
+     "\n"
+     "Ends with 1 if a node did not answer, which is then named.\n",
+     OPTION_JSON | OPTION_WIDE, 3, 3, trace_run},
     {"top", "[--interval S]", "nodes and what they do, refreshed until q",
      "  --interval S   how often to look, in seconds (default: 1)\n"
      "\n"

@@ -1,12 +1,12 @@
 # Completion of weftctl for bash: read it into a shell, or put it into /usr/share/bash-completion/completions as weftctl.
 # Nodes are asked for by the options given so far, or by the environment; when none answers, none is offered.
 
-_weftctl_commands="status nodes ranges plan rebalance drain move split pause resume tokens top"
+_weftctl_commands="status nodes ranges plan rebalance drain move split pause resume tokens trace top"
 
 _weftctl_options() {
     local common="--endpoint --token --token-file --ca --help"
     case $1 in
-    status | plan) echo "$common --json --wide" ;;
+    status | plan | trace) echo "$common --json --wide" ;;
     nodes) echo "$common --json --wide --names" ;;
     ranges) echo "$common --json --wide --node" ;;
     rebalance) echo "$common --json --watch --interval --cancel" ;;

@@ -97,14 +97,14 @@ static json_t *node_new(const struct cluster_facts *facts, const struct cluster_
 
 /* ---- ranges ---- */
 
-static struct bounds bounds_of(const struct range_record *record, uint32_t parts) {
+struct bounds admin_range_bounds(const struct range_record *record, uint32_t parts) {
     bool is_said = bounds_are_said(&record->bounds) || record->range >= parts;
     return is_said ? record->bounds : bounds_of_part(record->range, parts);
 }
 
 static json_t *range_new(const struct cluster_facts *facts, const struct cluster_range *range, uint32_t parts) {
     const struct range_record *record = &range->record;
-    const struct bounds bounds = bounds_of(record, parts);
+    const struct bounds bounds = admin_range_bounds(record, parts);
     json_t *object = json_object_new();
     number_set(object, "range", record->range);
     number_set(object, "epoch", record->epoch);

@@ -13,6 +13,9 @@ struct admin_cluster {
     uint32_t parts; /* that the ring was cut into when the cluster was created */
 };
 
+/* Which positions a range has; `parts` as above. */
+struct bounds admin_range_bounds(const struct range_record *record, uint32_t parts);
+
 /* `shares` as balancer_shares gave them for `input`; `is_balanced` as balancer_next said. In the arena. */
 struct bytes admin_cluster_encode(const struct cluster_facts *facts, const struct admin_cluster *cluster,
                                   const struct balancer_input *input, const double *shares, bool is_balanced,

@@ -51,16 +51,19 @@ struct endpoint_push *endpoint_buffer_add(struct endpoint_buffer *buffer, struct
 }
 
 /* Clients answer in order, so the one that is looked for is nearly always the first. */
-void endpoint_buffer_answered(struct endpoint_buffer *buffer, uint64_t id) {
+struct endpoint_push_of endpoint_buffer_answered(struct endpoint_buffer *buffer, uint64_t id) {
+    struct endpoint_push_of of = {.offset = 0};
     for (uint32_t i = 0; i < buffer->count; i++) {
         struct endpoint_push *push = push_at(buffer, i);
         if (push->before == NULL || push->id != id || id == 0)
             continue;
+        of = push->of;
         push_release(push);
         break;
     }
     while (buffer->count > 0 && push_at(buffer, 0)->before == NULL)
         first_remove(buffer);
+    return of;
 }
 
 struct endpoint_push *endpoint_buffer_next(struct endpoint_buffer *buffer, uint32_t *cursor) {
@@ -76,7 +79,7 @@ void endpoint_buffer_move(struct endpoint_buffer *to, struct endpoint_buffer *fr
     struct endpoint_push *push;
     uint32_t cursor = 0;
     while ((push = endpoint_buffer_next(from, &cursor)) != NULL)
-        endpoint_buffer_add(to, push->before, push->after);
+        endpoint_buffer_add(to, push->before, push->after)->of = push->of;
     endpoint_buffer_close(from);
 }
 

@@ -3,11 +3,19 @@
  * was away, oldest first. Holds the newest LIMIT_SESSION_UNANSWERED_MAX; an older one that has no room any more is
  * forgotten, and the app lists its threads as it does after any longer absence. */
 #include "node/gateway/shared_bytes.h"
+#include "proto/ids.h"
+
+/* Which change of a thread a push tells, for those who ask where it is. */
+struct endpoint_push_of {
+    struct id_hash thread;
+    uint64_t offset; /* 0: not known, or of no lasting interest */
+};
 
 struct endpoint_push {
     struct shared_bytes *before; /* a reference is held of each; NULL: answered */
     struct shared_bytes *after;
     uint64_t id; /* on the present socket; 0: not sent there */
+    struct endpoint_push_of of;
 };
 
 /* Zeroed memory is an empty buffer, and an empty one holds no memory. */
@@ -21,8 +29,8 @@ struct endpoint_buffer {
 /* Takes references of its own. The pointer is valid until the next call. */
 struct endpoint_push *endpoint_buffer_add(struct endpoint_buffer *buffer, struct shared_bytes *before,
                                           struct shared_bytes *after);
-/* An id that is not there is ignored: clients may answer twice. */
-void endpoint_buffer_answered(struct endpoint_buffer *buffer, uint64_t id);
+/* What the push with this id told. An id that is not there is ignored: clients may answer twice. */
+struct endpoint_push_of endpoint_buffer_answered(struct endpoint_buffer *buffer, uint64_t id);
 
 /* The next push at or after `*cursor` (0 at first) that is not answered; NULL: no more. */
 struct endpoint_push *endpoint_buffer_next(struct endpoint_buffer *buffer, uint32_t *cursor);

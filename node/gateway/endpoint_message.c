@@ -15,6 +15,8 @@ static const struct codec_table HOLDER_TABLE = CODEC_TABLE(struct endpoint_holde
 static const struct codec_field PUSH_FIELDS[] = {
     CODEC_MEMBER(1, CODEC_BYTES, struct endpoint_message_push, before),
     CODEC_MEMBER(2, CODEC_BYTES, struct endpoint_message_push, after),
+    CODEC_MEMBER(3, CODEC_ID_HASH, struct endpoint_message_push, thread),
+    CODEC_MEMBER(4, CODEC_U64, struct endpoint_message_push, offset),
 };
 static const struct codec_table PUSH_TABLE = CODEC_TABLE(struct endpoint_message_push, PUSH_FIELDS);
 

@@ -8,6 +8,8 @@
 struct endpoint_message_push {
     struct bytes before; /* a push as endpoint_buffer.h keeps it */
     struct bytes after;
+    struct id_hash thread; /* which change it tells; offset 0: not known */
+    uint64_t offset;
 };
 
 struct endpoint_message {

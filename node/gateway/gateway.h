@@ -10,6 +10,7 @@
 #include "node/gateway/worker.h"
 #include "node/operator_wish.h"
 #include "node/settings.h"
+#include "node/trace_rings.h"
 #include "proto/problem.h"
 
 struct gateway_ask;
@@ -104,6 +105,7 @@ struct gateway {
     struct rate_limiter *limiter;        /* NULL: no limits */
     struct endpoint_registry *endpoints; /* of the official SDK; shared by the workers */
     struct gateway_admin admin;
+    struct trace *trace; /* NULL: nothing is remembered */
 };
 
 /* One per worker; used on its thread only. `worker->context` points here. */
@@ -113,6 +115,8 @@ struct gateway_worker {
     struct session_table *sessions;
     struct token_cache *tokens;
     _Atomic uint64_t delivered; /* events handed to sessions; others only read it */
+    struct trace_ring *trace;   /* NULL: nothing is remembered */
+    uint16_t connections_begun; /* gives them numbers in it */
 };
 
 static inline struct gateway_worker *gateway_worker_of(struct worker *worker) {
@@ -124,7 +128,7 @@ static inline struct gateway_worker *gateway_worker_of(struct worker *worker) {
  * again. */
 struct reply {
     struct parcel parcel;
-    int64_t proposed_us; /* the server's */
+    int64_t proposed_us; /* the server's: trace_now_us */
     struct command_result result;
     unsigned copies;
     void (*on_answer)(struct gateway_worker *worker, struct reply *reply);

@@ -65,8 +65,11 @@ static void pushes_pack(struct arena *arena, struct endpoint_buffer *pushes, str
         if (skipped > 0)
             skipped--;
         else
-            message->pushes[message->pushes_count++] = (struct endpoint_message_push){
-                .before = shared_bytes_view(push->before), .after = shared_bytes_view(push->after)};
+            message->pushes[message->pushes_count++] =
+                (struct endpoint_message_push){.before = shared_bytes_view(push->before),
+                                               .after = shared_bytes_view(push->after),
+                                               .thread = push->of.thread,
+                                               .offset = push->of.offset};
     }
 }
 
@@ -74,7 +77,8 @@ static void pushes_unpack(const struct endpoint_message *message, struct endpoin
     for (size_t i = 0; i < message->pushes_count; i++) {
         struct shared_bytes *before = shared_bytes_copy(message->pushes[i].before);
         struct shared_bytes *after = shared_bytes_copy(message->pushes[i].after);
-        endpoint_buffer_add(pushes, before, after);
+        endpoint_buffer_add(pushes, before, after)->of =
+            (struct endpoint_push_of){.thread = message->pushes[i].thread, .offset = message->pushes[i].offset};
         shared_bytes_release(before);
         shared_bytes_release(after);
     }

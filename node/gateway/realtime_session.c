@@ -46,6 +46,17 @@ void realtime_refuse(struct realtime_session *self, struct bytes id, struct byte
     realtime_send_close(self, &frame);
 }
 
+static void told_note(const struct realtime_session *self, const struct broadcast *broadcast, int rc) {
+    const struct id_hash *thread = broadcast_subject(broadcast);
+    bool is_repeated = self->resume != NULL && resume_has(self->resume, thread);
+    if (rc == STATUS_OK || rc == STATUS_OVERLOADED)
+        session_note(&self->session,
+                     rc != STATUS_OK ? TRACE_DROPPED
+                     : is_repeated   ? TRACE_REPEATED
+                                     : TRACE_TOLD,
+                     thread, broadcast_offset(broadcast));
+}
+
 static void realtime_tell(struct session *session, struct broadcast *broadcast) {
     struct realtime_session *self = (struct realtime_session *)session;
     struct shared_bytes *frame = broadcast_realtime_frame(broadcast, format_of(self));
@@ -54,8 +65,9 @@ static void realtime_tell(struct session *session, struct broadcast *broadcast) 
     struct bytes view = shared_bytes_view(frame);
     struct websocket_segment segment = {frame, view.data, view.size};
     bool is_passing = broadcast_kind(broadcast) == CHANGE_TYPING;
-    sent_or_drop(self,
-                 websocket_queue(self->websocket, &segment, 1, is_passing ? WEBSOCKET_DROPPABLE : WEBSOCKET_NEEDED));
+    int rc = websocket_queue(self->websocket, &segment, 1, is_passing ? WEBSOCKET_DROPPABLE : WEBSOCKET_NEEDED);
+    told_note(self, broadcast, rc);
+    sent_or_drop(self, rc);
 }
 
 static void realtime_skip(struct session *session, struct broadcast *broadcast) {
@@ -176,7 +188,8 @@ static bool realtime_is_resuming(const struct session *session, const struct id_
     return resume_has(((const struct realtime_session *)session)->resume, thread);
 }
 
-static const struct session_kind realtime_kind = {.tell = realtime_tell,
+static const struct session_kind realtime_kind = {.protocol = TRACE_REALTIME,
+                                                  .tell = realtime_tell,
                                                   .is_resuming = realtime_is_resuming,
                                                   .skip = realtime_skip,
                                                   .catch_up = realtime_catch_up,

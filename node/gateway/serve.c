@@ -7,6 +7,7 @@
 #include "node/gateway/handover.h"
 #include "node/gateway/looking.h"
 #include "node/gateway/missed.h"
+#include "node/gateway/trace_reading.h"
 #include "proto/check.h"
 #include "proto/forwarded_call.h"
 #include "proto/question.h"
@@ -175,6 +176,32 @@ static void missed_serve(struct gateway_worker *worker, struct serving *self, st
     buffer_close(&encoded);
 }
 
+/* ---- the way of a change ---- */
+
+static void trace_subject_serve(struct gateway_worker *worker, struct serving *self, struct arena *arena,
+                                const struct question *question) {
+    struct trace_subject subject;
+    struct buffer encoded;
+    buffer_init(&encoded);
+    int rc = trace_subject_read(worker, arena, question, &subject);
+    if (rc == STATUS_OK)
+        trace_subject_encode(&subject, &encoded);
+    serving_end(self, rc, buffer_bytes(&encoded));
+    buffer_close(&encoded);
+}
+
+static void trace_memory_serve(struct gateway_worker *worker, struct serving *self, struct arena *arena,
+                               const struct question *question) {
+    struct trace_memory memory;
+    struct buffer encoded;
+    buffer_init(&encoded);
+    int rc = trace_memory_read(worker, arena, question, &memory);
+    if (rc == STATUS_OK)
+        trace_memory_encode(&memory, &encoded);
+    serving_end(self, rc, buffer_bytes(&encoded));
+    buffer_close(&encoded);
+}
+
 /* ---- endpoints of the official SDK ---- */
 
 static void claim_serve(struct gateway_worker *worker, struct serving *self, const struct question *question) {
@@ -220,6 +247,12 @@ static void question_serve(struct gateway_worker *worker, struct serving *self, 
         break;
     case QUESTION_PUSHES:
         serving_end(self, handover_pushes_serve(worker->gateway, question), BYTES_ABSENT);
+        break;
+    case QUESTION_TRACE_SUBJECT:
+        trace_subject_serve(worker, self, arena, question);
+        break;
+    case QUESTION_TRACE_MEMORY:
+        trace_memory_serve(worker, self, arena, question);
         break;
     case QUESTION_USERS:
     case QUESTION_THREADS:

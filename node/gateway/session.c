@@ -52,6 +52,7 @@ void session_begin(struct session *session, const struct session_kind *kind, str
     struct session_table *table = worker->sessions;
     session->kind = kind;
     session->worker = worker;
+    session->connection = ++worker->connections_begun;
     session->user = user_get(table, caller);
     session->next = session->user->first;
     session->link = &session->user->first;
@@ -100,6 +101,20 @@ void session_caller(const struct session *session, struct caller *caller) {
                               .scopes = session->scopes,
                               .token_issued_s = session->token_issued_s,
                               .token_expires_s = session->token_expires_s};
+}
+
+void session_note(const struct session *session, enum trace_stage stage, const struct id_hash *thread,
+                  uint64_t offset) {
+    struct trace_ring *ring = session->worker->trace;
+    if (ring == NULL || offset == 0)
+        return;
+    uint64_t user = id_hash_position(&session->user->hash);
+    trace_note(ring, thread,
+               &(struct trace_event){.stage = stage,
+                                     .detail = (uint8_t)session->kind->protocol,
+                                     .time_us = trace_now_us(),
+                                     .number = offset,
+                                     .about = trace_reader(user, session->connection)});
 }
 
 void session_token_set(struct session *session, const struct caller *caller) {

@@ -21,6 +21,7 @@ struct session {
     int64_t token_issued_s;
     int64_t token_expires_s;
     uint8_t scopes;
+    uint16_t connection; /* its number in what is remembered of deliveries */
     bool is_told_to_move;
     bool is_revoked;         /* the token was taken back before it expired */
     bool is_user_listened;   /* in a cluster: what concerns its user comes here */
@@ -33,6 +34,7 @@ struct session {
 
 /* What a kind of session does. None but free may end a session at once. */
 struct session_kind {
+    enum trace_protocol protocol;
     /* Told at once, or dropped if the client is too slow. */
     void (*tell)(struct session *session, struct broadcast *broadcast);
     /* What lies between the last change that was told of the thread and this one, which is told next, has been
@@ -65,6 +67,9 @@ bool session_is_resuming(const struct session *session, const struct id_hash *th
 struct bytes session_user_id(const struct session *session); /* borrowed as long as the session */
 const struct id_hash *session_user_hash(const struct session *session);
 void session_caller(const struct session *session, struct caller *caller);
+
+/* Remembers what became of a change of a thread for this session. Offset 0: nothing. */
+void session_note(const struct session *session, enum trace_stage stage, const struct id_hash *thread, uint64_t offset);
 
 /* With another token of the same user. */
 void session_token_set(struct session *session, const struct caller *caller);

@@ -67,12 +67,22 @@ static int push_send(struct trouter_session *self, uint64_t id, struct shared_by
     return rc;
 }
 
-static void kept_push_send(struct trouter_session *self, struct endpoint_push *push) {
-    if (!trouter_can_send(self) || !self->is_welcomed)
+static void push_note(const struct trouter_session *self, const struct endpoint_push *push, enum trace_stage stage) {
+    session_note(&self->session, stage, &push->of.thread, push->of.offset);
+}
+
+/* `stage` is what it means if it can be sent. */
+static void kept_push_send(struct trouter_session *self, struct endpoint_push *push, enum trace_stage stage) {
+    if (!trouter_can_send(self) || !self->is_welcomed) {
+        if (stage == TRACE_TOLD)
+            push_note(self, push, TRACE_KEPT);
         return;
+    }
     int rc = push_send(self, ++self->push_id, push->before, push->after, WEBSOCKET_NEEDED);
     if (rc == 0)
         push->id = self->push_id;
+    if (rc == 0 || rc == STATUS_OVERLOADED)
+        push_note(self, push, rc == 0 ? stage : TRACE_DROPPED);
     sent_or_drop(self, rc);
 }
 
@@ -81,7 +91,7 @@ void trouter_pushes_send(struct trouter_session *self) {
     uint32_t cursor = 0;
     while ((push = endpoint_buffer_next(&self->buffer, &cursor)) != NULL)
         if (push->id == 0)
-            kept_push_send(self, push);
+            kept_push_send(self, push, TRACE_REPEATED);
 }
 
 /* What is only of the moment is neither kept nor repeated. */
@@ -90,9 +100,19 @@ static void passing_push_send(struct trouter_session *self, const struct broadca
         sent_or_drop(self, push_send(self, ++self->push_id, push->before, push->after, WEBSOCKET_DROPPABLE));
 }
 
+/* A change may be told by several pushes, of which the first says when. */
+static void lasting_push_send(struct trouter_session *self, struct broadcast *broadcast,
+                              const struct broadcast_push *told, bool is_first) {
+    struct endpoint_push *push = endpoint_buffer_add(&self->buffer, told->before, told->after);
+    if (is_first)
+        push->of = (struct endpoint_push_of){*broadcast_subject(broadcast), broadcast_offset(broadcast)};
+    kept_push_send(self, push, TRACE_TOLD);
+}
+
 static void trouter_tell(struct session *session, struct broadcast *broadcast) {
     struct trouter_session *self = (struct trouter_session *)session;
     const struct broadcast_push *pushes;
+    bool is_first = true;
     size_t count = broadcast_pushes(broadcast, &pushes);
     for (size_t i = 0; i < count; i++) {
         if (bytes_is_present(pushes[i].excluded_user_id) &&
@@ -101,7 +121,8 @@ static void trouter_tell(struct session *session, struct broadcast *broadcast) {
         if (broadcast_kind(broadcast) == CHANGE_TYPING)
             passing_push_send(self, &pushes[i]);
         else
-            kept_push_send(self, endpoint_buffer_add(&self->buffer, pushes[i].before, pushes[i].after));
+            lasting_push_send(self, broadcast, &pushes[i], is_first);
+        is_first = false;
     }
 }
 
@@ -230,6 +251,7 @@ static void trouter_on_drain(struct session *session, uint32_t after_ms) {
 /* ---- reading ---- */
 
 static void packet_take(struct trouter_session *self, const struct trouter_packet *packet) {
+    struct endpoint_push_of of;
     struct buffer answer;
     switch (packet->type) {
     case TROUTER_DISCONNECT:
@@ -244,7 +266,8 @@ static void packet_take(struct trouter_session *self, const struct trouter_packe
         packet_send_close(self, &answer);
         break;
     case TROUTER_MESSAGE:
-        endpoint_buffer_answered(&self->buffer, packet->push_id);
+        of = endpoint_buffer_answered(&self->buffer, packet->push_id);
+        session_note(&self->session, TRACE_ANSWERED, &of.thread, of.offset);
         break;
     default:
         break;
@@ -293,7 +316,8 @@ static void trouter_free(struct session *session) {
     trouter_session_end((struct trouter_session *)session);
 }
 
-const struct session_kind trouter_kind = {.tell = trouter_tell,
+const struct session_kind trouter_kind = {.protocol = TRACE_TROUTER,
+                                          .tell = trouter_tell,
                                           .catch_up = trouter_catch_up,
                                           .on_listening = trouter_on_listening,
                                           .on_look = trouter_on_look,

@@ -1,28 +1,13 @@
 // weftctl and a cluster: what it shows is what the coordinator has, and what it asks for happens.
 
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
-import path from "node:path";
 import { run, test } from "../sdk/lib/harness.mjs";
 import { isInstalled } from "../cluster/lib/etcd.mjs";
 import { ThreeNodes } from "../cluster/lib/three.mjs";
 import { threadPath, until, World } from "../cluster/lib/world.mjs";
-import { weftctl } from "./lib/weftctl.mjs";
+import { operator } from "./lib/operator.mjs";
 
 const skip = isInstalled() ? false : "etcd is not installed (Debian: etcd-server)";
-
-/** weftctl as the operator of this cluster, each node of which has made an authority of its own. */
-function operator(cluster, more = {}) {
-    const { node } = cluster.nodes[0];
-    const caFile = path.join(node.dir, "authorities.pem");
-    writeFileSync(caFile, cluster.nodes.map(({ ca }) => ca).join("\n"));
-    const endpoints = cluster.nodes.map((world) => world.node.endpoint).join(" ");
-    const env = { WEFT_ENDPOINTS: endpoints, WEFT_CA: caFile, WEFT_ADMIN_TOKEN: node.adminToken, ...more };
-    return async (...words) => {
-        const result = await weftctl(words, env);
-        return { ...result, get json() { return JSON.parse(result.out); } };
-    };
-}
 
 async function withCluster(count, body) {
     const cluster = await ThreeNodes.start(count, { balances: true });

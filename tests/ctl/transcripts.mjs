@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { run, test } from "../sdk/lib/harness.mjs";
 import { ailing, balanced, hostile, joining, nothingToDo, plan } from "./lib/clusters.mjs";
 import { accepted, FakeNode, refusal } from "./lib/fake-node.mjs";
+import { traced, tracedInPart, tracePath } from "./lib/traces.mjs";
 import { weftctlAt } from "./lib/weftctl.mjs";
 
 const isRewriting = process.argv[2] === "--rewrite";
@@ -19,6 +20,8 @@ const calls = {
     "POST /admin/ranges/3/move": accepted, "POST /admin/ranges/4/move": refusal(409, "MoveImpossible", "node-2 has a copy of range 4."),
     "POST /admin/tokens": { userId: "8:acs:r_u", token: "aaa.bbb.ccc", expiresOn: "2026-11-23T18:00:00Z" },
     "DELETE /admin/tokens/8:acs:r_u%2F%20x": accepted,
+    [`GET ${tracePath(traced.message.id)}`]: traced, [`GET ${tracePath("%405")}`]: traced, [`GET ${tracePath("4")}`]: tracedInPart(),
+    [`GET ${tracePath("6")}`]: refusal(404, "NotFound", "The thread has no message with this id, and none is remembered."),
 };
 const node = (cluster, planned = plan) => ({ "GET /admin/cluster": cluster(), "GET /admin/plan": planned(), ...calls });
 
@@ -44,9 +47,12 @@ const cases = [
     ["split", { ...node(balanced), "POST /admin/split": ({ ranges }) => (ranges < 8 ? refusal(409, "Conflict", "There are more ranges than that already; they are not merged.") : accepted) }, [["split", "8"], ["split", "16", "--json"], ["split", "8", "--watch"], ["split", "4"], ["split", "x"], ["split", "1234567"], ["split", "16", "--cancel"]], {}],
     ["pause", node(balanced), [["pause"], ["resume"], ["resume", "--json"]], {}],
     ["tokens", node(balanced), [["tokens", "create"], ["tokens", "create", "--json", "--user", "8:acs:r_u", "--scope", "chat", "--scope", "voip", "--expires-in", "60"], ["tokens", "revoke", "8:acs:r_u/ x"], ["tokens", "revoke"], ["tokens", "create", "--expires-in", "5"]], {}],
+    ["trace", node(balanced), [["trace", traced.thread, traced.message.id], ["trace", traced.thread, "@5", "--json"], ["trace", traced.thread, "6"], ["trace", traced.thread], ["trace", "x".repeat(301), "6"]], {}],
+    ["trace-narrow", node(balanced), [["trace", traced.thread, traced.message.id], ["trace", traced.thread, traced.message.id, "--wide"]], { COLUMNS: "80" }],
+    ["trace-lacking", node(balanced), [["trace", traced.thread, "4"]], {}],
     ["top", node(joining), [["top"]], {}],
     ["top-ascii", node(joining), [["top"]], { LC_ALL: "C", COLUMNS: "80" }],
-    ["help", node(balanced), [["--help"], ["status", "--help"], ["nodes", "-h"], ["ranges", "--help"], ["plan", "--help"], ["rebalance", "--help"], ["drain", "--help"], ["move", "--help"], ["split", "--help"], ["pause", "--help"], ["resume", "--help"], ["tokens", "--help"], ["top", "--help"]], {}],
+    ["help", node(balanced), [["--help"], ["status", "--help"], ["nodes", "-h"], ["ranges", "--help"], ["plan", "--help"], ["rebalance", "--help"], ["drain", "--help"], ["move", "--help"], ["split", "--help"], ["pause", "--help"], ["resume", "--help"], ["tokens", "--help"], ["trace", "--help"], ["top", "--help"]], {}],
     ["usage", node(balanced), [[], ["stats"], ["status", "--watch"], ["drain"], ["status", "--no-such"], ["nodes", "--node", ""], ["top", "--interval", "0"]], {}],
 ];
 

@@ -48,6 +48,22 @@ static void unanswered_pushes_stay_in_order(void **state) {
     endpoint_buffer_close(&buffer);
 }
 
+static void an_answer_says_which_change_it_is_about_also_after_a_move(void **state) {
+    (void)state;
+    struct endpoint_buffer first = {0}, second = {0};
+    struct endpoint_push *push = add(&first, 3);
+    push->of = (struct endpoint_push_of){.thread = {{9}}, .offset = 17};
+    endpoint_buffer_move(&second, &first);
+    uint32_t cursor = 0;
+    endpoint_buffer_next(&second, &cursor)->id = 5;
+    assert_int_equal(endpoint_buffer_answered(&second, 3).offset, 0);
+    struct endpoint_push_of of = endpoint_buffer_answered(&second, 5);
+    assert_int_equal(of.offset, 17);
+    assert_int_equal(of.thread.bytes[0], 9);
+    assert_int_equal(endpoint_buffer_answered(&second, 5).offset, 0);
+    endpoint_buffer_close(&second);
+}
+
 static void answers_to_nothing_are_ignored(void **state) {
     (void)state;
     struct endpoint_buffer buffer = {0};
@@ -109,6 +125,7 @@ static void what_moves_comes_behind_and_counts_as_not_sent(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unanswered_pushes_stay_in_order),
+        cmocka_unit_test(an_answer_says_which_change_it_is_about_also_after_a_move),
         cmocka_unit_test(answers_to_nothing_are_ignored),
         cmocka_unit_test(beyond_the_bound_the_oldest_is_forgotten),
         cmocka_unit_test(room_is_used_again_after_answers),

@@ -35,8 +35,9 @@ static int again(const struct endpoint_message *message, struct endpoint_message
 
 static void what_is_said_arrives(void **state) {
     (void)state;
-    struct endpoint_message_push pushes[] = {{BYTES_LITERAL("before"), BYTES_LITERAL("after")},
-                                             {BYTES_LITERAL("{"), BYTES_LITERAL("}")}};
+    struct endpoint_message_push pushes[] = {
+        {.before = BYTES_LITERAL("before"), .after = BYTES_LITERAL("after"), .thread = {{3}}, .offset = 17},
+        {.before = BYTES_LITERAL("{"), .after = BYTES_LITERAL("}")}};
     struct joined_thread position = {.thread = {{7}}, .offset = 9};
     struct endpoint_message decoded;
     struct buffer positions;
@@ -62,6 +63,8 @@ static void what_is_said_arrives(void **state) {
     assert_int_equal(decoded.pushes_count, 2);
     assert_true(bytes_equal_text(decoded.pushes[0].before, "before"));
     assert_true(bytes_equal_text(decoded.pushes[1].after, "}"));
+    assert_true(id_hash_equal(&decoded.pushes[0].thread, &pushes[0].thread) && decoded.pushes[0].offset == 17);
+    assert_int_equal(decoded.pushes[1].offset, 0);
     assert_true(bytes_equal(decoded.positions, message.positions));
     buffer_close(&positions);
 }
@@ -72,7 +75,7 @@ static void what_could_not_be_meant_is_refused(void **state) {
     struct endpoint_message_push half = {.before = BYTES_LITERAL("before")};
     struct endpoint_message decoded;
     for (size_t i = 0; i <= LIMIT_SESSION_UNANSWERED_MAX; i++)
-        many[i] = (struct endpoint_message_push){BYTES_LITERAL("b"), BYTES_LITERAL("a")};
+        many[i] = (struct endpoint_message_push){.before = BYTES_LITERAL("b"), .after = BYTES_LITERAL("a")};
     const struct endpoint_message wrong[] = {
         {.pushes = &half, .pushes_count = 1},
         {.pushes = many, .pushes_count = LIMIT_SESSION_UNANSWERED_MAX + 1},

@@ -42,6 +42,7 @@ static void questions_about_one_user_come_out_as_they_went_in(void **state) {
     const struct question questions[] = {
         {.kind = QUESTION_VIEWS, .user_id = BYTES_LITERAL("u"), .subjects = subjects, .subjects_count = 2},
         {.kind = QUESTION_MEMBERSHIPS, .subjects = subjects, .subjects_count = 1},
+        {.kind = QUESTION_TRACE_MEMORY, .subjects = subjects, .subjects_count = 1, .call = BYTES_LITERAL("request")},
         {.kind = QUESTION_MISSED,
          .user_id = BYTES_LITERAL("u"),
          .from_offset = UINT64_MAX,
@@ -72,6 +73,8 @@ static void questions_about_nothing_or_too_much_are_refused(void **state) {
         {.kind = QUESTION_MISSED, .subjects = subjects, .subjects_count = 1},
         {.kind = QUESTION_MISSED, .user_id = BYTES_LITERAL("u"), .subjects = subjects, .subjects_count = 2},
         {.kind = QUESTION_MEMBERSHIPS, .subjects = subjects, .subjects_count = 2},
+        {.kind = QUESTION_TRACE_SUBJECT, .subjects = subjects, .subjects_count = 1},
+        {.kind = QUESTION_TRACE_MEMORY, .subjects = subjects, .subjects_count = 2, .call = BYTES_LITERAL("request")},
         {.kind = QUESTION_MISSED + 1, .user_id = BYTES_LITERAL("u"), .subjects = subjects, .subjects_count = 1},
     };
     struct question back;
