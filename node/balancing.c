@@ -7,6 +7,7 @@
 
 #include "node/coordinator/background.h"
 #include "node/log.h"
+#include "node/stuck_learners.h"
 #include "node/wish_writing.h"
 #include "proto/check.h"
 #include "proto/status.h"
@@ -32,6 +33,7 @@ struct balancing {
     int64_t step_due_ms;
     bool is_emptied;
     bool is_elected;
+    struct stuck_learners *stuck;
     int64_t load_began_ms; /* monotonic: after the last measurement */
     int64_t load_due_ms;
     struct buffer load_told; /* without the time */
@@ -152,7 +154,10 @@ static bool is_seen_whole(const struct balancing *self, const struct cluster_fac
 static void balance(struct balancing *self, const struct cluster_facts *facts, struct arena *arena) {
     struct balancer_decision decision;
     struct balancer_input input;
-    cluster_moves_input(facts, &self->options.moves, arena, &input);
+    struct cluster_moves_options options = self->options.moves;
+    options.stuck = self->stuck;
+    stuck_learners_look(self->stuck, facts);
+    cluster_moves_input(facts, &options, arena, &input);
     balancer_next(&input, arena, &decision);
     for (size_t i = 0; i < decision.placements_count; i++) {
         const struct placement *wish = &decision.placements[i];
@@ -297,6 +302,7 @@ static void election_stand(const struct balancing_options *options) {
 
 static void balancing_free(struct balancing *self) {
     buffer_close(&self->load_told);
+    stuck_learners_free(self->stuck);
     pthread_cond_destroy(&self->wakeup);
     pthread_mutex_destroy(&self->mutex);
     free(self);
@@ -307,6 +313,7 @@ struct balancing *balancing_start(const struct balancing_options *options) {
     check(self != NULL);
     self->options = *options;
     self->wishes_end = &self->wishes;
+    self->stuck = stuck_learners_new();
     self->began_ms = cluster_view_clock_ms();
     election_stand(options);
     buffer_init(&self->load_told);

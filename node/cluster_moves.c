@@ -5,13 +5,15 @@
 /* ---- for the balancer ---- */
 
 static struct balancer_node node_of(const struct cluster_facts *facts, const struct cluster_node *node,
-                                    int64_t replace_after_ms) {
+                                    const struct cluster_moves_options *options) {
+    bool is_stuck = options->stuck != NULL && stuck_learners_have(options->stuck, node->id, facts->mono_ms);
     return (struct balancer_node){.id = node->id,
                                   .zone = bytes_of_text(node->zone),
                                   .is_alive = node->is_alive,
                                   .is_draining = node->is_draining,
-                                  .is_gone =
-                                      !node->is_alive && facts->mono_ms - node->silent_since_ms > replace_after_ms};
+                                  .is_gone = !node->is_alive &&
+                                             facts->mono_ms - node->silent_since_ms > options->replace_after_ms,
+                                  .is_stuck = is_stuck};
 }
 
 static struct balancer_range range_of(const struct cluster_facts *facts, const struct cluster_range *range) {
@@ -30,7 +32,7 @@ void cluster_moves_input(const struct cluster_facts *facts, const struct cluster
     *input = (struct balancer_input){.nodes = nodes, .ranges = ranges, .settings = options->settings};
     for (size_t i = 0; i < facts->nodes_count; i++)
         if (facts->nodes[i].has_record)
-            nodes[input->nodes_count++] = node_of(facts, &facts->nodes[i], options->replace_after_ms);
+            nodes[input->nodes_count++] = node_of(facts, &facts->nodes[i], options);
     for (size_t i = 0; i < facts->ranges_count; i++)
         if (facts->ranges[i].record.epoch > 0)
             ranges[input->ranges_count++] = range_of(facts, &facts->ranges[i]);

@@ -3,10 +3,12 @@
  * watch. Only computes. */
 #include "node/cluster_facts.h"
 #include "node/core/balancer.h"
+#include "node/stuck_learners.h"
 
 struct cluster_moves_options {
     struct balancer_settings settings;
-    int64_t replace_after_ms; /* a node that is silent for longer is gone */
+    int64_t replace_after_ms;           /* a node that is silent for longer is gone */
+    const struct stuck_learners *stuck; /* NULL: not known who is */
 };
 
 /* In the arena; texts and records are borrowed from the facts. */

@@ -6,7 +6,8 @@
  * What is wished already counts as if it were there, so a decision is taken once. In this order: copies on nodes that
  * are gone, copies on nodes that are to be emptied, ranges with too few or too many copies, two copies in one zone, and
  * then load: first who leads, which costs nothing, then copies. A range under way is left alone, unless a node that it
- * should go to is gone or to be emptied. While a node is silent and not yet gone, nothing is moved for load's sake.
+ * should go to is gone, stuck or to be emptied. While a node is silent and not yet gone, nothing is moved for load's
+ * sake.
  *
  * Load is measured in two ways: what a node holds (stored bytes and writes of every copy) and what it leads (writes and
  * deliveries of the ranges it is primary of). Each of the two should be even within the tolerance. Balancing
@@ -24,6 +25,7 @@ struct balancer_node {
     bool is_alive;
     bool is_draining; /* it is to be emptied */
     bool is_gone;     /* silent for so long that it is replaced; not alive then */
+    bool is_stuck;    /* alive, but does not get on with copies that it learns: they go elsewhere, and no others come */
 };
 
 struct balancer_range {

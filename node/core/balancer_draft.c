@@ -35,9 +35,10 @@ static void node_take(struct draft *draft, const struct balancer_input *input, u
                                 .zone = zone_number(input, at),
                                 .is_alive = is_usable && given->is_alive,
                                 .is_draining = given->is_draining,
-                                .is_gone = !is_usable || given->is_gone};
+                                .is_gone = !is_usable || given->is_gone,
+                                .is_stuck = given->is_stuck};
     node->may_stay = !node->is_gone && !node->is_draining;
-    node->may_hold = node->may_stay && node->is_alive;
+    node->may_hold = node->may_stay && node->is_alive && !node->is_stuck;
     draft->staying_count += node->may_stay;
     draft->is_somebody_silent |= !node->is_alive && !node->is_gone;
     if (is_usable)
@@ -96,6 +97,11 @@ bool draft_take_slot(struct draft *draft, const struct draft_range *range) {
     return true;
 }
 
+bool draft_is_stuck(const struct draft *draft, const struct draft_range *range, size_t at) {
+    const struct draft_node *node = &draft->nodes[range->nodes[at]];
+    return node->is_alive && node->is_stuck && !placement_has(&range->now, node->id);
+}
+
 bool draft_holds(const struct draft_range *range, uint32_t node) {
     for (size_t i = 0; i < range->wish.holders_count; i++)
         if (range->nodes[i] == node)
@@ -140,16 +146,18 @@ static struct placement wish_given(const struct draft *draft, const struct draft
     return wish;
 }
 
-/* Holders who lack it: how many of them are alive, and how many silent but not gone. */
+/* Holders who lack it: how many of them are alive, and how many silent but not gone. Who is stuck will not have it
+ * either. */
 static void lacking_count(const struct draft *draft, const struct draft_range *range, size_t *alive, size_t *silent,
                           size_t *gone) {
     for (size_t i = 0; i < range->wish.holders_count; i++) {
         const struct draft_node *node = &draft->nodes[range->nodes[i]];
         if (placement_has(&range->now, range->wish.holders[i]))
             continue;
-        *alive += node->is_alive;
+        bool is_stuck = draft_is_stuck(draft, range, i);
+        *alive += node->is_alive && !is_stuck;
         *silent += !node->is_alive && !node->is_gone;
-        *gone += node->is_gone;
+        *gone += node->is_gone || is_stuck;
     }
 }
 

@@ -8,9 +8,9 @@
 struct draft_node {
     uint64_t id;
     uint32_t zone; /* a number for each that is not empty, and one for each node without */
-    bool is_alive, is_draining, is_gone;
+    bool is_alive, is_draining, is_gone, is_stuck;
     bool may_stay;        /* its copies are where they may be: not gone, not to be emptied */
-    bool may_hold;        /* that, and alive: copies may come */
+    bool may_hold;        /* that, alive and not stuck: copies may come */
     int64_t held;         /* the load of its copies */
     int64_t led;          /* the load of the ranges that it leads */
     int64_t held_squares; /* the sum of the squares of what `held` is the sum of */
@@ -66,6 +66,8 @@ void draft_settle(struct draft_range *range);
 void draft_go_back(struct draft *draft);
 /* False when as many ranges are under way as may be, and this is none of them. */
 bool draft_take_slot(struct draft *draft, const struct draft_range *range);
+/* The holder at that place does not have it, and does not get on with it. */
+bool draft_is_stuck(const struct draft *draft, const struct draft_range *range, size_t at);
 bool draft_holds(const struct draft_range *range, uint32_t node);
 /* Whether a holder other than the one at `but` is in the zone of the node. */
 bool draft_shares_zone(const struct draft *draft, const struct draft_range *range, uint32_t node, size_t but);

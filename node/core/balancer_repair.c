@@ -151,6 +151,8 @@ static void holder_leave(struct draft *draft, struct draft_range *range, size_t 
     if (candidate != DRAFT_NOBODY) {
         if (draft_take_slot(draft, range))
             holder_replace(draft, range, at, candidate);
+    } else if (draft_is_stuck(draft, range, at)) {
+        draft->blocked_count += has_to_drop(range);
     } else if (draft->nodes[range->nodes[at]].is_gone) {
         gone_leave_for_nobody(draft, range, at);
     } else if (may_do_without(draft, range)) {
@@ -160,11 +162,18 @@ static void holder_leave(struct draft *draft, struct draft_range *range, size_t 
     }
 }
 
+/* Those with whom a copy is lost come first. */
+static bool is_leaver(const struct draft *draft, const struct draft_range *range, size_t at, bool are_gone) {
+    const struct draft_node *node = &draft->nodes[range->nodes[at]];
+    bool is_lost = node->is_gone || draft_is_stuck(draft, range, at);
+    return are_gone ? is_lost : !is_lost && !node->may_stay;
+}
+
 static void leavers_leave(struct draft *draft, bool are_gone) {
     for (size_t i = 0; i < draft->ranges_count; i++) {
         struct draft_range *range = &draft->ranges[i];
         for (size_t at = range->wish.holders_count; !range->is_stranded && at-- > 0;)
-            if (!draft->nodes[range->nodes[at]].may_stay && draft->nodes[range->nodes[at]].is_gone == are_gone)
+            if (is_leaver(draft, range, at, are_gone))
                 holder_leave(draft, range, at);
     }
 }

@@ -13,7 +13,7 @@
 /* ---- tables: nodes and one range before, its wish after one call ---- */
 
 /* How a node is: a letter each. */
-enum { ALIVE = 'a', SILENT = 's', GONE = 'g', DRAINING = 'd', ABSENT = '-' };
+enum { ALIVE = 'a', SILENT = 's', GONE = 'g', DRAINING = 'd', STUCK = 'x', ABSENT = '-' };
 
 struct row {
     const char *name;
@@ -48,6 +48,51 @@ static const struct row REPAIRS[] = {
      .wished = {1, 2, 3},
      .expected = {1, 2, 4},
      .primary = 1},
+    {.name = "a copy that a node does not get on with goes to another one",
+     .nodes = "aaxa",
+     .in_sync = {1, 2},
+     .learners = {3},
+     .wished = {1, 2, 3},
+     .expected = {1, 2, 4},
+     .primary = 1},
+    {.name = "a move to a node that does not get on is taken back",
+     .nodes = "aaax",
+     .in_sync = {1, 2, 3},
+     .learners = {4},
+     .wished = {1, 2, 4},
+     .expected = {1, 2, 3},
+     .primary = 1},
+    {.name = "also when it was to lead",
+     .nodes = "aaax",
+     .in_sync = {1, 2, 3},
+     .learners = {4},
+     .wished = {4, 2, 3},
+     .expected = {1, 2, 3},
+     .primary = 2},
+    {.name = "and when an operator wished it",
+     .nodes = "aaax",
+     .in_sync = {1, 2, 3},
+     .learners = {4},
+     .wished = {1, 2, 4},
+     .is_manual = true,
+     .expected = {1, 2, 3},
+     .primary = 1},
+    {.name = "a node that does not get on with others keeps what it has",
+     .nodes = "aaxa",
+     .in_sync = {3, 1, 2},
+     .wished = {3, 1, 2}},
+    {.name = "a node that does not get on is waited for where nobody else is",
+     .nodes = "aax",
+     .in_sync = {1, 2},
+     .learners = {3},
+     .wished = {1, 2, 3}},
+    {.name = "and keeps a node from being emptied",
+     .nodes = "aadx",
+     .in_sync = {1, 2, 3},
+     .learners = {4},
+     .wished = {1, 2, 4},
+     .blocked = 1},
+    {.name = "no copy goes to a node that does not get on", .nodes = "aax", .in_sync = {1, 2}, .wished = {1, 2}},
     {.name = "a silent node is waited for", .nodes = "aasa", .in_sync = {1, 2}, .learners = {3}, .wished = {1, 2, 3}},
     {.name = "a gone node keeps its place where nobody can take it",
      .nodes = "aag",
@@ -226,9 +271,10 @@ static struct fixture *row_set(const struct row *row) {
             continue;
         fixture_join(fixture, i + 1);
         struct balancer_node *node = fixture_node(fixture, i + 1);
-        node->is_alive = row->nodes[i] == ALIVE || row->nodes[i] == DRAINING;
+        node->is_alive = strchr("adx", row->nodes[i]) != NULL;
         node->is_gone = row->nodes[i] == GONE;
         node->is_draining = row->nodes[i] == DRAINING;
+        node->is_stuck = row->nodes[i] == STUCK;
         if (row->zones != NULL && i < strlen(row->zones) && row->zones[i] != '0')
             fixture_zone(fixture, i + 1, (unsigned)(row->zones[i] - '0'));
     }
@@ -317,6 +363,28 @@ static void only_so_many_ranges_are_under_way(void **state) {
         assert_false(fixture->decision.is_balanced);
         fixture_free(fixture);
     }
+}
+
+static void a_move_that_leads_nowhere_holds_no_place(void **state) {
+    (void)state;
+    struct fixture *fixture = fixture_new(5, 1);
+    fixture->settings.moves_max = 1;
+    fixture_ranges(fixture, 2, 3);
+    fixture->ranges[0].placement =
+        (struct placement){.range = 0, .holders = {1, 2, 4}, .holders_count = 3, .primary = 1};
+    fixture->ranges[1].placement =
+        (struct placement){.range = 1, .holders = {2, 3, 1}, .holders_count = 3, .primary = 2};
+    fixture_node(fixture, 3)->is_draining = true;
+    fixture_next(fixture);
+    assert_int_equal(fixture->decision.placements_count, 0);
+    assert_int_equal(fixture->decision.under_way_count, 1);
+    fixture_node(fixture, 4)->is_stuck = true;
+    fixture_next(fixture);
+    assert_int_equal(fixture->decision.under_way_count, 0);
+    assert_int_equal(fixture->decision.placements_count, 1);
+    assert_int_equal(fixture->decision.placements[0].range, 0);
+    assert_true(placement_has(&fixture->decision.placements[0], 5));
+    fixture_free(fixture);
 }
 
 /* ---- load ---- */
@@ -537,6 +605,7 @@ int main(void) {
         cmocka_unit_test(a_range_is_repaired),
         cmocka_unit_test(what_is_lost_comes_first_then_drains_the_factor_and_zones),
         cmocka_unit_test(only_so_many_ranges_are_under_way),
+        cmocka_unit_test(a_move_that_leads_nowhere_holds_no_place),
         cmocka_unit_test(a_hot_node_hands_over_and_copies_nothing),
         cmocka_unit_test(deliveries_weigh_where_they_are_made),
         cmocka_unit_test(a_few_changes_a_second_are_a_load),
