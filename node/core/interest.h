@@ -54,7 +54,7 @@ struct interest_hooks {
     uint64_t (*epoch_of)(void *context, const struct id_hash *subject);
     /* This node leads it and is ready to. */
     bool (*is_primary)(void *context, const struct id_hash *subject);
-    /* And has been so for less than INTEREST_MOVING_MS. */
+    /* It is about to lead it, or has done so for less than INTEREST_MOVING_MS. */
     bool (*leads_lately)(void *context, const struct id_hash *subject);
     /* The packet itself is borrowed; what it points to lasts until interest_done. */
     void (*send)(void *context, uint64_t to, const struct packet *packet);

@@ -57,7 +57,10 @@ static bool is_primary(void *context, const struct id_hash *subject) {
 
 static bool leads_lately(void *context, const struct id_hash *subject) {
     struct node_core *core = context;
-    return is_primary(core, subject) && core->step->mono_ms - core_range_of(core, subject)->led_ms < INTEREST_MOVING_MS;
+    const struct range *range = core_range_of(core, subject);
+    bool is_recent = core->step->mono_ms - range->led_ms < INTEREST_MOVING_MS;
+    return range->replication.role == REPLICATION_TAKING_OVER ||
+           (range->replication.role == REPLICATION_PRIMARY && is_recent);
 }
 
 static void packet_send(void *context, uint64_t to, const struct packet *packet) {

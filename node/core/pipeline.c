@@ -244,6 +244,13 @@ static void changes_tell(struct node_core *core, const struct step *step, struct
     }
 }
 
+/* What the last primary has not told any more. Whoever listens finds in the store what has an offset. */
+static void receipts_tell(struct node_core *core, const struct step *step, const struct entry *entry, unsigned copies) {
+    for (const struct outcome_change *told = entry->outcome.changes; told != NULL; told = told->next)
+        if (told->change.kind == CHANGE_RECEIPTS && coalescer_offer(core->coalescer, &told->change, step->now_ms))
+            listeners_tell(core, step, &told->change, copies);
+}
+
 /* Only the primary tells and answers. */
 static void entry_applied(struct node_core *core, const struct step *step, struct range *range, struct entry *entry) {
     unsigned copies = replication_copies(&range->replication);
@@ -252,6 +259,8 @@ static void entry_applied(struct node_core *core, const struct step *step, struc
     range->entries_applied++;
     if (range->replication.role == REPLICATION_PRIMARY)
         changes_tell(core, step, range, entry, copies);
+    else if (range->replication.role == REPLICATION_TAKING_OVER)
+        receipts_tell(core, step, entry, copies);
     if (entry->origin == ENTRY_OF_CLIENT)
         follow_ups_of_client(core, step, entry, copies);
     else if (entry->origin == ENTRY_OF_PEER)

@@ -45,6 +45,7 @@ static struct batch *lent;
 static struct range_record wanted; /* of the coordinator, who agrees */
 static uint64_t wanted_version;    /* 0: nothing is wanted */
 static struct buffer request_body; /* of the newest REQUEST */
+static size_t receipts_told;       /* here */
 
 static const struct id_hash THREAD = {{1, 2, 3}};
 static const struct id_hash USER = {{9, 8, 7}};
@@ -85,6 +86,7 @@ static void action_take(const struct action *action) {
         asked.from_offset = action->from_offset;
         asked.copies = action->copies;
         asked.typing = action->change->typing_count;
+        receipts_told += action->change->receipts_count;
         break;
     case ACTION_WRITE:
         lent = action->batch;
@@ -109,10 +111,26 @@ static struct asked step(struct event event) {
     return asked;
 }
 
+/* Every command that is applied is a receipt. */
+static void batch_perform(struct batch *batch) {
+    static struct receipt receipt = {.user_id = BYTES_LITERAL("u"), .message_id = 1, .read_ms = 1};
+    static struct outcome_change told;
+    told.change = (struct change){.kind = CHANGE_RECEIPTS,
+                                  .subject = THREAD,
+                                  .thread_id = BYTES_LITERAL("19:t"),
+                                  .receipts = &receipt,
+                                  .receipts_count = 1};
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->items[i].is_apply)
+            batch->items[i].entry->outcome.changes = &told;
+}
+
 /* The disk and the coordinator do what they are asked to. */
 static void settle(void) {
     for (unsigned i = 0; i < SETTLE_TICKS; i++) {
         struct event event = {.kind = EVENT_TICK};
+        if (lent != NULL)
+            batch_perform(lent);
         if (lent != NULL)
             event = (struct event){.kind = EVENT_BATCH_DONE, .batch = lent};
         else if (wanted_version != 0)
@@ -126,6 +144,12 @@ static void settle(void) {
     }
 }
 
+static struct start_entry logged; /* is in the log already, if there */
+
+static struct asked listen_to(const struct id_hash *subject, uint64_t offset) {
+    return step((struct event){.kind = EVENT_LISTEN, .subject = subject, .offset = offset});
+}
+
 /* The one range is led by that node; by this one as soon as it has begun an epoch. */
 static void core_open(uint64_t leader) {
     struct node_core_options options = {.range_count = 1,
@@ -136,14 +160,19 @@ static void core_open(uint64_t leader) {
                                         .min_in_sync = 1,
                                         .queue_max = 100,
                                         .link_bytes_max = LIMIT_LINK_UNSEEN_BYTES_MAX};
-    struct start_range range = {.base_index = 0};
+    struct start_range range = {.base_index = 0, .entries = &logged, .entries_count = logged.command.size > 0};
     struct range_record record = {.range = 0, .epoch = 1, .primary = leader, .in_sync = {leader}, .in_sync_count = 1};
+    if (logged.command.size > 0)
+        record.in_sync[record.in_sync_count++] = SELF;
     mono_ms = 1000;
+    receipts_told = 0;
     link_sequence = 0;
     lent = NULL;
     wanted_version = 0;
     core = node_core_new(&options);
     step((struct event){.kind = EVENT_START, .ranges = &range});
+    if (logged.command.size > 0)
+        listen_to(&THREAD, 5);
     if (leader != 0)
         step((struct event){.kind = EVENT_RECORD, .range = 0, .record = &record, .version = 1});
     settle();
@@ -175,10 +204,6 @@ static int close_core(void **state) {
     buffer_close(&request_body);
     buffer_init(&request_body);
     return 0;
-}
-
-static struct asked listen_to(const struct id_hash *subject, uint64_t offset) {
-    return step((struct event){.kind = EVENT_LISTEN, .subject = subject, .offset = offset});
 }
 
 static struct asked unlisten(const struct id_hash *subject) {
@@ -464,6 +489,21 @@ static void a_notice_is_kept_while_this_node_is_new_to_lead(void **state) {
     assert_int_equal(step((struct event){.kind = EVENT_PACKET, .from = LEADER, .packet = &packet}).changes, 0);
 }
 
+/* Its author was not told that it was, and repeats it, which changes nothing any more. */
+static void a_receipt_that_the_last_primary_left_behind_is_told(void **state) {
+    struct command command = {.kind = COMMAND_RECEIPT_SEND, .subject = THREAD, .time_ms = 1};
+    struct buffer encoded;
+    (void)state;
+    buffer_init(&encoded);
+    command_encode(&command, &encoded);
+    logged = (struct start_entry){.epoch = 1, .command = buffer_bytes(&encoded)};
+    core_open(LEADER);
+    assert_int_equal(receipts_told, 1);
+    close_core(NULL);
+    logged = (struct start_entry){0};
+    buffer_close(&encoded);
+}
+
 static void a_node_alone_hands_on_everything(void **state) {
     (void)state;
     assert_int_equal(notice().fan_outs, 1);
@@ -487,6 +527,7 @@ int main(void) {
         LED_HERE(a_notice_that_another_node_accepted_is_told_here),
         LED_HERE(a_notice_of_another_node_that_makes_no_sense_is_refused),
         LED_HERE(a_notice_is_kept_while_this_node_is_new_to_lead),
+        cmocka_unit_test(a_receipt_that_the_last_primary_left_behind_is_told),
         cmocka_unit_test_setup_teardown(a_node_alone_hands_on_everything, open_alone, close_core),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
