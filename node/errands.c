@@ -40,6 +40,7 @@ struct reading {
     struct reading *next;
     uint32_t range;
     uint64_t to;
+    uint64_t number;
     struct snapshot *snapshot;
     int64_t asked_ms; /* monotonic */
 };
@@ -62,6 +63,7 @@ struct errands {
     struct lane lanes[LANES]; /* so that nothing waits for etcd, or for a whole range to be read, that need not */
     size_t lanes_count;       /* that run */
     struct reading *readings; /* the chunks' lane's */
+    uint64_t readings_begun;
 };
 
 void range_name_format(uint32_t range, char name[RANGE_NAME_BYTES]) {
@@ -197,16 +199,32 @@ static struct reading *reading_begin(struct errands *self, const struct action *
     }
     struct reading *reading = calloc(1, sizeof(*reading));
     check(reading != NULL);
-    *reading = (struct reading){.next = self->readings, .range = action->range, .to = action->to, .snapshot = snapshot};
+    *reading = (struct reading){.next = self->readings,
+                                .range = action->range,
+                                .to = action->to,
+                                .number = ++self->readings_begun,
+                                .snapshot = snapshot};
     self->readings = reading;
     return reading;
 }
 
-/* A snapshot that is not there any more begins anew with chunk 0 only; the primary asks again. */
+/* Another reading would have other rows. */
+static void chunk_gone(struct errand *errand) {
+    const struct action *action = &errand->action;
+    errand->chunk = (struct replication_chunk){.snapshot = action->snapshot, .chunk = action->chunk};
+    errand->event =
+        (struct event){.kind = EVENT_CHUNK_GONE, .range = action->range, .to = action->to, .chunk = &errand->chunk};
+}
+
+/* What cannot be read now is asked for again. */
 static bool chunk_do(struct errands *self, struct errand *errand) {
     const struct action *action = &errand->action;
     struct reading *reading = reading_find(self, action);
-    if (reading == NULL && action->chunk == 0)
+    if (reading == NULL && action->chunk > 0) {
+        chunk_gone(errand);
+        return true;
+    }
+    if (reading == NULL)
         reading = reading_begin(self, action);
     if (reading == NULL)
         return false;
@@ -215,6 +233,7 @@ static bool chunk_do(struct errands *self, struct errand *errand) {
     if (action->chunk >= facts->chunks || snapshot_chunk_read(reading->snapshot, action->chunk, &errand->rows) != 0)
         return false;
     errand->chunk = (struct replication_chunk){.snapshot = action->snapshot,
+                                               .reading = reading->number,
                                                .chunk = action->chunk,
                                                .is_last = action->chunk + 1 == facts->chunks,
                                                .chunks = facts->chunks,

@@ -17,7 +17,7 @@ enum action_kind {
     ACTION_LOOK_AGAIN, /* what concerns the user `subject` comes from now on; look for what came before */
     ACTION_LISTENING, /* what happens in the thread `subject` comes from now on; once or more after each EVENT_LISTEN */
     ACTION_READ_OUTBOX, /* read the outbox rows of `range`, which we lead now; comes back as EVENT_OUTBOX */
-    ACTION_READ_CHUNK   /* read a chunk of a range's rows for the node `to`; comes back as EVENT_CHUNK_READ */
+    ACTION_READ_CHUNK   /* read a chunk of a range's rows for the node `to`; comes back as EVENT_CHUNK_READ or _GONE */
 };
 
 struct action {

@@ -18,6 +18,7 @@ enum event_kind {
     EVENT_LEAVE,  /* this node is about to stop: what it leads is handed over, and it wants to be out of sync */
     EVENT_PACKET, /* from another node */
     EVENT_CHUNK_READ, /* what an ACTION_READ_CHUNK gave */
+    EVENT_CHUNK_GONE, /* it asks for rows of a snapshot that are not kept any more */
     EVENT_ASK,        /* somebody here has a question for the node that leads `subject` */
     EVENT_SERVED,     /* what an ACTION_SERVE gave */
     EVENT_LISTEN,     /* sessions here listen to `subject`: a thread from `offset` on, or with offset 0 a user */
@@ -66,7 +67,7 @@ struct event {
     const struct range_record *record; /* RECORD, SWAPPED: as it is at the coordinator now; borrowed */
     const struct placement *placement; /* PLACEMENT: without holders: nothing is wished any more; borrowed */
     uint64_t version;                  /* RECORD, SWAPPED, PLACEMENT: older ones than known are left out */
-    uint32_t range;                    /* SWAPPED, CHUNK_READ, OUTBOX */
+    uint32_t range;                    /* SWAPPED, CHUNK_READ, CHUNK_GONE, OUTBOX */
     int rc;                        /* SWAPPED: 0, STATUS_CONFLICT, or not known; OUTBOX (not 0: asked again), SERVED */
     const struct id_hash *subject; /* ASK, LISTEN, UNLISTEN: borrowed */
     uint64_t offset;               /* LISTEN */
@@ -79,7 +80,7 @@ struct event {
     size_t nodes_count;
     uint64_t from;                         /* PACKET */
     const struct packet *packet;           /* PACKET: borrowed */
-    uint64_t to;                           /* CHUNK_READ; ASK: 0, or the one node to ask */
-    const struct replication_chunk *chunk; /* CHUNK_READ: borrowed */
+    uint64_t to;                           /* CHUNK_READ, CHUNK_GONE; ASK: 0, or the one node to ask */
+    const struct replication_chunk *chunk; /* CHUNK_READ; GONE: which it was; borrowed */
     struct interest_repeated *repeated;    /* REPEATED: borrowed; the core fills in `copies` */
 };

@@ -334,6 +334,15 @@ static void on_packet(struct node_core *core, const struct step *step, const str
     }
 }
 
+static void on_chunk(struct node_core *core, const struct step *step, const struct event *event) {
+    struct replication_step replication_step = core_replication_step(core, step);
+    struct replication *replication = &core->ranges[event->range].replication;
+    if (event->kind == EVENT_CHUNK_READ)
+        replication_on_chunk_read(replication, &replication_step, event->to, event->chunk);
+    else
+        replication_on_chunk_gone(replication, &replication_step, event->to, event->chunk);
+}
+
 static void on_leave(struct node_core *core) {
     core->is_leaving = true;
     for (uint32_t i = 0; i < core->options.range_count; i++)
@@ -430,11 +439,10 @@ static void event_take(struct node_core *core, const struct step *step, const st
     case EVENT_PACKET:
         on_packet(core, step, event);
         break;
-    case EVENT_CHUNK_READ: {
-        struct replication_step replication_step = core_replication_step(core, step);
-        replication_on_chunk_read(&core->ranges[event->range].replication, &replication_step, event->to, event->chunk);
+    case EVENT_CHUNK_READ:
+    case EVENT_CHUNK_GONE:
+        on_chunk(core, step, event);
         break;
-    }
     case EVENT_LEAVE:
         on_leave(core);
         break;

@@ -67,6 +67,7 @@ struct replica {
     int64_t sent_ms;
     int64_t lease_ms;    /* when the append was sent that it echoed last */
     uint64_t snapshot;   /* 0: the log is enough. Otherwise it gets the rows of the range first */
+    uint64_t reading;    /* the one that chunks of it come from; 0: none has come yet */
     uint64_t chunk;      /* the one it needs next */
     uint64_t chunks;     /* how many there are; 0: the last one has not been sent yet */
     uint64_t chunks_all; /* how many there are, as the first one that was read says */
@@ -177,7 +178,8 @@ bool replication_on_appended(struct replication *replication, const struct repli
  * The primary asks its node for a chunk (ACTION_READ_CHUNK), sends it, and asks for the next one when the learner's
  * disk has it. A chunk that is not acknowledged is read and sent again. */
 struct replication_chunk {
-    uint64_t snapshot; /* names one reading of the rows; rises */
+    uint64_t snapshot; /* as the primary calls what it sends; rises */
+    uint64_t reading;  /* as its node calls the moment at which the rows were read; not 0 */
     uint64_t chunk;    /* from 0 */
     bool is_last;
     uint64_t chunks;    /* how many there are */
@@ -188,6 +190,9 @@ struct replication_chunk {
 };
 /* What was read; `chunk` borrowed until the actions have been performed. */
 void replication_on_chunk_read(struct replication *replication, const struct replication_step *step, uint64_t to,
+                               const struct replication_chunk *chunk);
+/* It cannot be read any more, as that reading of the rows is not kept: they begin anew with another. */
+void replication_on_chunk_gone(struct replication *replication, const struct replication_step *step, uint64_t to,
                                const struct replication_chunk *chunk);
 /* True: the chunk is to be put on our disk (chunk 0 wipes the range first; the last one makes it whole), then
  * replication_on_chunk_durable. Everything of our log is void from chunk 0 on. */

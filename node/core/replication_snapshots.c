@@ -25,6 +25,7 @@ void snapshots_begin(struct replication *self, const struct replication_step *st
     }
     replica->is_joining = false;
     replica->snapshot = ++self->snapshots_begun;
+    replica->reading = 0;
     replica->chunk = 0;
     replica->chunks = 0;
     replica->chunks_all = 0;
@@ -34,11 +35,30 @@ void snapshots_begin(struct replication *self, const struct replication_step *st
     snapshots_ask_chunk(self, step, replica);
 }
 
+/* NULL: nobody waits for it any more. */
+static struct replica *who_waits(struct replication *self, uint64_t to, const struct replication_chunk *chunk) {
+    struct replica *replica = replication_is_leading(self) ? replica_find(self, to) : NULL;
+    bool waits = replica != NULL && replica->snapshot == chunk->snapshot && replica->chunk == chunk->chunk;
+    return waits ? replica : NULL;
+}
+
+void replication_on_chunk_gone(struct replication *self, const struct replication_step *step, uint64_t to,
+                               const struct replication_chunk *chunk) {
+    struct replica *replica = who_waits(self, to, chunk);
+    if (replica != NULL)
+        snapshots_begin(self, step, replica);
+}
+
 void replication_on_chunk_read(struct replication *self, const struct replication_step *step, uint64_t to,
                                const struct replication_chunk *chunk) {
-    struct replica *replica = replication_is_leading(self) ? replica_find(self, to) : NULL;
-    if (replica == NULL || replica->snapshot != chunk->snapshot || replica->chunk != chunk->chunk)
+    struct replica *replica = who_waits(self, to, chunk);
+    if (replica == NULL)
         return;
+    if (replica->reading != 0 && replica->reading != chunk->reading) {
+        snapshots_begin(self, step, replica); /* it may have the first chunk of the other already */
+        return;
+    }
+    replica->reading = chunk->reading;
     if (step->chunk_budget != NULL)
         chunk_budget_spend(step->chunk_budget, chunk->rows.size);
     struct packet *packet = replication_packet_add(self, step, to, PACKET_SNAPSHOT);

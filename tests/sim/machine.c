@@ -13,6 +13,7 @@
 #define DRIFT_PPM_MAX 50000
 #define QUEUE_MAX 5000
 #define RESTART_US_MAX 15000000
+#define READING_LOST_PER_MILLE 20
 
 /* ---- clocks ---- */
 
@@ -307,6 +308,18 @@ void machine_free(struct machine *machine) {
 
 /* ---- what happens to it ---- */
 
+static void reading_forget(struct machine *machine, size_t i) {
+    snapshot_close(machine->readings[i].snapshot);
+    machine->readings[i] = machine->readings[--machine->readings_count];
+}
+
+/* Nobody says when one is not needed any more. */
+static struct reading *reading_add(struct world *world, struct machine *machine) {
+    if (machine->readings_count == READINGS_MAX)
+        reading_forget(machine, (size_t)chance_below(&world->chance, READINGS_MAX));
+    return &machine->readings[machine->readings_count++];
+}
+
 static struct reading *reading_open(struct world *world, struct machine *machine, const struct action *asked) {
     struct snapshot_scope scope = {
         .master = &world->master, .hash_key = world->hash_key, .range = asked->range, .bounds = asked->bounds};
@@ -317,7 +330,7 @@ static struct reading *reading_open(struct world *world, struct machine *machine
     if (reading != NULL && reading->number == asked->snapshot)
         return reading;
     if (asked->chunk != 0)
-        return NULL; /* another reading would have other rows */
+        return NULL;
     struct snapshot *snapshot = NULL;
     int rc =
         snapshot_read(machine->store, &scope, asked->snapshot, world->chunk_bytes, snapshot_spool_memory(), &snapshot);
@@ -326,16 +339,32 @@ static struct reading *reading_open(struct world *world, struct machine *machine
     world->statistics.snapshots++;
     if (reading != NULL)
         snapshot_close(reading->snapshot);
-    else if (machine->readings_count < READINGS_MAX)
-        reading = &machine->readings[machine->readings_count++];
-    check(reading != NULL);
-    *reading = (struct reading){asked->range, asked->to, asked->snapshot, snapshot};
+    else
+        reading = reading_add(world, machine);
+    *reading = (struct reading){asked->range, asked->to, asked->snapshot, ++machine->readings_begun, snapshot};
     return reading;
 }
 
+/* As it is when nobody could ask for it for long. */
+static void readings_lose(struct world *world, struct machine *machine) {
+    if (world->is_calm || machine->readings_count == 0 || !chance_per_mille(&world->chance, READING_LOST_PER_MILLE))
+        return;
+    reading_forget(machine, (size_t)chance_below(&world->chance, machine->readings_count));
+    world->statistics.faults[FAULT_READING_LOST]++;
+}
+
+static void on_chunk_gone(struct world *world, struct machine *machine, const struct action *asked) {
+    struct replication_chunk chunk = {.snapshot = asked->snapshot, .chunk = asked->chunk};
+    machine_step(world, machine,
+                 &(struct event){.kind = EVENT_CHUNK_GONE, .range = asked->range, .to = asked->to, .chunk = &chunk});
+}
+
 static void on_chunk(struct world *world, struct machine *machine, const struct action *asked) {
+    readings_lose(world, machine);
     struct reading *reading = reading_open(world, machine, asked);
     struct buffer rows;
+    if (reading == NULL && asked->chunk > 0)
+        on_chunk_gone(world, machine, asked);
     if (reading == NULL || asked->chunk >= snapshot_facts(reading->snapshot)->chunks)
         return;
     const struct snapshot_facts *facts = snapshot_facts(reading->snapshot);
@@ -343,6 +372,7 @@ static void on_chunk(struct world *world, struct machine *machine, const struct 
     buffer_init(&rows);
     check(snapshot_chunk_read(reading->snapshot, asked->chunk, &rows) == STATUS_OK);
     struct replication_chunk chunk = {.snapshot = asked->snapshot,
+                                      .reading = reading->moment,
                                       .chunk = asked->chunk,
                                       .is_last = asked->chunk + 1 == facts->chunks,
                                       .chunks = facts->chunks,

@@ -31,6 +31,7 @@ static const char *const fault_names[FAULT_KINDS] = {
     [FAULT_DISK_REFUSED] = "batches refused by a full or failed disk",
     [FAULT_CLOCK_JUMP] = "jumps of the clock",
     [FAULT_SPLIT] = "ranges split",
+    [FAULT_READING_LOST] = "snapshots lost while they were sent",
 };
 
 const char *fault_name(enum fault_kind kind) {

@@ -85,7 +85,8 @@ struct disk_range {
 struct reading {
     uint32_t range;
     uint64_t to;
-    uint64_t number;
+    uint64_t number; /* as the primary calls it */
+    uint64_t moment; /* as the machine does */
     struct snapshot *snapshot;
 };
 
@@ -119,6 +120,7 @@ struct machine {
     int64_t chunk_due_us; /* chunks are read one after the other */
     struct reading readings[READINGS_MAX];
     size_t readings_count;
+    uint64_t readings_begun;
 };
 
 enum fault_kind {
@@ -146,6 +148,7 @@ enum fault_kind {
     FAULT_DISK_REFUSED,
     FAULT_CLOCK_JUMP,
     FAULT_SPLIT,
+    FAULT_READING_LOST,
     FAULT_KINDS
 };
 

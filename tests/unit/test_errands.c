@@ -20,6 +20,7 @@ static uv_loop_t loop;
 static struct mailbox mailbox;
 static struct errands *errands;
 static size_t swaps_done, reads_done; /* outcomes */
+static uint64_t gone_snapshot, gone_chunk;
 
 /* ---- the coordinator ---- */
 
@@ -101,7 +102,12 @@ static void on_event(void *context, struct event *event) {
         swaps_done++;
         other_told = event->other == NULL ? 0 : event->other->range;
     }
-    if (event->kind == EVENT_OUTBOX || event->kind == EVENT_CHUNK_READ || event->kind == EVENT_REPEATED)
+    if (event->kind == EVENT_CHUNK_GONE) {
+        gone_snapshot = event->chunk->snapshot;
+        gone_chunk = event->chunk->chunk;
+    }
+    if (event->kind == EVENT_OUTBOX || event->kind == EVENT_CHUNK_READ || event->kind == EVENT_CHUNK_GONE ||
+        event->kind == EVENT_REPEATED)
         reads_done++;
 }
 
@@ -245,6 +251,18 @@ static void a_snapshot_that_nobody_asks_for_any_more_takes_no_room(void **state)
     assert_int_equal(files_open(), before);
 }
 
+/* From chunk 0 on; no other reading has the rest of it. */
+static void who_asks_for_more_of_a_snapshot_that_is_not_kept_is_told(void **state) {
+    (void)state;
+    errands_run(
+        errands,
+        &(struct action){
+            .kind = ACTION_READ_CHUNK, .bounds = bounds_of_all(), .range = 3, .to = 2, .snapshot = 5, .chunk = 7});
+    outcomes_await(0, 1);
+    assert_int_equal(gone_snapshot, 5);
+    assert_int_equal(gone_chunk, 7);
+}
+
 static void what_waits_when_they_stop_is_forgotten(void **state) {
     (void)state;
     silent_set(true);
@@ -262,6 +280,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(both_records_of_a_split_are_swapped_together, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_newer_swap_takes_the_place_of_one_that_waits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_snapshot_that_nobody_asks_for_any_more_takes_no_room, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_asks_for_more_of_a_snapshot_that_is_not_kept_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_waits_when_they_stop_is_forgotten, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -401,6 +401,50 @@ static void a_chunk_that_has_to_wait_is_asked_for_with_a_later_tick(void **state
     primary_close();
 }
 
+static void rows_that_cannot_be_read_any_more_are_sent_anew(void **state) {
+    struct packet needy = {.kind = PACKET_APPENDED, .epoch = 3, .version = VERSION, .is_refused = true, .promise = 101};
+    struct replication_chunk gone = {.snapshot = 1, .chunk = 1};
+    struct packet taken = {.kind = PACKET_SNAPSHOT_TAKEN, .epoch = 3, .snapshot = 1, .chunk = 1};
+    (void)state;
+    primary_init("12", "3");
+    needy.needs_rows = true;
+    replication_on_appended(&primary, &step, 3, &needy);
+    replication_on_chunk_read(&primary, &step, 3, &(struct replication_chunk){.snapshot = 1, .chunks = 9, .index = 3});
+    replication_on_snapshot_taken(&primary, &step, 3, &taken);
+    actions.count = 0;
+    replication_on_chunk_gone(&primary, &step, 3, &(struct replication_chunk){.snapshot = 1, .chunk = 0});
+    assert_int_equal(chunks_asked_for(), 0); /* it waits for another by now */
+    replication_on_chunk_gone(&primary, &step, 3, &gone);
+    assert_int_equal(chunks_asked_for(), 1);
+    assert_int_equal(actions.items[actions.count - 1].snapshot, 2);
+    assert_int_equal(actions.items[actions.count - 1].chunk, 0);
+    replication_on_chunk_gone(&primary, &step, 3, &gone);
+    assert_int_equal(chunks_asked_for(), 1);
+    primary_close();
+}
+
+/* The learner may have the first chunk of one, and gets no second one of another moment. */
+static void chunks_of_two_readings_are_not_mixed(void **state) {
+    struct packet needy = {.kind = PACKET_APPENDED, .epoch = 3, .version = VERSION, .is_refused = true, .promise = 101};
+    struct replication_chunk first = {.snapshot = 1, .reading = 8, .chunks = 9, .index = 3};
+    struct replication_chunk other = {.snapshot = 1, .reading = 9, .chunks = 9, .index = 4};
+    (void)state;
+    primary_init("12", "3");
+    needy.needs_rows = true;
+    replication_on_appended(&primary, &step, 3, &needy);
+    replication_on_chunk_read(&primary, &step, 3, &first);
+    actions.count = 0;
+    replication_on_chunk_read(&primary, &step, 3, &first);
+    assert_int_equal(actions.count, 1);
+    assert_int_equal(actions.items[0].packet->kind, PACKET_SNAPSHOT);
+    actions.count = 0;
+    replication_on_chunk_read(&primary, &step, 3, &other);
+    assert_int_equal(actions.count, 1);
+    assert_int_equal(actions.items[0].kind, ACTION_READ_CHUNK);
+    assert_int_equal(actions.items[0].snapshot, 2);
+    primary_close();
+}
+
 /* Or they would have left it when the rows are there, and other rows had to follow. */
 static void what_clients_write_while_rows_are_on_their_way_stays_in_the_window(void **state) {
     struct packet needy = {.kind = PACKET_APPENDED, .epoch = 3, .version = VERSION, .is_refused = true, .promise = 101};
@@ -432,6 +476,8 @@ int main(void) {
         cmocka_unit_test(a_copy_is_dropped_only_when_the_newest_record_names_it_no_more),
         cmocka_unit_test(who_is_not_named_any_more_obeys_nobody_and_needs_rows_when_it_is_again),
         cmocka_unit_test(a_chunk_that_has_to_wait_is_asked_for_with_a_later_tick),
+        cmocka_unit_test(rows_that_cannot_be_read_any_more_are_sent_anew),
+        cmocka_unit_test(chunks_of_two_readings_are_not_mixed),
         cmocka_unit_test(what_clients_write_while_rows_are_on_their_way_stays_in_the_window),
     };
     arena_init(&arena);
