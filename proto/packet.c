@@ -21,6 +21,7 @@ static const struct codec_field LISTENER_FIELDS[] = {
     CODEC_MEMBER(3, CODEC_BOOL, struct packet_listener, is_anew),
     CODEC_MEMBER(4, CODEC_U64, struct packet_listener, born),
     CODEC_MEMBER(5, CODEC_BOOL, struct packet_listener, is_user),
+    CODEC_MEMBER(6, CODEC_BOOL, struct packet_listener, has_moved),
 };
 static const struct codec_table LISTENER_TABLE = CODEC_TABLE(struct packet_listener, LISTENER_FIELDS);
 

@@ -36,6 +36,7 @@ struct packet_listener {
     uint64_t next_offset; /* 0: does not listen any more; PACKET_FROM_NOW: whatever is new */
     bool is_anew;         /* LISTEN: what came before is not relied on; it is to be told from `next_offset` on */
     bool is_user;         /* LISTEN: a user, whose changes have no offsets */
+    bool has_moved;       /* LISTEN: another node led it before, and was to tell it */
     uint64_t born;        /* CHANGES: names this run of being told; between two of them something may be left out */
 };
 

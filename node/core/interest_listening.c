@@ -129,7 +129,7 @@ static void confirmed(struct interest *self, struct heard *heard, uint64_t start
     bool is_another = heard->born_start != start || heard->born != born;
     heard->born_start = start;
     heard->born = born;
-    heard->is_anew = false;
+    heard->is_anew = heard->has_moved = false;
     heard_set(self, heard, HEARD_SETTLED, mono_ms + INTEREST_RENEW_MS);
     if (is_another && heard->is_user)
         self->hooks.look_again(self->hooks.context, &heard->subject);
@@ -150,13 +150,15 @@ static void ask(struct interest *self, struct heard *heard, int64_t mono_ms) {
     heard->epoch = self->hooks.epoch_of(self->hooks.context, &heard->subject);
     if (owner != heard->owner) {
         heard->is_anew = true;
+        heard->has_moved |= heard->owner != 0;
         heard->born_start = heard->born = 0;
     }
     heard->owner = owner;
     struct packet_listener listener = {.thread = heard->subject,
                                        .next_offset = heard->next_offset,
                                        .is_anew = heard->is_anew,
-                                       .is_user = heard->is_user};
+                                       .is_user = heard->is_user,
+                                       .has_moved = heard->has_moved};
     heard_set(self, heard, HEARD_ASKED, mono_ms + INTEREST_RETRY_MS);
     if (owner == self->node) {
         uint64_t born;

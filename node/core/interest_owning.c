@@ -115,7 +115,7 @@ bool owning_register(struct interest *self, struct peer *peer, const struct pack
         registration = registration_new(self, watched, peer, listener->is_user);
     if (is_new || listener->is_anew)
         place(registration, listener->next_offset);
-    if (is_new)
+    if (is_new && listener->has_moved)
         passing_tell_again(self, peer, &listener->thread);
     renew(registration, mono_ms);
     *born = registration->born;

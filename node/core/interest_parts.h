@@ -23,7 +23,8 @@ struct heard {
     int64_t due_ms;
     bool is_user;
     bool is_leaving;
-    bool is_anew; /* something may be missing: the primary is to begin at next_offset */
+    bool is_anew;   /* something may be missing: the primary is to begin at next_offset */
+    bool has_moved; /* the owner before this one was to tell it, and this one has not confirmed yet that it will */
     bool is_announced;
     uint64_t next_offset;
     uint64_t handed_offset; /* one above what was handed on last; 0: not known */
@@ -201,7 +202,7 @@ void owning_free(struct interest *interest);
 
 /* A change without an offset, if some who listen may not be registered yet. */
 void passing_keep(struct interest *interest, const struct change *change, unsigned copies);
-/* Told to one that registers only now. */
+/* Told to one that comes from the last primary. Who begins to listen has no part in what was of the moment before. */
 void passing_tell_again(struct interest *interest, struct peer *peer, const struct id_hash *thread);
 void passing_tick(struct interest *interest);
 void passing_free(struct interest *interest);

@@ -722,16 +722,32 @@ static void a_new_primary_keeps_notices_for_those_who_do_not_know_of_it_yet(void
 
 static void notices_are_kept_for_nobody_once_all_know_the_primary(void **state) {
     (void)state;
-    notice_publish(2);
+    listen(&nodes[1], 0, 1);
+    pass(20);
+    owner_set(0, 3);
+    notice_publish(3);
     subjects[0].is_led_lately = true;
-    notice_publish(2);
+    notice_publish(3);
     subjects[0].is_led_lately = false;
     pass(100);
-    listen(&nodes[1], 0, 1);
-    listen(&nodes[2], 0, 1);
+    map_learn(1);
     pass(20);
     assert_int_equal(nodes[1].known[0].notices, 0);
+}
+
+static void who_begins_to_listen_has_no_part_in_notices_of_before(void **state) {
+    (void)state;
+    listen(&nodes[1], 0, 1);
+    pass(20);
+    subjects[0].is_led_lately = true;
+    notice_publish(2);
+    pass(20);
+    listen(&nodes[2], 0, 1);
+    listen(&nodes[3], 0, 1);
+    pass(20);
+    assert_int_equal(nodes[1].known[0].notices, 1);
     assert_int_equal(nodes[2].known[0].notices, 0);
+    assert_int_equal(nodes[3].known[0].notices, 0);
 }
 
 static void notices_that_are_kept_are_bounded(void **state) {
@@ -739,8 +755,15 @@ static void notices_that_are_kept_are_bounded(void **state) {
     static uint8_t name[100000];
     struct typing_notice typing = {.display_name = bytes_of(name, sizeof(name)), .time_ms = 1};
     struct change notice = {.kind = CHANGE_TYPING, .typing = &typing, .typing_count = 1};
-    for (size_t thread = 0; thread < 2; thread++)
+    for (size_t thread = 0; thread < 2; thread++) {
+        owner_set(thread, 3);
+        listen(&nodes[2], thread, 1);
+    }
+    pass(20);
+    for (size_t thread = 0; thread < 2; thread++) {
+        owner_set(thread, 2);
         subjects[thread].is_led_lately = true;
+    }
     for (size_t i = 0; i < 20; i++) {
         notice.subject = hash_of(0);
         interest_publish(nodes[2].interest, &notice, 0);
@@ -749,8 +772,6 @@ static void notices_that_are_kept_are_bounded(void **state) {
         notice.subject = hash_of(1);
         interest_publish(nodes[2].interest, &notice, 0);
     }
-    listen(&nodes[2], 0, 1);
-    listen(&nodes[2], 1, 1);
     pass(20);
     assert_int_equal(nodes[2].known[0].notices, 0); /* the oldest thread made room */
     assert_int_equal(nodes[2].known[1].notices, LIMIT_PASSED_BYTES_MAX / sizeof(name) - 10);
@@ -1152,6 +1173,7 @@ int main(void) {
         NETWORKED(notices_are_passed_on),
         NETWORKED(a_new_primary_keeps_notices_for_those_who_do_not_know_of_it_yet),
         NETWORKED(notices_are_kept_for_nobody_once_all_know_the_primary),
+        NETWORKED(who_begins_to_listen_has_no_part_in_notices_of_before),
         NETWORKED(notices_that_are_kept_are_bounded),
         NETWORKED(what_was_told_before_the_last_range_went_still_arrives),
         NETWORKED(nobody_waits_for_a_node_that_is_silent),

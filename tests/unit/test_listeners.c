@@ -471,7 +471,7 @@ static void a_notice_of_another_node_that_makes_no_sense_is_refused(void **state
 
 /* A listener at another node says so after the notice. */
 static void a_notice_is_kept_while_this_node_is_new_to_lead(void **state) {
-    struct packet_listener listener = {.thread = THREAD, .next_offset = 5, .is_anew = true};
+    struct packet_listener listener = {.thread = THREAD, .next_offset = 5, .is_anew = true, .has_moved = true};
     struct packet packet = {.kind = PACKET_LISTEN,
                             .asker_start = THEIR_START,
                             .listening = 1,

@@ -112,14 +112,15 @@ static void requests_and_replies_survive(void **state) {
 }
 
 static void interest_and_changes_survive(void **state) {
-    struct packet_listener listeners[] = {{.thread = {{1}}, .next_offset = 9, .is_anew = true, .born = 4},
-                                          {.thread = {{2}}}};
+    struct packet_listener listeners[] = {
+        {.thread = {{1}}, .next_offset = 9, .is_anew = true, .born = 4, .has_moved = true}, {.thread = {{2}}}};
     struct packet listen = {.kind = PACKET_LISTEN, .listeners = listeners, .listeners_count = COUNT(listeners)};
     struct packet decoded = encode_and_decode(*state, &listen);
     assert_int_equal(decoded.listeners_count, 2);
     assert_true(id_hash_equal(&decoded.listeners[1].thread, &listeners[1].thread));
     assert_int_equal(decoded.listeners[0].next_offset, 9);
     assert_true(decoded.listeners[0].is_anew && decoded.listeners[0].born == 4);
+    assert_true(decoded.listeners[0].has_moved && !decoded.listeners[1].has_moved);
     assert_int_equal(decoded.listeners[1].next_offset, 0);
     struct packet_change changes[] = {{.change = BYTES_LITERAL("a")}, {.change = BYTES_LITERAL("b")}};
     struct packet told = {
