@@ -329,9 +329,12 @@ test("when the node drains it says trouter.reconnect, then closes and ends well"
     const event = JSON.parse(frame.slice(frame.indexOf("{")));
     assert.equal(event.name, "trouter.reconnect");
     assert.notEqual(event.args[0].target, "self", "go to any other node");
-    // While it drains it refuses newcomers for a moment; they come in by a connection that was open before.
+    // While it drains it sends newcomers to another node, or refuses them; they come in by a connection that was open before.
     const newcomer = await allocate(token, uuid(), "", socket.at).catch(() => null);
-    if (newcomer !== null) {
+    if (newcomer?.status === 200) {
+        const other = new URL(newcomer.json.socketio).origin;
+        assert.ok(!new URL(socket.at).origin.endsWith(new URL(other).host), `${other} is the one that drains`);
+    } else if (newcomer !== null) {
         assert.equal(newcomer.status, 503, newcomer.text);
         assert.ok(newcomer.headers["retry-after"]);
         assert.ok(newcomer.json.error.code);
