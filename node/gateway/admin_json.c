@@ -6,7 +6,7 @@
 
 /* ---- parts ---- */
 
-static json_t *id_new(uint64_t id) {
+json_t *admin_id_new(uint64_t id) {
     char text[NODE_ID_TEXT_BYTES] = "";
     if (id != 0)
         node_id_format(id, text);
@@ -31,17 +31,17 @@ static void flag_set(json_t *object, const char *name, bool flag) {
     json_member_set(object, name, json_boolean(flag));
 }
 
-static json_t *ids_new(const uint64_t *ids, size_t count) {
+json_t *admin_ids_new(const uint64_t *ids, size_t count) {
     json_t *array = json_array_new();
     for (size_t i = 0; i < count; i++)
-        json_item_add(array, id_new(ids[i]));
+        json_item_add(array, admin_id_new(ids[i]));
     return array;
 }
 
 static json_t *target_new(const struct placement *placement) {
     json_t *target = json_object_new();
-    json_member_set(target, "holders", ids_new(placement->holders, placement->holders_count));
-    json_member_set(target, "primary", id_new(placement->primary));
+    json_member_set(target, "holders", admin_ids_new(placement->holders, placement->holders_count));
+    json_member_set(target, "primary", admin_id_new(placement->primary));
     return target;
 }
 
@@ -79,7 +79,7 @@ static json_t *node_new(const struct cluster_facts *facts, const struct cluster_
     json_t *object = json_object_new();
     json_t *ranges = json_object_new();
     struct cluster_holdings holdings = cluster_facts_holdings(facts, node->id);
-    json_member_set(object, "id", id_new(node->id));
+    json_member_set(object, "id", admin_id_new(node->id));
     json_text_set(object, "name", bytes_of_text(node->name));
     json_text_set(object, "zone", bytes_of_text(node->zone));
     json_text_set(object, "publicUrl", bytes_of_text(node->public_url));
@@ -110,9 +110,9 @@ static json_t *range_new(const struct cluster_facts *facts, const struct cluster
     number_set(object, "epoch", record->epoch);
     json_member_set(object, "first", position_new(bounds.first));
     json_member_set(object, "last", position_new(bounds.last));
-    json_member_set(object, "primary", id_new(record->primary));
-    json_member_set(object, "inSync", ids_new(record->in_sync, record->in_sync_count));
-    json_member_set(object, "learners", ids_new(record->learners, record->learners_count));
+    json_member_set(object, "primary", admin_id_new(record->primary));
+    json_member_set(object, "inSync", admin_ids_new(record->in_sync, record->in_sync_count));
+    json_member_set(object, "learners", admin_ids_new(record->learners, record->learners_count));
     number_set(object, "storedBytes", cluster_facts_bytes(facts, range));
     real_set(object, "writesPerSecond", cluster_facts_writes(facts, record->range).now);
     real_set(object, "deliveriesPerSecond", cluster_facts_deliveries(facts, record->range).now);
@@ -127,8 +127,8 @@ static json_t *move_new(const struct cluster_move *move) {
     json_t *object = json_object_new();
     number_set(object, "range", move->range);
     json_text_set(object, "kind", bytes_of_text(cluster_move_kind_name(move->kind)));
-    json_member_set(object, "from", id_new(move->from));
-    json_member_set(object, "to", id_new(move->to));
+    json_member_set(object, "from", admin_id_new(move->from));
+    json_member_set(object, "to", admin_id_new(move->to));
     json_text_set(object, "state", bytes_of_text(cluster_move_state_name(move->state)));
     number_set(object, "bytesDone", move->bytes_done);
     number_set(object, "bytesTotal", move->bytes_total);
@@ -151,7 +151,7 @@ static json_t *moves_new(const struct cluster_facts *facts, struct arena *arena)
 
 static json_t *balancer_new(const struct cluster_facts *facts, const struct admin_cluster *cluster, bool is_balanced) {
     json_t *object = json_object_new();
-    json_member_set(object, "node", id_new(facts->balancer));
+    json_member_set(object, "node", admin_id_new(facts->balancer));
     flag_set(object, "isPaused", facts->is_paused);
     number_set(object, "movesMax", cluster->moves_max);
     flag_set(object, "isBalanced", is_balanced);
@@ -186,8 +186,8 @@ static json_t *planned_new(const struct cluster_facts *facts, const struct balan
     bool has_giver = move->from != 0 || move->range >= facts->ranges_count;
     number_set(object, "range", move->range);
     json_text_set(object, "kind", bytes_of_text(cluster_move_kind_name(move->kind)));
-    json_member_set(object, "from", id_new(has_giver ? move->from : facts->ranges[move->range].record.primary));
-    json_member_set(object, "to", id_new(move->to));
+    json_member_set(object, "from", admin_id_new(has_giver ? move->from : facts->ranges[move->range].record.primary));
+    json_member_set(object, "to", admin_id_new(move->to));
     number_set(object, "bytes", move->bytes);
     return object;
 }

@@ -3,6 +3,7 @@
  * and counts are numbers, ids of nodes 16 hexadecimal digits, positions of the hash ring likewise, times milliseconds
  * of Unix time. `slowClients`: readers that were told to resume within the last minute, because they were too slow. */
 #include "node/cluster_moves.h"
+#include "proto/json_tree.h"
 
 /* What the facts do not say. */
 struct admin_cluster {
@@ -12,6 +13,10 @@ struct admin_cluster {
     size_t moves_max;
     uint32_t parts; /* that the ring was cut into when the cluster was created */
 };
+
+/* A node's id as the admin interface writes it; "" for 0, nobody. */
+json_t *admin_id_new(uint64_t id);
+json_t *admin_ids_new(const uint64_t *ids, size_t count);
 
 /* Which positions a range has; `parts` as above. */
 struct bounds admin_range_bounds(const struct range_record *record, uint32_t parts);

@@ -7,13 +7,6 @@
 #include "proto/change.h"
 #include "proto/identifier_json.h"
 
-static json_t *id_new(uint64_t id) {
-    char text[NODE_ID_TEXT_BYTES] = "";
-    if (id != 0)
-        node_id_format(id, text);
-    return json_string(text);
-}
-
 static void number_set(json_t *object, const char *name, uint64_t number) {
     json_member_set(object, name, json_integer((json_int_t)number));
 }
@@ -22,13 +15,6 @@ static void number_set(json_t *object, const char *name, uint64_t number) {
 static void time_set(json_t *object, const char *name, int64_t time) {
     if (time != 0)
         json_member_set(object, name, json_integer(time));
-}
-
-static json_t *ids_new(const uint64_t *ids, size_t count) {
-    json_t *array = json_array_new();
-    for (size_t i = 0; i < count; i++)
-        json_item_add(array, id_new(ids[i]));
-    return array;
 }
 
 /* ---- whose it is ---- */
@@ -43,9 +29,9 @@ static json_t *owner_new(const struct tracing *tracing) {
             continue;
         number_set(owner, "range", record->range);
         number_set(owner, "epoch", record->epoch);
-        json_member_set(owner, "primary", id_new(record->primary));
-        json_member_set(owner, "inSync", ids_new(record->in_sync, record->in_sync_count));
-        json_member_set(owner, "learners", ids_new(record->learners, record->learners_count));
+        json_member_set(owner, "primary", admin_id_new(record->primary));
+        json_member_set(owner, "inSync", admin_ids_new(record->in_sync, record->in_sync_count));
+        json_member_set(owner, "learners", admin_ids_new(record->learners, record->learners_count));
         break;
     }
     return owner;
@@ -78,7 +64,7 @@ static json_t *node_new(const struct traced_node *node) {
     const struct trace_memory *memory = &node->memory;
     bool is_off = node->answer == TRACED_REMEMBERS && memory->is_off;
     json_t *object = json_object_new();
-    json_member_set(object, "id", id_new(node->node->id));
+    json_member_set(object, "id", admin_id_new(node->node->id));
     json_text_set(object, "name", bytes_of_text(node->node->name));
     json_member_set(object, "answer", json_string(is_off ? "off" : answers[node->answer]));
     if (node->answer != TRACED_REMEMBERS)
@@ -145,7 +131,7 @@ static void log_add(struct way *way, const struct traced_node *node) {
             continue;
         if (object == NULL) {
             object = json_object_new();
-            json_member_set(object, "node", id_new(node->node->id));
+            json_member_set(object, "node", admin_id_new(node->node->id));
             if (index != 0)
                 number_set(object, "index", index);
         }
@@ -176,7 +162,7 @@ static void recipient_set(struct way *way, json_t *object, uint64_t about) {
 
 static json_t *delivery_new(struct way *way, const struct traced_node *node, const struct trace_event *event) {
     json_t *object = json_object_new();
-    json_member_set(object, "node", id_new(node->node->id));
+    json_member_set(object, "node", admin_id_new(node->node->id));
     recipient_set(way, object, event->about);
     json_member_set(object, "protocol", json_string(event->detail == TRACE_TROUTER ? "trouter" : "realtime"));
     number_set(object, "connection", event->about & UINT16_MAX);
@@ -280,7 +266,7 @@ struct bytes trace_encode(const struct tracing *tracing, struct arena *arena) {
     json_text_set(tree, "thread", tracing->thread_id);
     if (tracing->subject.has_message)
         json_member_set(tree, "message", message_new(&tracing->subject.message));
-    json_member_set(tree, "askedNode", id_new(tracing->facts.self));
+    json_member_set(tree, "askedNode", admin_id_new(tracing->facts.self));
     json_member_set(tree, "owner", owner_new(tracing));
     json_member_set(tree, "nodes", nodes_new(tracing));
     json_member_set(tree, "changes", changes_new(tracing, arena));
