@@ -110,6 +110,7 @@ static void replicas_set(struct replication *self, bool is_new_epoch, int64_t mo
  * is the truth from now on; it is committed when all in sync have it. */
 static bool lead(struct replication *self, const struct replication_step *step) {
     replicas_set(self, true, step->mono_ms);
+    self->needs_rows = false;
     self->ready_at = window_last_index(&self->window);
     return replication_role_set(self, REPLICATION_TAKING_OVER);
 }
@@ -118,6 +119,7 @@ static bool follow(struct replication *self, const struct replication_step *step
     bool is_named = replication_is_named(self);
     self->replicas_count = 0;
     self->matched = 0;
+    self->needs_rows = false;
     self->lease_heard = 0;
     self->snapshot = 0;
     self->chunk = 0;
@@ -200,7 +202,7 @@ void replication_on_durable(struct replication *self, const struct replication_s
         return;
     if (index > self->durable)
         self->durable = smaller(index, window_last_index(&self->window));
-    if (self->role == REPLICATION_REPLICA && !self->is_swap_wanted)
+    if (self->role == REPLICATION_REPLICA && !self->is_swap_wanted && !self->needs_rows)
         receiving_answer(self, step, self->record.primary, false, smaller(self->durable, self->matched));
 }
 
@@ -210,7 +212,8 @@ bool replication_on_refused(struct replication *self, const struct replication_s
         window_truncate(&self->window, self->durable + 1);
     self->matched = smaller(self->matched, self->durable);
     self->alone_until = smaller(self->alone_until, self->durable);
-    if (self->role == REPLICATION_REPLICA && !self->is_swap_wanted && !self->is_unborn && !self->is_void)
+    if (self->role == REPLICATION_REPLICA && !self->is_swap_wanted && !self->is_unborn && !self->is_void &&
+        !self->needs_rows)
         receiving_answer(self, step, self->record.primary, false, smaller(self->durable, self->matched));
     if (!replication_is_leading(self) || self->is_alone)
         return false;
@@ -249,6 +252,7 @@ bool replication_may_drop(const struct replication *self) {
 
 void replication_make_void(struct replication *self) {
     self->is_void = true;
+    self->needs_rows = false;
     window_close(&self->window);
     window_init(&self->window, 0, 0);
     self->durable = 0;

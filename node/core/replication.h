@@ -113,6 +113,7 @@ struct replication {
     uint64_t promise;     /* REPLICA: the number of the last acknowledgement that said what we have */
     bool is_taking_chunk; /* one is on its way to our disk */
     bool is_void;         /* the rows are not whole: a snapshot was begun and has not ended */
+    bool needs_rows; /* REPLICA: what follows what is here is not to be had from the log: rows have to replace it */
     int64_t heard_ms;
 
     bool is_unborn; /* it came by a split, and what is here of its parent has not come so far: nothing is answered */
@@ -167,7 +168,7 @@ struct replication_intake {
 };
 struct replication_intake replication_on_append(struct replication *replication, const struct replication_step *step,
                                                 uint64_t from, const struct packet *packet);
-/* An APPEND that we cannot take, because only the rows would bring us further. */
+/* An APPEND that we cannot take, because only the rows would bring us further: every one is refused until they come. */
 void replication_ask_rows(struct replication *replication, const struct replication_step *step, uint64_t from,
                           const struct packet *packet);
 /* True: the role has changed (we are not primary any more). */

@@ -11,7 +11,7 @@ struct packet *receiving_answer(struct replication *self, const struct replicati
     packet->is_refused = is_refused;
     packet->is_leaving = self->is_leaving || self->is_refusing;
     packet->is_full = self->is_full;
-    packet->needs_rows = self->is_void;
+    packet->needs_rows = self->is_void || self->needs_rows;
     packet->snapshot = self->is_void ? self->snapshot : 0;
     self->promise += is_refused ? 0 : 1;
     packet->promise = self->promise;
@@ -74,8 +74,10 @@ static bool is_contradicted(const struct replication *self, const struct packet 
 
 void replication_ask_rows(struct replication *self, const struct replication_step *step, uint64_t from,
                           const struct packet *packet) {
-    if (replication_is_from_primary(self, from, packet) && !self->is_unborn)
-        receiving_answer(self, step, from, true, 0)->needs_rows = true;
+    if (!replication_is_from_primary(self, from, packet) || self->is_unborn)
+        return;
+    self->needs_rows = true;
+    receiving_answer(self, step, from, true, 0);
 }
 
 struct replication_intake replication_on_append(struct replication *self, const struct replication_step *step,
@@ -98,8 +100,9 @@ struct replication_intake replication_on_append(struct replication *self, const 
     }
     if (packet->promise != 0 && self->promise <= packet->promise)
         self->promise = packet->promise + 1;
-    if (self->is_void || is_contradicted(self, packet)) {
-        receiving_answer(self, step, from, true, 0)->needs_rows = true;
+    self->needs_rows = self->needs_rows || is_contradicted(self, packet);
+    if (self->is_void || self->needs_rows) {
+        receiving_answer(self, step, from, true, 0);
         return nothing;
     }
     bool is_other = false;

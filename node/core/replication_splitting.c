@@ -105,6 +105,7 @@ void replication_born(struct replication *self, const struct replication_step *s
     self->committed = index;
     self->applied = index;
     self->is_void = false;
+    self->needs_rows = false;
     self->is_unborn = false;
     self->heard_ms = step->mono_ms;
     if (self->role == REPLICATION_REPLICA && self->record.primary != self->self)

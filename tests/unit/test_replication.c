@@ -760,6 +760,9 @@ static void a_replica_that_has_something_else_as_committed_asks_for_the_rows(voi
         assert_int_equal(intake.truncate_from, 0);
         assert_true(sent(PACKET_APPENDED)->is_refused && sent(PACKET_APPENDED)->needs_rows);
         assert_int_equal(window_last_index(&pair.learner.window), 5);
+        struct packet heartbeat = append_after(5);
+        replication_on_append(&pair.learner, &pair.step, PRIMARY, &heartbeat);
+        assert_true(sent(PACKET_APPENDED)->is_refused && sent(PACKET_APPENDED)->needs_rows);
         pair_close(&pair);
     }
 }
