@@ -64,11 +64,13 @@ double nodes_largest_share(const struct overview *overview) {
     return largest;
 }
 
+/* A silent one copies nothing, though the records go on naming it until somebody takes its place. */
 static void cells_of_ranges(struct table *table, const struct node *node) {
     char text[HUMAN_BYTES_MAX];
+    bool is_learning = node->is_alive && node->learning > 0;
     table_add(table, TINT_NONE, "%.0f", node->primary);
     table_add(table, TINT_NONE, "%.0f", node->in_sync);
-    table_add(table, TINT_CAUTION, "%s", node->learning > 0 ? human_count(node->learning, text) : "");
+    table_add(table, TINT_CAUTION, "%s", is_learning ? human_count(node->learning, text) : "");
     table_add(table, TINT_NONE, "%s", human_bytes(node->load.stored_bytes, text));
 }
 

@@ -64,7 +64,8 @@ export function ailing() {
     const cluster = joining();
     cluster.balancer = { node: "0000000000000000", isPaused: true, movesMax: 4, isBalanced: false };
     cluster.moves = [];
-    Object.assign(cluster.nodes[0], { isAlive: false });
+    Object.assign(cluster.nodes[0], { isAlive: false }); // it was learning a range then, and is still named
+    cluster.nodes[0].ranges.learning = 1;
     Object.assign(cluster.nodes[1], { isDraining: true });
     Object.assign(cluster.ranges[2], { primary: "", inSync: [ids["node-3"]] });
     Object.assign(cluster.ranges[5], { inSync: [ids["node-1"], ids["node-2"]] });

@@ -133,7 +133,7 @@ function stateOf(node) {
     return node.isThisNode ? 'answers you' : '';
 }
 
-function noteOf({ ranges, load, zone }) {
-    const learning = ranges.learning > 0 ? ` · +${ranges.learning}` : '';
+function noteOf({ ranges, load, zone, isAlive }) {
+    const learning = isAlive && ranges.learning > 0 ? ` · +${ranges.learning}` : '';
     return `${ranges.primary} led · ${ranges.inSync} held${learning} · ${bytes(load.storedBytes)}${zone && ` · ${zone}`}`;
 }
