@@ -129,13 +129,20 @@ static int wish_try(struct balancing *self, struct operator_wish *wish) {
 
 static bool pause_for(struct balancing *self, int64_t ms);
 
-static void wish_do(struct balancing *self, struct balancing_wish *item) {
+static void wish_perform(struct balancing *self, struct balancing_wish *item) {
     for (int i = 0; i < WISH_TRIES; i++) {
         item->rc = wish_try(self, &item->wish);
         bool was_late = item->rc == STATUS_CONFLICT && item->wish.reason == NULL;
         if (!was_late || !pause_for(self, WISH_RETRY_MS))
             break;
     }
+}
+
+static void wish_do(struct balancing *self, struct balancing_wish *item) {
+    if (item->compute != NULL)
+        item->compute(item);
+    else
+        wish_perform(self, item);
     item->on_done(item);
 }
 

@@ -21,6 +21,7 @@ struct balancing_wish {
     struct balancing_wish *next; /* balancing's, until it answers */
     struct operator_wish wish;
     int rc;
+    void (*compute)(struct balancing_wish *wish); /* on the thread of balancing; NULL: `wish` is performed */
     void (*on_done)(struct balancing_wish *wish); /* on the thread of balancing; the memory is yours again */
 };
 

@@ -197,6 +197,7 @@ static void gateway_fill(struct server *server) {
     gateway->admin.view = server->view;
     gateway->tell_joining = server->join_host == NULL ? NULL : tell_joining;
     gateway->admin.wish = server->folder.is_in_cluster ? wishes_ask : NULL;
+    gateway->admin.compute = wishes_ask;
     gateway->started_ms = worker_wall_ms();
     gateway->trace =
         trace_new(TRACE_RING_WORKERS + workers_wanted(&server->config), (size_t)server->config.trace_events);

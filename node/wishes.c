@@ -25,8 +25,13 @@ static void on_wish_done(struct balancing_wish *item) {
     asked->rc = item->rc;
     asked->parcel.deliver = on_wish_delivered;
     if (worker_post(&wishing->server->workers[asked->worker], &asked->parcel) != STATUS_OK)
-        free(asked); /* its worker has stopped, and answered its client already */
+        gateway_wish_free(asked); /* its worker has stopped, and answered its client already */
     free(wishing);
+}
+
+static void on_compute(struct balancing_wish *item) {
+    struct gateway_wish *asked = ((struct wishing *)item)->asked;
+    asked->compute(asked);
 }
 
 int wishes_ask(void *context, struct gateway_wish *asked) {
@@ -36,6 +41,7 @@ int wishes_ask(void *context, struct gateway_wish *asked) {
     wishing->server = server;
     wishing->asked = asked;
     wishing->item.wish = asked->wish;
+    wishing->item.compute = asked->compute == NULL ? NULL : on_compute;
     wishing->item.on_done = on_wish_done;
     int rc = balancing_wish(server->balancing, &wishing->item);
     if (rc != STATUS_OK)

@@ -68,15 +68,51 @@ static double seconds_of(const struct cluster_facts *facts, const struct balance
     return bytes_per_s == 0 ? 0 : (double)most / (double)bytes_per_s;
 }
 
-static void plan_get(struct worker *self, struct http_call *call) {
-    const struct gateway *gateway = gateway_worker_of(self)->gateway;
+/* ---- what takes longer, on another thread ---- */
+
+void gateway_wish_free(struct gateway_wish *asked) {
+    arena_close(&asked->arena);
+    free(asked);
+}
+
+static struct gateway_wish *ask_new(struct worker *self, struct http_call *call) {
+    struct gateway_wish *asked = calloc(1, sizeof(*asked));
+    check(asked != NULL);
+    *asked = (struct gateway_wish){.worker = self->index, .call = call, .gateway = gateway_worker_of(self)->gateway};
+    arena_init(&asked->arena);
+    return asked;
+}
+
+/* With hundreds of nodes and thousands of ranges it takes up to half a second. */
+static void plan_compute(struct gateway_wish *asked) {
+    const struct gateway *gateway = asked->gateway;
     struct balancer_forecast forecast;
     struct admin_sight sight;
-    look(&gateway->admin, &call->arena, &sight);
-    balancer_plan(&sight.input, &call->arena, &forecast);
-    double seconds = seconds_of(&sight.facts, &forecast, gateway->config->move_rate_mb << 20, &call->arena);
-    http_call_reply(call, 200,
-                    admin_plan_encode(&sight.facts, &sight.input, &forecast, sight.shares, seconds, &call->arena));
+    look(&gateway->admin, &asked->arena, &sight);
+    balancer_plan(&sight.input, &asked->arena, &forecast);
+    double seconds = seconds_of(&sight.facts, &forecast, gateway->config->move_rate_mb << 20, &asked->arena);
+    asked->reply = admin_plan_encode(&sight.facts, &sight.input, &forecast, sight.shares, seconds, &asked->arena);
+}
+
+static void on_planned(struct gateway_worker *worker, struct gateway_wish *asked) {
+    (void)worker;
+    if (asked->rc != STATUS_OK)
+        http_call_refuse_status(asked->call, asked->rc);
+    else
+        http_call_reply(asked->call, 200, asked->reply);
+    gateway_wish_free(asked);
+}
+
+static void plan_get(struct worker *self, struct http_call *call) {
+    struct gateway *gateway = gateway_worker_of(self)->gateway;
+    struct gateway_wish *asked = ask_new(self, call);
+    asked->compute = plan_compute;
+    asked->on_answer = on_planned;
+    int rc = gateway->admin.compute(gateway->core, asked);
+    if (rc == STATUS_OK)
+        return;
+    gateway_wish_free(asked);
+    http_call_refuse_status(call, rc);
 }
 
 /* ---- what is wished ---- */
@@ -97,7 +133,7 @@ static void on_wished(struct gateway_worker *worker, struct gateway_wish *asked)
         http_call_reply(call, 202, admin_target_encode(&asked->wish.placement, &call->arena));
     else
         http_call_reply(call, 202, BYTES_LITERAL("{}"));
-    free(asked);
+    gateway_wish_free(asked);
 }
 
 static void wish_ask(struct worker *self, struct http_call *call, const struct operator_wish *wish) {
@@ -106,13 +142,13 @@ static void wish_ask(struct worker *self, struct http_call *call, const struct o
         http_call_refuse_status(call, STATUS_NOT_IN_CLUSTER);
         return;
     }
-    struct gateway_wish *asked = calloc(1, sizeof(*asked));
-    check(asked != NULL);
-    *asked = (struct gateway_wish){.wish = *wish, .worker = self->index, .call = call, .on_answer = on_wished};
+    struct gateway_wish *asked = ask_new(self, call);
+    asked->wish = *wish;
+    asked->on_answer = on_wished;
     int rc = gateway->admin.wish(gateway->core, asked);
     if (rc == STATUS_OK)
         return;
-    free(asked);
+    gateway_wish_free(asked);
     http_call_refuse_status(call, rc);
 }
 

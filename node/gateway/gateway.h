@@ -30,8 +30,15 @@ struct gateway_wish {
     int rc;
     unsigned worker;
     struct http_call *call;
+    /* NULL, or in place of a wish something that takes too long for a worker: called on another thread, which may use
+     * what never changes, the view, and the memory here. */
+    void (*compute)(struct gateway_wish *asked);
+    const struct gateway *gateway;
+    struct arena arena;
+    struct bytes reply; /* in the arena */
     void (*on_answer)(struct gateway_worker *worker, struct gateway_wish *wish);
 };
+void gateway_wish_free(struct gateway_wish *asked);
 
 /* What the admin interface needs. */
 struct gateway_admin {
@@ -39,6 +46,8 @@ struct gateway_admin {
     struct cluster_moves_options moves;
     /* STATUS_SHUTTING_DOWN: not taken, still yours. NULL: a node alone, of which nothing can be wished. */
     int (*wish)(void *core, struct gateway_wish *wish);
+    /* The same for what is computed; a node alone can do that, too. */
+    int (*compute)(void *core, struct gateway_wish *asked);
 };
 
 /* Who leads the range of a user or thread, as far as this node knows. */
