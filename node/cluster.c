@@ -369,6 +369,16 @@ static int watches_open(struct cluster *self) {
     return rc;
 }
 
+/* Whether a swap was made may not be known; what asks again looks first. */
+static int try_until_answered(struct cluster *self, int (*attempt)(struct cluster *self)) {
+    int rc = attempt(self);
+    for (int i = 1; i < DATA_FOLDER_ETCD_TRIES && rc == STATUS_SERVICE_UNAVAILABLE; i++) {
+        log_warning("etcd has not answered in time; this node, which starts, asks again");
+        rc = attempt(self);
+    }
+    return rc;
+}
+
 int cluster_open(const struct cluster_options *options, struct cluster **out) {
     struct cluster *self = calloc(1, sizeof(*self));
     const char *reason = "";
@@ -385,9 +395,9 @@ int cluster_open(const struct cluster_options *options, struct cluster **out) {
     if (rc == STATUS_OK)
         rc = errands_open(self);
     if (rc == STATUS_OK)
-        rc = record_publish(self);
+        rc = try_until_answered(self, record_publish);
     if (rc == STATUS_OK)
-        rc = ranges_make(self);
+        rc = try_until_answered(self, ranges_make);
     if (rc == STATUS_OK)
         rc = watches_open(self);
     if (rc != STATUS_OK)

@@ -6,7 +6,9 @@ import { renameSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { run, test } from "../sdk/lib/harness.mjs";
 import { freePort, nodeProgram } from "../lib/node.mjs";
-import { World } from "./lib/world.mjs";
+import { base64, isInstalled } from "./lib/etcd.mjs";
+import { ThreeNodes } from "./lib/three.mjs";
+import { World, until } from "./lib/world.mjs";
 
 const data = (world, name = "") => path.join(world.node.dir, "data", name);
 
@@ -95,5 +97,33 @@ test("with another or a broken master key a node refuses by name", async () => {
     assert.deepEqual(await world.allMessages(users[0], thread), messages);
     await world.node.stop();
 });
+
+/** The first write of a record of nodes is not answered until the node has given that call up. */
+function stallFirstRecord(world) {
+    const [way] = world.toEtcd;
+    const name = base64("weft/nodes/").slice(0, 12); // whole groups of three bytes: the same whatever follows
+    let hasStalled = false;
+    way.stallsAt = (bytes) => {
+        const stalls = !hasStalled && bytes.includes('"compare"') && bytes.includes(name);
+        if (stalls) {
+            hasStalled = true;
+            world.opening = until("the node has noticed", () => world.node.log.includes("asks again")).then(() => way.open());
+        }
+        return stalls;
+    };
+}
+
+test("a node that etcd does not answer in time, when it starts, asks again and starts", async () => {
+    const cluster = await ThreeNodes.start(2, { prepare: (world) => world.name === "node-1" && stallFirstRecord(world) });
+    try {
+        const [world] = cluster.nodes;
+        assert.ok(world.opening, "its record was held up");
+        await world.opening;
+        const users = await world.newUsers(1);
+        await world.newMessage(users[0], await world.newThread(users), "it serves");
+    } finally {
+        await cluster.stop();
+    }
+}, { skip: isInstalled() ? false : "etcd is not installed (Debian: etcd-server)", deadlineMs: 120000 });
 
 await run("start");
