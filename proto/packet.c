@@ -71,11 +71,12 @@ static const struct codec_field PACKET_FIELDS[] = {
     CODEC_MEMBER(44, CODEC_U64, struct packet, matched),
     CODEC_MEMBER(45, CODEC_U64, struct packet, version),
     CODEC_MEMBER(46, CODEC_BOOL, struct packet, is_full),
+    CODEC_MEMBER(47, CODEC_BYTES, struct packet, record),
 };
 static const struct codec_table PACKET_TABLE = CODEC_TABLE(struct packet, PACKET_FIELDS);
 
 static bool kind_is_known(enum packet_kind kind) {
-    return (kind >= PACKET_APPEND && kind <= PACKET_SNAPSHOT_TAKEN) || kind == PACKET_REQUEST || kind == PACKET_REPLY ||
+    return (kind >= PACKET_APPEND && kind <= PACKET_RECORD) || kind == PACKET_REQUEST || kind == PACKET_REPLY ||
            (kind >= PACKET_LISTEN && kind <= PACKET_CHANGES_SEEN);
 }
 

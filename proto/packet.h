@@ -15,6 +15,7 @@ enum packet_kind {
     PACKET_APPENDED = 2,       /* replica to primary: what is on its disk */
     PACKET_SNAPSHOT = 3,       /* primary to learner: one chunk of the range's rows */
     PACKET_SNAPSHOT_TAKEN = 4, /* learner to primary: chunks up to `chunk` are on disk */
+    PACKET_RECORD = 5, /* who led to all others: who leads now, a little before the coordinator tells them */
     /* Calls that another node has to answer. */
     PACKET_REQUEST = 10,
     PACKET_REPLY = 11,
@@ -84,6 +85,9 @@ struct packet {
     uint64_t index; /* SNAPSHOT: the rows are those after this entry was applied */
     uint64_t index_epoch;
     struct bytes rows; /* snapshot.h */
+
+    /* RECORD, with its `version` */
+    struct bytes record; /* range_record.h */
 
     /* REQUEST, REPLY */
     uint64_t request;        /* unique for the asking node's life */

@@ -329,6 +329,9 @@ static void on_packet(struct node_core *core, const struct step *step, const str
     case PACKET_SNAPSHOT_TAKEN:
         replication_on_snapshot_taken(&range->replication, &replication_step, event->from, packet);
         break;
+    case PACKET_RECORD:
+        records_on_packet(core, step, event);
+        break;
     default:
         break;
     }

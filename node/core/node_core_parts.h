@@ -103,6 +103,9 @@ void core_entries_refuse(struct node_core *core, const struct step *step, struct
 
 /* EVENT_RECORD, EVENT_SWAPPED. */
 void records_on_event(struct node_core *core, const struct step *step, const struct event *event);
+/* PACKET_RECORD, of a range that is known: what its primary was told by the coordinator when it gave it away. Only of
+ * who leads as far as this node knows, and not where the range was split meanwhile: the coordinator's own news comes. */
+void records_on_packet(struct node_core *core, const struct step *step, const struct event *event);
 /* EVENT_PLACEMENT; it may come before the record of a range that a split has made. */
 void records_on_placement(struct node_core *core, const struct step *step, const struct event *event);
 

@@ -18,17 +18,44 @@ static struct range_record expected_of(const struct replication *replication, co
     return is_ours ? replication->wanted_other : (struct range_record){0};
 }
 
+/* All others are told what the coordinator has answered to us: writes wait until they know. */
+static void pass_on(struct node_core *core, const struct step *step, const struct replication *replication) {
+    struct buffer encoded;
+    buffer_init(&encoded);
+    range_record_encode(&replication->record, &encoded);
+    struct bytes kept = arena_copy(&core->step_arena, buffer_bytes(&encoded));
+    buffer_close(&encoded);
+    for (size_t i = 0; i < core->live_count; i++) {
+        if (core->live[i] == core->options.self)
+            continue;
+        struct packet *packet = ARENA_NEW(&core->step_arena, struct packet);
+        *packet = (struct packet){.kind = PACKET_RECORD,
+                                  .range = replication->range,
+                                  .epoch = replication->record.epoch,
+                                  .record = kept,
+                                  .version = replication->version};
+        struct action *action = action_add(step->actions, ACTION_SEND);
+        action->to = core->live[i];
+        action->packet = packet;
+    }
+}
+
 /* The map follows once it is said who leads: what the range had until now ends by the map that it had then. */
 static void record_accept(struct node_core *core, const struct step *step, struct range *range,
                           const struct range_news *news) {
     struct replication *replication = &range->replication;
     struct replication_step replication_step = core_replication_step(core, step);
     struct range_record other = expected_of(replication, news);
+    uint64_t led_epoch = replication->record.primary == core->options.self ? replication->record.epoch : 0;
     if (news->version > replication->version)
         splits_on_child(core, step, range, &news->record);
     bool has_changed =
         news->is_swap ? replication_on_swapped(replication, &replication_step, news->rc, &news->record, news->version)
                       : replication_on_record(replication, &replication_step, &news->record, news->version);
+    bool is_given_away = news->is_swap && led_epoch != 0 && replication->record.epoch > led_epoch &&
+                         replication->record.is_handed_over && replication->record.primary != core->options.self;
+    if (is_given_away)
+        pass_on(core, step, replication);
     if (news->is_number_taken)
         replication_on_number_taken(replication, news->version);
     core_touch(core, range);
@@ -86,6 +113,16 @@ void records_on_event(struct node_core *core, const struct step *step, const str
         map_version = core->map.version;
         early_take(core, step);
     }
+}
+
+void records_on_packet(struct node_core *core, const struct step *step, const struct event *event) {
+    const struct packet *packet = event->packet;
+    const struct range_record *known = &core->ranges[packet->range].replication.record;
+    struct range_record record;
+    if (range_record_decode(packet->record, &record) != STATUS_OK || record.range != packet->range ||
+        known->epoch == 0 || event->from != known->primary || !bounds_equal(&record.bounds, &known->bounds))
+        return;
+    records_on_event(core, step, &(struct event){.kind = EVENT_RECORD, .record = &record, .version = packet->version});
 }
 
 void records_on_placement(struct node_core *core, const struct step *step, const struct event *event) {

@@ -25,7 +25,10 @@ static int64_t mono_ms;
 static struct batch *written;
 static size_t swaps_count;
 static struct range_record wanted[RANGES];
-static struct packet answer; /* the last APPENDED */
+static struct packet answer;              /* the last APPENDED */
+static uint64_t told[RANGE_REPLICAS_MAX]; /* whom a RECORD went to */
+static size_t told_count;
+static struct range_record told_record; /* of the last one */
 
 static void action_perform(const struct action *action) {
     if (action->kind == ACTION_WRITE) {
@@ -35,6 +38,10 @@ static void action_perform(const struct action *action) {
         swaps_count++;
     } else if (action->kind == ACTION_SEND && action->packet->kind == PACKET_APPENDED) {
         answer = *action->packet;
+    } else if (action->kind == ACTION_SEND && action->packet->kind == PACKET_RECORD) {
+        assert_int_equal(action->packet->version, 40);
+        assert_int_equal(range_record_decode(action->packet->record, &told_record), STATUS_OK);
+        told[told_count++] = action->to;
     }
 }
 
@@ -93,6 +100,7 @@ static void start(bool is_void) {
     uint64_t nodes[] = {PRIMARY, 4, SELF};
     mono_ms = 1000;
     swaps_count = 0;
+    told_count = 0;
     memset(wanted, 0, sizeof(wanted));
     for (size_t i = 0; i < RANGES; i++)
         ranges[i] =
@@ -342,6 +350,51 @@ static void a_few_ranges_at_a_time_are_given_to_who_should_lead_them(void **stat
     assert_int_equal(node_core_range_status(core, 1).role, REPLICATION_REPLICA);
 }
 
+static void who_gives_a_range_away_tells_the_others_at_once(void **state) {
+    (void)state;
+    lead(1);
+    wish(1);
+    assert_int_equal(told_count, 0); /* it is not given away yet */
+    step((struct event){.kind = EVENT_SWAPPED, .range = 1, .record = &wanted[1], .version = 40});
+    assert_int_equal(told_count, 2);
+    assert_true(told[0] == PRIMARY && told[1] == 4);
+    assert_true(told_record.range == 1 && told_record.primary == PRIMARY && told_record.epoch == 4);
+}
+
+static void record_come(const struct range_record *record, uint32_t range, uint64_t from, uint64_t version) {
+    struct packet packet = {.kind = PACKET_RECORD, .range = range, .epoch = record->epoch, .version = version};
+    struct buffer encoded;
+    buffer_init(&encoded);
+    range_record_encode(record, &encoded);
+    packet.record = buffer_bytes(&encoded);
+    step((struct event){.kind = EVENT_PACKET, .from = from, .packet = &packet});
+    buffer_close(&encoded);
+}
+
+static void who_is_told_by_the_last_primary_leads_before_the_coordinator_says_so(void **state) {
+    (void)state;
+    struct range_record record = record_of(1, SELF), halved;
+    record.bounds = node_core_range_status(core, 1).record.bounds;
+    record.epoch = 3;
+    record.primary = SELF;
+    record.is_handed_over = true;
+    halved = record;
+    halved.bounds.last--;
+    record_come(&record, 1, 4, 40);       /* by one that does not lead it */
+    record_come(&record, 2, PRIMARY, 40); /* of another range */
+    record_come(&record, 1, PRIMARY, 2);  /* older than what is known */
+    record_come(&halved, 1, PRIMARY, 40); /* it has been split */
+    step((struct event){.kind = EVENT_PACKET,
+                        .from = PRIMARY,
+                        .packet = &(struct packet){.kind = PACKET_RECORD, .range = 1, .version = 40}});
+    assert_int_equal(node_core_range_status(core, 1).role, REPLICATION_REPLICA);
+    record_come(&record, 1, PRIMARY, 40);
+    assert_int_equal(node_core_range_status(core, 1).role, REPLICATION_PRIMARY);
+    assert_int_equal(node_core_range_status(core, 1).version, 40);
+    record_tell(&record, 40);
+    assert_int_equal(node_core_range_status(core, 1).role, REPLICATION_PRIMARY);
+}
+
 static void it_is_counted_how_long_writes_are_held_up(void **state) {
     (void)state;
     struct range_record record = record_of(0, SELF);
@@ -385,6 +438,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_a_crash_left_is_wiped_unless_it_is_to_be_filled_anew, set_up_void,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_few_ranges_at_a_time_are_given_to_who_should_lead_them, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_gives_a_range_away_tells_the_others_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_is_told_by_the_last_primary_leads_before_the_coordinator_says_so, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(it_is_counted_how_long_writes_are_held_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_wish_for_a_range_that_there_cannot_be_changes_nothing, set_up, tear_down),
     };

@@ -166,7 +166,8 @@ static void only_known_kinds_are_taken(void **state) {
     static const bool is_known[256] = {
         [PACKET_APPEND] = true,         [PACKET_APPENDED] = true, [PACKET_SNAPSHOT] = true,
         [PACKET_SNAPSHOT_TAKEN] = true, [PACKET_REQUEST] = true,  [PACKET_REPLY] = true,
-        [PACKET_LISTEN] = true,         [PACKET_CHANGES] = true,  [PACKET_CHANGES_SEEN] = true};
+        [PACKET_LISTEN] = true,         [PACKET_CHANGES] = true,  [PACKET_CHANGES_SEEN] = true,
+        [PACKET_RECORD] = true};
     for (unsigned kind = 0; kind < 256; kind++) {
         const uint8_t encoded[] = {0x81, 1, 0xcc, (uint8_t)kind};
         struct packet decoded;
