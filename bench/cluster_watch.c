@@ -23,6 +23,7 @@ static const struct {
 } hold_counters[HOLDS] = {
     [HOLDS_GIVEN] = {"weft_hand_over_held_seconds", "weft_hand_over_held_longest_seconds"},
     [HOLDS_TAKEN] = {"weft_hand_over_taken_seconds", "weft_hand_over_taken_longest_seconds"},
+    [HOLDS_TOGETHER] = {"weft_hand_over_stall_seconds", "weft_hand_over_stall_longest_seconds"},
 };
 
 static double seconds_of(const struct cluster_watch *watch, int64_t time_ns) {

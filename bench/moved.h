@@ -31,7 +31,7 @@ struct transfers {
 };
 
 /* What nodes say of how long writes waited for hand-overs: where the range was, and where it came. */
-enum { HOLDS_GIVEN, HOLDS_TAKEN, HOLDS };
+enum { HOLDS_GIVEN, HOLDS_TAKEN, HOLDS_TOGETHER, HOLDS };
 
 struct hold {
     struct counter_histogram seconds;

@@ -153,6 +153,7 @@ json_t *moved_json(const struct result *result) {
     json_out_set(root, "handOversToldApart", json_boolean(moved->are_hand_overs_told_apart));
     json_out_set(root, "handOverHeldMs", hold_json(&moved->holds[HOLDS_GIVEN]));
     json_out_set(root, "handOverTakenMs", hold_json(&moved->holds[HOLDS_TAKEN]));
+    json_out_set(root, "handOverStallMs", hold_json(&moved->holds[HOLDS_TOGETHER]));
     if (moved->watch_problem[0] != 0)
         json_out_set(root, "watchProblem", json_string(moved->watch_problem));
     json_out_set(root, "balancedAtEnd", json_boolean(moved->is_balanced_at_end));

@@ -115,6 +115,7 @@ static void holds_print(const struct moved *moved) {
     printf("  %-22s%10s%10s%10s%10s%10s\n", "ms, at most", "p50", "p90", "p99", "p99.9", "max");
     hold_print("where it was led", &moved->holds[HOLDS_GIVEN]);
     hold_print("where it is led then", &moved->holds[HOLDS_TAKEN]);
+    hold_print("both together", &moved->holds[HOLDS_TOGETHER]);
 }
 
 void moved_text_print(const struct result *result) {

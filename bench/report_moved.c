@@ -138,6 +138,7 @@ static void holds_table(struct buffer *out, const struct moved *moved) {
     report_latency_head(out, "for its hand-over a range waited, as nodes say, ms at most");
     hold_row(out, "where it was led", &moved->holds[HOLDS_GIVEN]);
     hold_row(out, "where it is led then", &moved->holds[HOLDS_TAKEN]);
+    hold_row(out, "both together", &moved->holds[HOLDS_TOGETHER]);
     buffer_append_text(out, "</table>\n");
 }
 

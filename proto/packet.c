@@ -72,6 +72,7 @@ static const struct codec_field PACKET_FIELDS[] = {
     CODEC_MEMBER(45, CODEC_U64, struct packet, version),
     CODEC_MEMBER(46, CODEC_BOOL, struct packet, is_full),
     CODEC_MEMBER(47, CODEC_BYTES, struct packet, record),
+    CODEC_MEMBER(48, CODEC_U32, struct packet, held_ms),
 };
 static const struct codec_table PACKET_TABLE = CODEC_TABLE(struct packet, PACKET_FIELDS);
 

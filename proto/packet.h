@@ -15,7 +15,7 @@ enum packet_kind {
     PACKET_APPENDED = 2,       /* replica to primary: what is on its disk */
     PACKET_SNAPSHOT = 3,       /* primary to learner: one chunk of the range's rows */
     PACKET_SNAPSHOT_TAKEN = 4, /* learner to primary: chunks up to `chunk` are on disk */
-    PACKET_RECORD = 5, /* who led to all others: who leads now, a little before the coordinator tells them */
+    PACKET_RECORD = 5,         /* who led to all others: who leads now, a little before the coordinator tells them */
     /* Calls that another node has to answer. */
     PACKET_REQUEST = 10,
     PACKET_REPLY = 11,
@@ -88,6 +88,7 @@ struct packet {
 
     /* RECORD, with its `version` */
     struct bytes record; /* range_record.h */
+    uint32_t held_ms;    /* so long writes have waited for it at the sender */
 
     /* REQUEST, REPLY */
     uint64_t request;        /* unique for the asking node's life */

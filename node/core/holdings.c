@@ -41,6 +41,12 @@ static void held_measure(struct node_core *core, const struct step *step, struct
     range->held_since_ms = 0;
 }
 
+/* Once both are known, of the same hand-over. */
+static void stall_measure(struct node_core *core, const struct range *range) {
+    if (range->held_epoch != 0 && range->held_epoch == range->taken_epoch)
+        durations_add(&core->stalled, range->held_for_ms + range->taken_for_ms);
+}
+
 /* To take writes it has to lead, and to have the lease. */
 static void given_measure(struct node_core *core, const struct step *step, struct range *range) {
     const struct replication *replication = &range->replication;
@@ -54,8 +60,18 @@ static void given_measure(struct node_core *core, const struct step *step, struc
         range->given_since_ms = step->mono_ms;
     if (!replication_may_read(replication, step->mono_ms))
         return;
-    durations_add(&core->given, step->mono_ms - range->given_since_ms);
+    range->taken_for_ms = step->mono_ms - range->given_since_ms;
     range->taken_epoch = epoch;
+    durations_add(&core->given, range->taken_for_ms);
+    stall_measure(core, range);
+}
+
+void holdings_held_elsewhere(struct node_core *core, struct range *range, uint64_t epoch, int64_t held_ms) {
+    if (epoch <= range->held_epoch)
+        return; /* it has come twice */
+    range->held_epoch = epoch;
+    range->held_for_ms = held_ms;
+    stall_measure(core, range);
 }
 
 void holdings_measure(struct node_core *core, const struct step *step, struct range *range) {

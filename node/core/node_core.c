@@ -536,6 +536,7 @@ struct node_core_statistics node_core_statistics(const struct node_core *core) {
                                          .batches = core->batches,
                                          .held = core->held,
                                          .given = core->given,
+                                         .stalled = core->stalled,
                                          .interest = core->interest == NULL ? (struct interest_statistics){0}
                                                                             : interest_statistics(core->interest)};
 }

@@ -41,8 +41,9 @@ struct node_core_statistics {
     size_t follow_ups;
     uint64_t applied;
     uint64_t batches;
-    struct durations held;               /* writes of a range, here, for each hand-over to another node */
-    struct durations given;              /* for each hand-over to this node: from hearing of it to taking writes */
+    struct durations held;    /* writes of a range, here, for each hand-over to another node */
+    struct durations given;   /* for each hand-over to this node: from hearing of it to taking writes */
+    struct durations stalled; /* for each of those whose last primary has told how long it held writes: both together */
     struct interest_statistics interest; /* zeros for a node alone */
 };
 

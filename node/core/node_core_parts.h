@@ -70,6 +70,7 @@ struct node_core {
     uint64_t batches;
     struct durations held; /* of writes, until a hand-over came about or was given up */
     struct durations given;
+    struct durations stalled;
 };
 
 /* One step: the event's times, and where its actions go. */
@@ -104,7 +105,7 @@ void core_entries_refuse(struct node_core *core, const struct step *step, struct
 /* EVENT_RECORD, EVENT_SWAPPED. */
 void records_on_event(struct node_core *core, const struct step *step, const struct event *event);
 /* PACKET_RECORD, of a range that is known: what its primary was told by the coordinator when it gave it away. Only of
- * who leads as far as this node knows, and not where the range was split meanwhile: the coordinator's own news comes. */
+ * who leads as far as this node knows, and not where the range was split meanwhile: the coordinator says all of it. */
 void records_on_packet(struct node_core *core, const struct step *step, const struct event *event);
 /* EVENT_PLACEMENT; it may come before the record of a range that a split has made. */
 void records_on_placement(struct node_core *core, const struct step *step, const struct event *event);
@@ -161,6 +162,8 @@ void holdings_hand_over(struct node_core *core, const struct step *step);
 void holdings_drop(struct node_core *core, const struct step *step, struct range *range);
 /* How long writes of the range are held up by hand-overs. */
 void holdings_measure(struct node_core *core, const struct step *step, struct range *range);
+/* So long writes waited at who handed it over to us with this epoch. */
+void holdings_held_elsewhere(struct node_core *core, struct range *range, uint64_t epoch, int64_t held_ms);
 /* A step of the dropping is on disk. */
 void holdings_dropped(struct range *range, bool is_done);
 

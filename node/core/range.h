@@ -57,7 +57,10 @@ struct range {
     int64_t led_ms;                                      /* since when this node leads it, monotonic; of a primary */
     int64_t held_since_ms;                               /* writes wait for a hand-over to another; 0: they do not */
     int64_t given_since_ms; /* it was handed over to us, and we do not take writes yet; 0: it is not so */
-    uint64_t taken_epoch;   /* the last that was handed over to us, and in which we took writes */
+    uint64_t taken_epoch;   /* the last that was handed over to us, and in which we took writes … */
+    int64_t taken_for_ms;   /* … so long after we heard of it */
+    uint64_t held_epoch;    /* the last that was handed over to us by one who has told … */
+    int64_t held_for_ms;    /* … how long writes had waited there */
     struct range *next_busy;
     int64_t outbox_retry_ms; /* it could not be read, and is to be again then; 0: no */
     bool is_refused;         /* a batch that touched it came to nothing */

@@ -19,7 +19,9 @@ static struct range_record expected_of(const struct replication *replication, co
 }
 
 /* All others are told what the coordinator has answered to us: writes wait until they know. */
-static void pass_on(struct node_core *core, const struct step *step, const struct replication *replication) {
+static void pass_on(struct node_core *core, const struct step *step, const struct range *range) {
+    const struct replication *replication = &range->replication;
+    int64_t held_ms = range->held_since_ms == 0 ? 0 : step->mono_ms - range->held_since_ms;
     struct buffer encoded;
     buffer_init(&encoded);
     range_record_encode(&replication->record, &encoded);
@@ -33,7 +35,8 @@ static void pass_on(struct node_core *core, const struct step *step, const struc
                                   .range = replication->range,
                                   .epoch = replication->record.epoch,
                                   .record = kept,
-                                  .version = replication->version};
+                                  .version = replication->version,
+                                  .held_ms = (uint32_t)held_ms};
         struct action *action = action_add(step->actions, ACTION_SEND);
         action->to = core->live[i];
         action->packet = packet;
@@ -55,7 +58,7 @@ static void record_accept(struct node_core *core, const struct step *step, struc
     bool is_given_away = news->is_swap && led_epoch != 0 && replication->record.epoch > led_epoch &&
                          replication->record.is_handed_over && replication->record.primary != core->options.self;
     if (is_given_away)
-        pass_on(core, step, replication);
+        pass_on(core, step, range);
     if (news->is_number_taken)
         replication_on_number_taken(replication, news->version);
     core_touch(core, range);
@@ -120,9 +123,15 @@ void records_on_packet(struct node_core *core, const struct step *step, const st
     const struct range_record *known = &core->ranges[packet->range].replication.record;
     struct range_record record;
     if (range_record_decode(packet->record, &record) != STATUS_OK || record.range != packet->range ||
-        known->epoch == 0 || event->from != known->primary || !bounds_equal(&record.bounds, &known->bounds))
+        known->epoch == 0 || !bounds_equal(&record.bounds, &known->bounds))
+        return;
+    /* The coordinator may have been quicker. */
+    bool is_known = packet->version == core->ranges[packet->range].replication.version;
+    if (event->from != known->primary && !is_known)
         return;
     records_on_event(core, step, &(struct event){.kind = EVENT_RECORD, .record = &record, .version = packet->version});
+    if (record.primary == core->options.self)
+        holdings_held_elsewhere(core, &core->ranges[packet->range], record.epoch, packet->held_ms);
 }
 
 void records_on_placement(struct node_core *core, const struct step *step, const struct event *event) {

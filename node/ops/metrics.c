@@ -135,10 +135,15 @@ static void hand_overs_write(struct buffer *out, const struct node_core_statisti
                     "How long writes of a range waited here while another node was made its primary.", &core->held);
     durations_write(out, "hand_over_taken_seconds",
                     "From hearing that a range was handed over to this node to taking writes.", &core->given);
+    durations_write(out, "hand_over_stall_seconds",
+                    "How long writes of a range waited for its hand-over to this node, there and here together.",
+                    &core->stalled);
     family(out, "hand_over_held_longest_seconds", "gauge", "The longest of them.");
     buffer_printf(out, "weft_hand_over_held_longest_seconds %.3f\n", (double)core->held.longest_ms / 1e3);
     family(out, "hand_over_taken_longest_seconds", "gauge", "The longest of them.");
     buffer_printf(out, "weft_hand_over_taken_longest_seconds %.3f\n", (double)core->given.longest_ms / 1e3);
+    family(out, "hand_over_stall_longest_seconds", "gauge", "The longest of them.");
+    buffer_printf(out, "weft_hand_over_stall_longest_seconds %.3f\n", (double)core->stalled.longest_ms / 1e3);
 }
 
 /* What is under way in the whole cluster, and what of it is this node's. */

@@ -29,6 +29,7 @@ static struct packet answer;              /* the last APPENDED */
 static uint64_t told[RANGE_REPLICAS_MAX]; /* whom a RECORD went to */
 static size_t told_count;
 static struct range_record told_record; /* of the last one */
+static uint32_t told_held_ms;
 
 static void action_perform(const struct action *action) {
     if (action->kind == ACTION_WRITE) {
@@ -41,6 +42,7 @@ static void action_perform(const struct action *action) {
     } else if (action->kind == ACTION_SEND && action->packet->kind == PACKET_RECORD) {
         assert_int_equal(action->packet->version, 40);
         assert_int_equal(range_record_decode(action->packet->record, &told_record), STATUS_OK);
+        told_held_ms = action->packet->held_ms;
         told[told_count++] = action->to;
     }
 }
@@ -355,14 +357,17 @@ static void who_gives_a_range_away_tells_the_others_at_once(void **state) {
     lead(1);
     wish(1);
     assert_int_equal(told_count, 0); /* it is not given away yet */
+    mono_ms += 7;
     step((struct event){.kind = EVENT_SWAPPED, .range = 1, .record = &wanted[1], .version = 40});
     assert_int_equal(told_count, 2);
     assert_true(told[0] == PRIMARY && told[1] == 4);
     assert_true(told_record.range == 1 && told_record.primary == PRIMARY && told_record.epoch == 4);
+    assert_int_equal(told_held_ms, 7);
 }
 
 static void record_come(const struct range_record *record, uint32_t range, uint64_t from, uint64_t version) {
-    struct packet packet = {.kind = PACKET_RECORD, .range = range, .epoch = record->epoch, .version = version};
+    struct packet packet = {
+        .kind = PACKET_RECORD, .range = range, .epoch = record->epoch, .version = version, .held_ms = 6};
     struct buffer encoded;
     buffer_init(&encoded);
     range_record_encode(record, &encoded);
@@ -418,6 +423,43 @@ static void it_is_counted_how_long_writes_are_held_up(void **state) {
     assert_int_equal(node_core_statistics(core).given.sum_ms, 4);
 }
 
+static void leases_come(uint32_t range, uint64_t epoch) {
+    struct packet acknowledgement = {.kind = PACKET_APPENDED,
+                                     .range = range,
+                                     .epoch = epoch,
+                                     .version = 40,
+                                     .durable = LAST,
+                                     .matched = LAST,
+                                     .lease = (uint64_t)mono_ms,
+                                     .promise = 1};
+    step((struct event){.kind = EVENT_PACKET, .from = PRIMARY, .packet = &acknowledgement});
+    step((struct event){.kind = EVENT_PACKET, .from = 4, .packet = &acknowledgement});
+}
+
+static void a_stall_is_what_was_held_there_and_what_it_took_here(void **state) {
+    (void)state;
+    struct range_record record = record_of(1, SELF);
+    record.bounds = node_core_range_status(core, 1).record.bounds;
+    record.epoch = 3;
+    record.primary = SELF;
+    record.is_handed_over = true;
+    mono_ms += REPLICATION_LEASE_MS;
+    record_come(&record, 1, PRIMARY, 40);
+    mono_ms += 5;
+    leases_come(1, 3);
+    record_come(&record, 1, PRIMARY, 40); /* again */
+    assert_int_equal(node_core_statistics(core).stalled.sum_ms, 6 + 5);
+
+    record.range = 2; /* of which the coordinator tells first */
+    record.bounds = node_core_range_status(core, 2).record.bounds;
+    record_tell(&record, 40);
+    mono_ms += 8;
+    leases_come(2, 3);
+    assert_int_equal(node_core_statistics(core).stalled.sum_ms, 6 + 5);
+    record_come(&record, 2, PRIMARY, 40);
+    assert_int_equal(node_core_statistics(core).stalled.sum_ms, 6 + 5 + 6 + 8);
+}
+
 static void a_wish_for_a_range_that_there_cannot_be_changes_nothing(void **state) {
     (void)state;
     wish(RANGES);
@@ -442,6 +484,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(who_is_told_by_the_last_primary_leads_before_the_coordinator_says_so, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(it_is_counted_how_long_writes_are_held_up, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_stall_is_what_was_held_there_and_what_it_took_here, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_wish_for_a_range_that_there_cannot_be_changes_nothing, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
