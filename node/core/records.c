@@ -18,7 +18,7 @@ static struct range_record expected_of(const struct replication *replication, co
     return is_ours ? replication->wanted_other : (struct range_record){0};
 }
 
-/* All others are told what the coordinator has answered to us: writes wait until they know. */
+/* All others are told what the coordinator has told us: writes wait until they know. */
 static void pass_on(struct node_core *core, const struct step *step, const struct range *range) {
     const struct replication *replication = &range->replication;
     int64_t held_ms = range->held_since_ms == 0 ? 0 : step->mono_ms - range->held_since_ms;
@@ -55,7 +55,7 @@ static void record_accept(struct node_core *core, const struct step *step, struc
     bool has_changed =
         news->is_swap ? replication_on_swapped(replication, &replication_step, news->rc, &news->record, news->version)
                       : replication_on_record(replication, &replication_step, &news->record, news->version);
-    bool is_given_away = news->is_swap && led_epoch != 0 && replication->record.epoch > led_epoch &&
+    bool is_given_away = led_epoch != 0 && replication->record.epoch > led_epoch &&
                          replication->record.is_handed_over && replication->record.primary != core->options.self;
     if (is_given_away)
         pass_on(core, step, range);
