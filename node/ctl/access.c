@@ -21,8 +21,7 @@ static bool host_is_loopback(const char *host) {
     return strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 || strcmp(host, "[::1]") == 0;
 }
 
-/* NULL, or what is wrong with it. `out` gets scheme, host and port. */
-static const char *endpoint_wrong(const char *text, char *out, size_t out_bytes) {
+const char *access_endpoint_read(const char *text, char *out, size_t out_bytes) {
     CURLU *url = curl_url();
     char *scheme = NULL, *host = NULL, *port = NULL, *path = NULL;
     const char *wrong = "it is not of the form https://host[:port]";
@@ -35,7 +34,7 @@ static const char *endpoint_wrong(const char *text, char *out, size_t out_bytes)
     bool is_plain = strcmp(scheme, "http") == 0;
     if (!is_plain && strcmp(scheme, "https") != 0)
         goto end;
-    wrong = "without TLS only loopback is allowed, or the admin token would cross the network for all to see";
+    wrong = "without TLS only loopback is allowed, or tokens would cross the network for all to see";
     if (is_plain && !host_is_loopback(host))
         goto end;
     wrong = "it is too long";
@@ -59,7 +58,7 @@ static bool endpoint_is_known(const struct access *access, const char *endpoint)
 
 static int endpoint_add(struct access *access, const char *source, const char *text) {
     char endpoint[ACCESS_ENDPOINT_BYTES_MAX];
-    const char *wrong = endpoint_wrong(text, endpoint, sizeof endpoint);
+    const char *wrong = access_endpoint_read(text, endpoint, sizeof endpoint);
     if (wrong != NULL)
         return usage_wrong("%s: \"%s\": %s", source, text, wrong);
     if (endpoint_is_known(access, endpoint))
@@ -72,8 +71,8 @@ static int endpoint_add(struct access *access, const char *source, const char *t
 
 void access_learn(struct access *access, const char *text) {
     char endpoint[ACCESS_ENDPOINT_BYTES_MAX];
-    if (access->endpoints_count == ACCESS_ENDPOINTS_MAX || endpoint_wrong(text, endpoint, sizeof endpoint) != NULL ||
-        endpoint_is_known(access, endpoint))
+    if (access->endpoints_count == ACCESS_ENDPOINTS_MAX ||
+        access_endpoint_read(text, endpoint, sizeof endpoint) != NULL || endpoint_is_known(access, endpoint))
         return;
     strcpy(access->endpoints[access->endpoints_count++], endpoint);
 }
@@ -166,13 +165,22 @@ static int token_choose(const struct arguments *arguments, struct access *out) {
     return EXIT_NOT_ADMITTED;
 }
 
-int access_choose(const struct arguments *arguments, struct access *out) {
+int access_choose_authorities(const struct arguments *arguments, struct access *out) {
     *out = (struct access){.ca_file = arguments->ca_file != NULL ? arguments->ca_file : environment("WEFT_CA")};
+    if (out->ca_file == NULL || access(out->ca_file, R_OK) == 0)
+        return EXIT_DONE;
+    return usage_wrong("%s: cannot read %s: %s", arguments->ca_file != NULL ? "--ca" : "WEFT_CA", out->ca_file,
+                       strerror(errno));
+}
+
+int access_choose(const struct arguments *arguments, struct access *out) {
+    struct access authorities;
+    *out = (struct access){.endpoints_count = 0};
     int rc = endpoints_choose(arguments, out);
     if (rc == EXIT_DONE)
         rc = token_choose(arguments, out);
-    if (rc == EXIT_DONE && out->ca_file != NULL && access(out->ca_file, R_OK) != 0)
-        rc = usage_wrong("%s: cannot read %s: %s", arguments->ca_file != NULL ? "--ca" : "WEFT_CA", out->ca_file,
-                         strerror(errno));
+    if (rc == EXIT_DONE)
+        rc = access_choose_authorities(arguments, &authorities);
+    out->ca_file = rc == EXIT_DONE ? authorities.ca_file : NULL;
     return rc;
 }

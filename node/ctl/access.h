@@ -16,6 +16,12 @@ struct access {
 /* 0; EXIT_USAGE or EXIT_NOT_ADMITTED (no token) after saying on standard error what is missing and how to give it. */
 int access_choose(const struct arguments *arguments, struct access *access);
 
+/* Only who signed certificates: for what is not asked of the admin interface. */
+int access_choose_authorities(const struct arguments *arguments, struct access *access);
+
+/* NULL, or what is wrong with it (static text). `out` gets scheme, host and port: "https://host:8443". */
+const char *access_endpoint_read(const char *text, char *out, size_t out_bytes);
+
 /* Adds an endpoint of which the cluster itself told, unless it is known, is none that the token may be sent to, or
  * there are too many. */
 void access_learn(struct access *access, const char *endpoint);

@@ -8,10 +8,12 @@
 #include <stdlib.h>
 
 #include "node/ctl/exit_status.h"
+#include "node/ctl/side_by_side.h"
 #include "proto/limits.h"
 
 #define INTERVAL_S_MIN 0.1
 #define INTERVAL_S_MAX 3600.0
+#define BESIDE_DEFAULT 4
 
 /* The value is the option's bit; getopt_long gives it back. */
 static const struct option option_table[] = {
@@ -34,6 +36,9 @@ static const struct option option_table[] = {
     {"scope", required_argument, NULL, OPTION_SCOPE},
     {"expires-in", required_argument, NULL, OPTION_MINUTES},
     {"interval", required_argument, NULL, OPTION_INTERVAL},
+    {"connection-string", required_argument, NULL, OPTION_CONNECTION},
+    {"users", required_argument, NULL, OPTION_USERS},
+    {"beside", required_argument, NULL, OPTION_BESIDE},
     {NULL, 0, NULL, 0},
 };
 
@@ -71,6 +76,12 @@ static int number_take(unsigned bit, const char *text, double least, double most
     return EXIT_DONE;
 }
 
+static int beside_take(const char *text, double *beside) {
+    int rc = number_take(OPTION_BESIDE, text, 1, SIDE_BY_SIDE_MAX, beside);
+    *beside = rc == EXIT_DONE ? floor(*beside) : *beside;
+    return rc;
+}
+
 static int minutes_take(const char *text, double *minutes) {
     int rc = number_take(OPTION_MINUTES, text, LIMIT_TOKEN_MINUTES_MIN, LIMIT_TOKEN_MINUTES_MAX, minutes);
     *minutes = rc == EXIT_DONE ? floor(*minutes) : *minutes;
@@ -96,6 +107,10 @@ static const char **text_option(struct arguments *arguments, unsigned bit) {
         return &arguments->node;
     case OPTION_USER:
         return &arguments->user;
+    case OPTION_CONNECTION:
+        return &arguments->connection;
+    case OPTION_USERS:
+        return &arguments->users_file;
     default:
         return NULL;
     }
@@ -114,13 +129,15 @@ static int option_take(struct arguments *arguments, unsigned bit, const char *te
         return list_add(&arguments->scopes, "--scope", text);
     else if (bit == OPTION_MINUTES)
         return minutes_take(text, &arguments->minutes);
+    else if (bit == OPTION_BESIDE)
+        return beside_take(text, &arguments->beside);
     else if (bit == OPTION_INTERVAL)
         return number_take(bit, text, INTERVAL_S_MIN, INTERVAL_S_MAX, &arguments->interval_s);
     return EXIT_DONE;
 }
 
 int arguments_parse(int argc, char **argv, struct arguments *arguments) {
-    *arguments = (struct arguments){.minutes = LIMIT_TOKEN_MINUTES_MAX, .interval_s = 1};
+    *arguments = (struct arguments){.minutes = LIMIT_TOKEN_MINUTES_MAX, .interval_s = 1, .beside = BESIDE_DEFAULT};
     int key, rc = EXIT_DONE;
     optind = 1;
     if (argc > 0)

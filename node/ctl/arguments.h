@@ -25,7 +25,10 @@ enum option_bit {
     OPTION_SCOPE = 1 << 15,
     OPTION_MINUTES = 1 << 16,
     OPTION_INTERVAL = 1 << 17,
-    OPTION_VERSION = 1 << 18
+    OPTION_VERSION = 1 << 18,
+    OPTION_CONNECTION = 1 << 19,
+    OPTION_USERS = 1 << 20,
+    OPTION_BESIDE = 1 << 21
 };
 #define OPTIONS_OF_ALL (OPTION_ENDPOINT | OPTION_TOKEN | OPTION_TOKEN_FILE | OPTION_CA | OPTION_HELP)
 
@@ -42,8 +45,11 @@ struct arguments {
     const char *token, *token_file, *ca_file;
     const char *from, *to, *primary, *node;
     const char *user;
+    const char *connection; /* of --connection-string */
+    const char *users_file;
     double minutes;    /* of --expires-in */
     double interval_s; /* of --interval */
+    double beside;     /* calls at a time */
 };
 
 /* 0, or EXIT_USAGE after saying what is wrong. Everything is borrowed from `argv`. */

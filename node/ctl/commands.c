@@ -92,6 +92,23 @@ static const struct command commands[] = {
      "\n"
      "Without a terminal it is printed once.\n",
      OPTION_INTERVAL, 1, 1, top_run},
+    {"export", "FILE [option...]", "a resource's threads as JSON Lines, by its REST interface",
+     "Reads an ACS resource, or another Weft, through the official REST interface: as\n"
+     "its users, for whom tokens are made by the access key. Users who are named by\n"
+     "what they see are asked, too. Where the resource says to wait (429), it waits.\n"
+     "\n"
+     "  --connection-string S   endpoint=https://host/;accesskey=... (default:\n"
+     "                          WEFT_CONNECTION_STRING)\n"
+     "  --users FILE            users to begin with, an id a line\n"
+     "  --user ID               one user to begin with\n"
+     "  --beside N              so many calls at a time, 1 to 32 (default: 4)\n"
+     "\n"
+     "FILE grows as FILE.partial. After an end of any kind the same command goes on\n"
+     "where it was. What REST shows to nobody is not in it: threads of users who are\n"
+     "not named, what is older than what any participant shares, earlier texts of\n"
+     "edited messages, deleted ones, receipts of threads with more than 20\n"
+     "participants. How many messages are lacking in the midst of threads is said.\n",
+     OPTION_CONNECTION | OPTION_USERS | OPTION_USER | OPTION_BESIDE, 2, 2, export_run},
 };
 #define COMMANDS_COUNT (sizeof commands / sizeof *commands)
 

@@ -26,6 +26,7 @@ int resume_run(struct ctl *ctl);
 int tokens_run(struct ctl *ctl);
 int trace_run(struct ctl *ctl);
 int top_run(struct ctl *ctl);
+int export_run(struct ctl *ctl);
 
 /* Sets the complaint; returns `rc`. */
 __attribute__((format(printf, 3, 4))) int ctl_complain(struct ctl *ctl, int rc, const char *format, ...);

@@ -13,7 +13,9 @@ static int run(const struct command *command, const struct arguments *arguments)
     terminal_look(&ctl.terminal);
     if (arguments_have(arguments, OPTION_WIDE))
         ctl.terminal.width = 0;
-    int rc = access_choose(arguments, &ctl.access);
+    /* Who takes a connection string speaks to a resource by it, and asks for an admin token only if one is needed. */
+    bool is_of_admin = (command->options & OPTION_CONNECTION) == 0;
+    int rc = !is_of_admin ? access_choose_authorities(arguments, &ctl.access) : access_choose(arguments, &ctl.access);
     if (rc != EXIT_DONE)
         return rc;
     admin_init(&ctl.admin, &ctl.access);

@@ -1,7 +1,7 @@
 # Completion of weftctl for bash: read it into a shell, or put it into /usr/share/bash-completion/completions as weftctl.
 # Nodes are asked for by the options given so far, or by the environment; when none answers, none is offered.
 
-_weftctl_commands="status nodes ranges plan rebalance drain move split pause resume tokens trace top"
+_weftctl_commands="status nodes ranges plan rebalance drain move split pause resume tokens trace top export"
 
 _weftctl_options() {
     local common="--endpoint --token --token-file --ca --help"
@@ -16,6 +16,7 @@ _weftctl_options() {
     pause | resume) echo "$common --json" ;;
     tokens) echo "$common --json --user --scope --expires-in" ;;
     top) echo "$common --interval" ;;
+    export) echo "$common --connection-string --users --user --beside" ;;
     *) echo "$common --version" ;;
     esac
 }
@@ -37,7 +38,7 @@ _weftctl_place() {
     position=0 command=
     for ((index = 1; index < COMP_CWORD; index++)); do
         case ${COMP_WORDS[index]} in
-        --endpoint | --token | --token-file | --ca | --node | --from | --to | --primary | --user | --scope | --expires-in | --interval)
+        --endpoint | --token | --token-file | --ca | --node | --from | --to | --primary | --user | --scope | --expires-in | --interval | --connection-string | --users | --beside)
             index=$((index + 1))
             ;;
         -*) ;;
@@ -53,13 +54,13 @@ _weftctl() {
     local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} position command words=
     _weftctl_place
     case $previous in
-    --ca | --token-file)
+    --ca | --token-file | --users)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
     --node | --from | --to | --primary) words=$(_weftctl_nodes) ;;
     --scope) words="chat voip" ;;
-    --endpoint | --token | --user | --expires-in | --interval) ;;
+    --endpoint | --token | --user | --expires-in | --interval | --connection-string | --beside) ;;
     *)
         if [[ $word == -* ]]; then
             words=$(_weftctl_options "$command")
@@ -69,6 +70,9 @@ _weftctl() {
             words=$(_weftctl_nodes)
         elif [ "$command $position" = "tokens 1" ]; then
             words="create revoke"
+        elif [ "$command $position" = "export 1" ]; then
+            mapfile -t COMPREPLY < <(compgen -f -- "$word")
+            return
         fi
         ;;
     esac

@@ -6,7 +6,7 @@ import { FakeNode } from "./fake-node.mjs";
 /** The program under test; tests/ctl/run sets it. */
 export const program = process.env.WEFT_CTL;
 
-function environment(more) {
+export function environment(more) {
     const inherited = Object.entries(process.env).filter(([name]) => !/^(WEFT_|NO_COLOR$|COLUMNS$|LINES$|LC_|LANG)/.test(name));
     return { ...Object.fromEntries(inherited), LC_ALL: "C.UTF-8", TZ: "UTC", TERM: "xterm", WEFT_RUN_DIR: "/nowhere", ...more };
 }
