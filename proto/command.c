@@ -5,6 +5,13 @@
 
 #define BODY_HASH_BYTES 16
 
+static const struct codec_field CURSOR_FIELDS[] = {
+    CODEC_MEMBER(1, CODEC_ID_HASH, struct event_cursor, consumer),
+    CODEC_MEMBER(2, CODEC_U64, struct event_cursor, offset),
+    CODEC_MEMBER(3, CODEC_U64, struct event_cursor, serial),
+};
+const struct codec_table EVENT_CURSOR_TABLE = CODEC_TABLE(struct event_cursor, CURSOR_FIELDS);
+
 static const struct codec_field COMMAND_FIELDS[] = {
     CODEC_MEMBER_ENUM(1, struct command, kind, COMMAND_USER_THREAD),
     CODEC_MEMBER(2, CODEC_ID_HASH, struct command, subject),
@@ -31,11 +38,13 @@ static const struct codec_field COMMAND_FIELDS[] = {
     CODEC_MEMBER(23, CODEC_BYTES, struct command, topic),
     CODEC_MEMBER(24, CODEC_I64, struct command, last_message_ms),
     CODEC_MEMBER(25, CODEC_I64, struct command, valid_from_s),
+    CODEC_MEMBER(26, CODEC_BOOL, struct command, is_watched),
+    CODEC_MEMBER_LIST(27, struct command, cursors, cursors_count, &EVENT_CURSOR_TABLE),
 };
 static const struct codec_table COMMAND_TABLE = CODEC_TABLE(struct command, COMMAND_FIELDS);
 
 static bool kind_is_known(enum command_kind kind) {
-    return (kind >= COMMAND_THREAD_CREATE && kind <= COMMAND_THREAD_PURGE) ||
+    return (kind >= COMMAND_THREAD_CREATE && kind <= COMMAND_EVENTS_EXPIRE) ||
            (kind >= COMMAND_USER_CREATE && kind <= COMMAND_USER_THREAD);
 }
 

@@ -15,8 +15,10 @@ enum command_kind {
     COMMAND_PARTICIPANTS_ADD = 7,
     COMMAND_PARTICIPANT_REMOVE = 8,
     COMMAND_RECEIPT_SEND = 9,
-    COMMAND_OUTBOX_DONE = 10,  /* the follow-up `number` of this thread has reached every user's range */
-    COMMAND_THREAD_PURGE = 11, /* remove the next rows of a deleted thread */
+    COMMAND_OUTBOX_DONE = 10,   /* the follow-up `number` of this thread has reached every user's range */
+    COMMAND_THREAD_PURGE = 11,  /* remove the next rows of a deleted thread */
+    COMMAND_EVENTS_DONE = 12,   /* how far the consumers of this thread's events have come */
+    COMMAND_EVENTS_EXPIRE = 13, /* remove the oldest events of this thread, up to `offset`, some at a time */
     COMMAND_USER_CREATE = 20,
     COMMAND_USER_DELETE = 21,
     COMMAND_USER_REVOKE = 22,
@@ -36,6 +38,16 @@ enum idempotency_kind {
     IDEMPOTENCY_OPERATION = 3 /* the name a node gave a call that it may ask of several primaries; as a request id,
                                  but with any body. Not for THREAD_CREATE and RECEIPT_SEND, which may come twice */
 };
+
+/* Up to where a consumer of events, by the hash of its name, has got those of a thread. */
+struct event_cursor {
+    struct id_hash consumer;
+    uint64_t offset;
+    uint64_t serial; /* the consumer's own: which of its beginnings this counts from */
+};
+
+struct codec_table;
+extern const struct codec_table EVENT_CURSOR_TABLE; /* in commands and as stored */
 
 #define WRAPPED_KEY_BYTES 72 /* nonce 24 + key 32 + tag 16 */
 
@@ -65,10 +77,14 @@ struct command {
     struct id_hash thread_hash; /* USER_THREAD */
     struct bytes thread_id;     /* USER_THREAD */
     enum membership membership; /* USER_THREAD */
-    uint64_t offset;            /* USER_THREAD: the thread's offset of that change */
+    uint64_t offset;            /* USER_THREAD: the thread's offset of that change; EVENTS_EXPIRE */
     struct bytes topic;         /* USER_THREAD, left or deleted: the last topic */
     int64_t last_message_ms;    /* USER_THREAD, left or deleted */
     int64_t valid_from_s;       /* USER_REVOKE: tokens issued earlier are void */
+
+    bool is_watched;              /* of what changes a thread: its changes are wanted as events */
+    struct event_cursor *cursors; /* EVENTS_DONE: of every consumer there is */
+    size_t cursors_count;
 };
 
 /* What applying a command answers to whoever proposed it. */

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "proto/change.h"
 #include "proto/check.h"
 #include "proto/status.h"
 #include "storage/keys.h"
@@ -19,6 +20,7 @@ struct fsck {
     int subject_rc;
     bool has_subject;
     bool is_purge_due; /* the subject was deleted and its rows are still to go */
+    bool has_events;   /* that not everyone has got: they outlive the subject */
     bool is_partial;   /* its range is being taken over or wiped: nothing that is here of it counts */
     uint32_t range_count;
     uint32_t parts;
@@ -66,13 +68,12 @@ static bool is_partial(const struct fsck *fsck, const struct id_hash *subject) {
 /* Rows of a subject lie together, so its key is unwrapped once. */
 static int subject_key_find(struct fsck *fsck, const struct id_hash *subject) {
     if (!fsck->has_subject || !id_hash_equal(&fsck->subject, subject)) {
-        struct key purge = key_of_outbox(subject, OUTBOX_PURGE_NUMBER);
-        struct bytes waiting;
         fsck->subject = *subject;
         fsck->has_subject = true;
         fsck->is_partial = is_partial(fsck, subject);
         fsck->subject_rc = subject_key_get(fsck->transaction, fsck->master, subject, &fsck->subject_key);
-        fsck->is_purge_due = store_get(fsck->transaction, STORE_OUTBOX, key_bytes(&purge), &waiting) == STATUS_OK;
+        outbox_has(fsck->transaction, subject, OUTBOX_PURGE_NUMBER, &fsck->is_purge_due);
+        outbox_has(fsck->transaction, subject, OUTBOX_EVENTS_NUMBER, &fsck->has_events);
     }
     return fsck->subject_rc;
 }
@@ -98,6 +99,12 @@ static const struct codec_table *codec_of(uint8_t kind) {
         return &MEMBERSHIP_ROW_TABLE;
     case ROW_TOMBSTONE:
         return &TOMBSTONE_ROW_TABLE;
+    case ROW_EVENT:
+        return &EVENT_ROW_TABLE;
+    case ROW_EVENT_CURSORS:
+        return &EVENT_CURSORS_TABLE;
+    case ROW_EVENT_MEMBER:
+        return &PARTICIPANT_ROW_TABLE;
     default:
         return NULL;
     }
@@ -113,6 +120,8 @@ union any_row {
     struct user_row user;
     struct membership_row membership;
     struct tombstone_row tombstone;
+    struct event_row event;
+    struct event_cursors_row event_cursors;
 };
 
 static void misindexed(struct fsck *fsck, struct bytes key, const char *what) {
@@ -155,6 +164,20 @@ static void message_check(struct fsck *fsck, struct bytes key, const struct chan
         misindexed(fsck, key, "is a message that no index row names");
 }
 
+static void event_check(struct fsck *fsck, struct bytes key, const struct event_row *row) {
+    struct change change;
+    if (change_decode(row->change, &fsck->arena, &change) != STATUS_OK)
+        corrupt(fsck, STORE_STATE, key, "opens, but is no change");
+    else if (change.offset != key_suffix_number(key))
+        corrupt(fsck, STORE_STATE, key, "is an event of another change");
+}
+
+/* `rc`: of finding the subject's data key. */
+static bool may_stay(const struct fsck *fsck, uint8_t kind, int rc) {
+    bool is_of_event = row_kind_is_under_master(kind) && kind != ROW_TOMBSTONE;
+    return rc != STATUS_STORE_MISSING || kind == ROW_TOMBSTONE || (is_of_event && fsck->has_events);
+}
+
 static void state_check(struct fsck *fsck, struct bytes key, struct bytes sealed) {
     union any_row row;
     struct bytes plain;
@@ -166,23 +189,22 @@ static void state_check(struct fsck *fsck, struct bytes key, struct bytes sealed
     uint8_t kind = key_row_kind(key);
     const struct codec_table *codec = codec_of(kind);
     int rc = subject_key_find(fsck, &subject);
-    if (fsck->is_partial || (kind != ROW_TOMBSTONE && rc == STATUS_STORE_MISSING && fsck->is_purge_due)) {
+    if (fsck->is_partial || (!may_stay(fsck, kind, rc) && fsck->is_purge_due)) {
         fsck->report->leftovers++;
         return;
     }
-    rc = kind == ROW_TOMBSTONE ? STATUS_OK : rc;
-    if (rc == STATUS_STORE_MISSING) {
+    if (!may_stay(fsck, kind, rc)) {
         corrupt(fsck, STORE_STATE, key, "belongs to no thread or user that is known or being deleted");
         return;
     }
-    if (rc != STATUS_OK) {
+    if (rc != STATUS_OK && !row_kind_is_under_master(kind)) {
         corrupt(fsck, STORE_STATE, key, "the data key of this thread or user does not open");
         return;
     }
     if (kind == ROW_KEY)
         return; /* just opened */
-    rc = seal_open(kind == ROW_TOMBSTONE ? fsck->master : &fsck->subject_key, STORE_STATE, key, sealed, &fsck->arena,
-                   &plain);
+    rc = seal_open(row_kind_is_under_master(kind) ? fsck->master : &fsck->subject_key, STORE_STATE, key, sealed,
+                   &fsck->arena, &plain);
     if (rc != STATUS_OK)
         corrupt(fsck, STORE_STATE, key, "does not open with its key");
     else if (kind == ROW_MESSAGE_OFFSET)
@@ -193,6 +215,8 @@ static void state_check(struct fsck *fsck, struct bytes key, struct bytes sealed
         corrupt(fsck, STORE_STATE, key, "opens, but does not decode");
     else if (kind == ROW_MESSAGE)
         message_check(fsck, key, &row.change);
+    else if (kind == ROW_EVENT)
+        event_check(fsck, key, &row.event);
 }
 
 static void marks_check(struct fsck *fsck, enum store_table table, struct bytes key, uint64_t range,

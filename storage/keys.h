@@ -18,8 +18,14 @@ enum row_kind {
     ROW_REQUEST_ID = 'D',     /* | bucket of time (8) | hash of author and request id */
     ROW_RECEIPT = 'R',        /* | user's hash */
     ROW_USER = 'U',           /* a user's record */
-    ROW_MEMBERSHIP = 'L'      /* | thread's hash: an item of a user's list of threads */
+    ROW_MEMBERSHIP = 'L',     /* | thread's hash: an item of a user's list of threads */
+    ROW_EVENT = 'E',          /* | offset: a change that somebody outside wants */
+    ROW_EVENT_CURSORS = 'e',  /* how far who wants them has come */
+    ROW_EVENT_MEMBER = 'm'    /* | user's hash: who was in a deleted thread whose events are not all delivered */
 };
+
+/* Sealed under the master key, as it outlives the data key of its subject. */
+bool row_kind_is_under_master(uint8_t kind);
 
 struct key {
     uint8_t data[STORE_KEY_BYTES_MAX];

@@ -535,6 +535,14 @@ int outbox_put(struct store_transaction *transaction, const struct seal_key *mas
     return sealed_row_put(transaction, master, STORE_OUTBOX, &key, &OUTBOX_ROW_TABLE, row);
 }
 
+int outbox_has(struct store_transaction *transaction, const struct id_hash *subject, uint64_t number, bool *has) {
+    struct key key = key_of_outbox(subject, number);
+    struct bytes sealed;
+    int rc = store_get(transaction, STORE_OUTBOX, key_bytes(&key), &sealed);
+    *has = rc == STATUS_OK;
+    return rc == STATUS_STORE_MISSING ? STATUS_OK : rc;
+}
+
 int outbox_remove(struct store_transaction *transaction, const struct id_hash *subject, uint64_t number) {
     struct key key = key_of_outbox(subject, number);
     int rc = store_remove(transaction, STORE_OUTBOX, key_bytes(&key));

@@ -90,8 +90,11 @@ int range_log_truncate(struct store_transaction *transaction, const struct seal_
 
 /* Outbox rows are sealed under the master key: they outlive the thread they speak of. */
 #define OUTBOX_PURGE_NUMBER UINT64_MAX
+#define OUTBOX_EVENTS_NUMBER (UINT64_MAX - 1) /* the thread has events that not everyone has got (event_store.h) */
 int outbox_put(struct store_transaction *transaction, const struct seal_key *master, const struct id_hash *subject,
                uint64_t number, const struct outbox_row *row);
+/* Whether there is such a row, which is not opened. */
+int outbox_has(struct store_transaction *transaction, const struct id_hash *subject, uint64_t number, bool *has);
 int outbox_remove(struct store_transaction *transaction, const struct id_hash *subject, uint64_t number);
 typedef bool (*outbox_visitor)(void *context, const struct id_hash *subject, uint64_t number,
                                const struct outbox_row *row);

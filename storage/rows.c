@@ -17,6 +17,8 @@ static const struct codec_field participant_fields[] = {
     CODEC_MEMBER(3, CODEC_U64, struct participant_row, joined_offset),
     CODEC_MEMBER(4, CODEC_U64, struct participant_row, removed_offset),
     CODEC_MEMBER(5, CODEC_BYTES, struct participant_row, topic),
+    CODEC_MEMBER(6, CODEC_U64, struct participant_row, earlier_joined_offset),
+    CODEC_MEMBER(7, CODEC_U64, struct participant_row, earlier_removed_offset),
 };
 const struct codec_table PARTICIPANT_ROW_TABLE = CODEC_TABLE(struct participant_row, participant_fields);
 
@@ -80,6 +82,18 @@ static const struct codec_field outbox_fields[] = {
 };
 const struct codec_table OUTBOX_ROW_TABLE = CODEC_TABLE(struct outbox_row, outbox_fields);
 
+static const struct codec_field event_fields[] = {
+    CODEC_MEMBER(1, CODEC_I64, struct event_row, time_ms),
+    CODEC_MEMBER(2, CODEC_I64, struct event_row, thread_created_ms),
+    CODEC_MEMBER(3, CODEC_BYTES, struct event_row, change),
+};
+const struct codec_table EVENT_ROW_TABLE = CODEC_TABLE(struct event_row, event_fields);
+
+static const struct codec_field event_cursors_fields[] = {
+    CODEC_MEMBER_LIST(1, struct event_cursors_row, cursors, cursors_count, &EVENT_CURSOR_TABLE),
+};
+const struct codec_table EVENT_CURSORS_TABLE = CODEC_TABLE(struct event_cursors_row, event_cursors_fields);
+
 static const struct codec_field marks_fields[] = {
     CODEC_MEMBER(1, CODEC_U64, struct range_marks, epoch),
     CODEC_MEMBER(2, CODEC_U64, struct range_marks, applied),
@@ -111,3 +125,12 @@ static const struct codec_field waiting_key_fields[] = {
     CODEC_MEMBER(2, CODEC_BYTES, struct waiting_key_row, wrapped),
 };
 const struct codec_table WAITING_KEY_TABLE = CODEC_TABLE(struct waiting_key_row, waiting_key_fields);
+
+static bool was_in(uint64_t joined, uint64_t removed, uint64_t offset) {
+    return joined != 0 && joined <= offset && (removed == 0 || offset <= removed);
+}
+
+bool participant_row_was_in(const struct participant_row *row, uint64_t offset) {
+    return was_in(row->joined_offset, row->removed_offset, offset) ||
+           was_in(row->earlier_joined_offset, row->earlier_removed_offset, offset);
+}

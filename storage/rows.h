@@ -21,8 +21,10 @@ struct participant_row {
     struct participant participant;
     uint64_t join_number;
     uint64_t joined_offset;
-    uint64_t removed_offset; /* 0: active */
-    struct bytes topic;      /* the thread's when she was removed: she learns no later one */
+    uint64_t removed_offset;        /* 0: active */
+    struct bytes topic;             /* the thread's when she was removed: she learns no later one */
+    uint64_t earlier_joined_offset; /* of the time before this one; 0: there was none */
+    uint64_t earlier_removed_offset;
 };
 
 /* ROW_CLIENT_ID, ROW_REQUEST_ID: what the first request made or changed. */
@@ -87,6 +89,19 @@ struct outbox_row {
     size_t users_count;
 };
 
+/* ROW_EVENT */
+struct event_row {
+    int64_t time_ms; /* of the command that made it */
+    int64_t thread_created_ms;
+    struct bytes change; /* encoded */
+};
+
+/* ROW_EVENT_CURSORS */
+struct event_cursors_row {
+    struct event_cursor *cursors;
+    size_t cursors_count;
+};
+
 struct range_marks {
     uint64_t epoch;     /* of the last applied entry */
     uint64_t applied;   /* its index */
@@ -120,7 +135,13 @@ extern const struct codec_table USER_ROW_TABLE;
 extern const struct codec_table MEMBERSHIP_ROW_TABLE;
 extern const struct codec_table TOMBSTONE_ROW_TABLE;
 extern const struct codec_table OUTBOX_ROW_TABLE;
+extern const struct codec_table EVENT_ROW_TABLE;
+extern const struct codec_table EVENT_CURSORS_TABLE;
 extern const struct codec_table RANGE_MARKS_TABLE;
 extern const struct codec_table MARKS_RECORD_TABLE;
 extern const struct codec_table BOUNDS_TABLE; /* struct bounds: which positions a range has on this node */
 extern const struct codec_table WAITING_KEY_TABLE;
+
+/* Was she in the thread when it changed at `offset`, or told then that she is not any more? Known of the last two times
+ * that she was in. */
+bool participant_row_was_in(const struct participant_row *row, uint64_t offset);

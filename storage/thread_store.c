@@ -372,21 +372,38 @@ int subject_tombstone_put(struct store_transaction *transaction, const struct se
     return sealed_row_put(transaction, master, STORE_STATE, &key, &TOMBSTONE_ROW_TABLE, row);
 }
 
+struct purge {
+    const struct id_hash *subject;
+    bool spares_events;
+};
+
 static bool row_is_purgeable(const void *context, struct bytes key) {
-    const struct id_hash *subject = context;
-    return key_is_of_subject(key, subject) && key_row_kind(key) != ROW_TOMBSTONE;
+    const struct purge *purge = context;
+    if (!key_is_of_subject(key, purge->subject))
+        return false;
+    switch (key_row_kind(key)) {
+    case ROW_TOMBSTONE:
+        return false;
+    case ROW_EVENT:
+    case ROW_EVENT_CURSORS:
+    case ROW_EVENT_MEMBER:
+        return !purge->spares_events;
+    default:
+        return true;
+    }
 }
 
-/* The tombstone lies between the rows, so the rows are removed in two runs around it. */
-int subject_rows_purge(struct store_transaction *transaction, const struct id_hash *subject, size_t rows_max,
-                       bool *is_done) {
-    struct key starts[2] = {{.size = sizeof(subject->bytes)}, key_of_row(subject, (enum row_kind)(ROW_TOMBSTONE + 1))};
+/* What stays lies between the rows that go, so they are removed in runs, each from behind a kind that may stay. */
+int subject_rows_purge(struct store_transaction *transaction, const struct id_hash *subject, bool spares_events,
+                       size_t rows_max, bool *is_done) {
+    static const uint8_t starts[] = {0, ROW_EVENT + 1, ROW_TOMBSTONE + 1, ROW_EVENT_CURSORS + 1, ROW_EVENT_MEMBER + 1};
+    struct purge purge = {.subject = subject, .spares_events = spares_events};
     size_t left = rows_max;
-    memcpy(starts[0].data, subject->bytes, sizeof(subject->bytes));
-    for (int run = 0; run < 2; run++) {
+    for (size_t run = 0; run < sizeof(starts); run++) {
+        struct key start = key_of_row(subject, (enum row_kind)starts[run]);
         size_t removed = 0;
         do {
-            int rc = rows_remove_from(transaction, &starts[run], left, row_is_purgeable, subject, &removed);
+            int rc = rows_remove_from(transaction, &start, left, row_is_purgeable, &purge, &removed);
             if (rc != STATUS_OK)
                 return rc;
             left -= removed;

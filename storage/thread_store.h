@@ -68,6 +68,7 @@ int subject_tombstone_get(struct store_transaction *transaction, struct arena *a
                           const struct id_hash *subject, struct tombstone_row *row);
 int subject_tombstone_put(struct store_transaction *transaction, const struct seal_key *master,
                           const struct id_hash *subject, const struct tombstone_row *row);
-/* Removes up to `rows_max` rows of a subject whose data key is gone; `*is_done` when none is left but a tombstone. */
-int subject_rows_purge(struct store_transaction *transaction, const struct id_hash *subject, size_t rows_max,
-                       bool *is_done);
+/* Removes up to `rows_max` rows of a subject whose data key is gone; `*is_done` when none is left but a tombstone and,
+ * if they are to be spared, events (event_store.h). */
+int subject_rows_purge(struct store_transaction *transaction, const struct id_hash *subject, bool spares_events,
+                       size_t rows_max, bool *is_done);

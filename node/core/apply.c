@@ -1,6 +1,7 @@
 #include "node/core/apply.h"
 
 #include "node/core/thread.h"
+#include "node/core/thread_events.h"
 #include "node/core/user.h"
 #include "proto/limits.h"
 #include "proto/status.h"
@@ -15,10 +16,14 @@ static int outbox_done_apply(const struct apply_context *context, const struct c
 
 static int purge_apply(const struct apply_context *context, const struct command *command, struct outcome *outcome) {
     struct seal_key key;
+    bool has_events = false;
     *outcome = (struct outcome){0};
-    int rc = subject_key_get(context->transaction, context->master, &command->subject, &key);
+    int rc = outbox_has(context->transaction, &command->subject, OUTBOX_EVENTS_NUMBER, &has_events);
+    if (rc != STATUS_OK)
+        return rc;
+    rc = subject_key_get(context->transaction, context->master, &command->subject, &key);
     if (rc == STATUS_STORE_MISSING)
-        rc = subject_rows_purge(context->transaction, &command->subject, LIMIT_PURGE_ROWS_PER_COMMAND,
+        rc = subject_rows_purge(context->transaction, &command->subject, has_events, LIMIT_PURGE_ROWS_PER_COMMAND,
                                 &outcome->is_purge_done);
     else
         outcome->is_purge_done = true; /* it is in use: nothing here may go */
@@ -43,6 +48,10 @@ int command_apply(const struct apply_context *context, const struct command *com
         return outbox_done_apply(context, command, outcome);
     case COMMAND_THREAD_PURGE:
         return purge_apply(context, command, outcome);
+    case COMMAND_EVENTS_DONE:
+        return thread_events_done_apply(context, command, outcome);
+    case COMMAND_EVENTS_EXPIRE:
+        return thread_events_expire_apply(context, command, outcome);
     case COMMAND_USER_CREATE:
     case COMMAND_USER_DELETE:
     case COMMAND_USER_REVOKE:

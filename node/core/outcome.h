@@ -32,6 +32,7 @@ struct outcome {
     struct outcome_change *changes; /* in the order they happened */
     struct outcome_follow_up *follow_ups;
     bool is_purge_done; /* THREAD_PURGE only */
+    bool has_events;    /* the thread has events that are to be delivered, from now on or more than before */
 };
 
 /* Both append at the end; the copies are shallow. */

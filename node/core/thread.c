@@ -1,6 +1,7 @@
 #include "node/core/thread.h"
 
 #include "node/core/metadata.h"
+#include "node/core/thread_events.h"
 #include "proto/check.h"
 #include "proto/limits.h"
 #include "proto/status.h"
@@ -324,8 +325,11 @@ static int participant_join(struct rule *rule, const struct participant *given, 
         return rc;
     bool is_joining = rc == STATUS_STORE_MISSING || row.removed_offset != 0;
     if (is_joining) {
-        row = (struct participant_row){
-            .participant = *given, .join_number = ++rule->counters.joins, .joined_offset = rule->counters.offset};
+        row = (struct participant_row){.participant = *given,
+                                       .join_number = ++rule->counters.joins,
+                                       .joined_offset = rule->counters.offset,
+                                       .earlier_joined_offset = row.joined_offset,
+                                       .earlier_removed_offset = row.removed_offset};
         rule->counters.participants++;
         joining->users[joining->participants.count].hash = user;
         joining->participants.items[joining->participants.count++] = *given;
@@ -659,6 +663,8 @@ int thread_apply(const struct apply_context *context, const struct command *comm
     rc = rule_write(&rule);
     if (rc == STATUS_OK && command->kind != COMMAND_THREAD_DELETE) /* of which the tombstone says it */
         rc = result_keep(&rule);
+    if (rc == STATUS_OK)
+        rc = thread_events_write(context, command, outcome, rule.properties.created_ms, &rule.everyone);
     /* A record that does not open in the middle of writing would leave half a change behind. */
     return rc == STATUS_OK || is_storage_failure(rc) ? rc : STATUS_STORAGE_FAILED;
 }

@@ -19,7 +19,7 @@ static inline void dump_state_row(struct store_dumping *dumping, enum store_tabl
     struct seal_key data_key;
     struct bytes plain = BYTES_LITERAL("left over");
     struct id_hash subject = key_subject(key);
-    bool is_under_master = table == STORE_OUTBOX || key_row_kind(key) == ROW_TOMBSTONE;
+    bool is_under_master = table == STORE_OUTBOX || row_kind_is_under_master(key_row_kind(key));
     bool has_key =
         subject_key_get(dumping->transaction, dumping->master, &subject, &data_key) == STATUS_OK || is_under_master;
     if (has_key && !is_under_master && key_row_kind(key) == ROW_KEY)

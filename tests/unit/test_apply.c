@@ -62,6 +62,13 @@ static void participants_take(struct command *command, unsigned count) {
         command->participants.items[i].user_id = user_id(chance(USERS));
 }
 
+static void cursors_take(struct command *command, unsigned count) {
+    command->cursors = ARENA_NEW_ARRAY(&fixture.arena, struct event_cursor, count);
+    command->cursors_count = count;
+    for (unsigned i = 0; i < count; i++)
+        command->cursors[i] = (struct event_cursor){.consumer = {{(uint8_t)(1 + i)}}, .offset = chance(40)};
+}
+
 static uint64_t message_ids[64];
 
 /* Anything that a client might ask for, sensible or not; but ids of users are never used again, so a user that is
@@ -72,7 +79,7 @@ static struct command any_command(void) {
         COMMAND_MESSAGE_SEND,     COMMAND_MESSAGE_SEND,       COMMAND_MESSAGE_EDIT,  COMMAND_MESSAGE_DELETE,
         COMMAND_PARTICIPANTS_ADD, COMMAND_PARTICIPANT_REMOVE, COMMAND_RECEIPT_SEND,  COMMAND_USER_CREATE,
         COMMAND_USER_REVOKE,      COMMAND_USER_DELETE,        COMMAND_USER_THREAD,   COMMAND_THREAD_PURGE,
-        COMMAND_OUTBOX_DONE};
+        COMMAND_OUTBOX_DONE,      COMMAND_EVENTS_DONE,        COMMAND_EVENTS_EXPIRE};
     enum command_kind kind = kinds[chance(sizeof(kinds) / sizeof(kinds[0]))];
     unsigned thread = first_thread + chance(THREADS);
     if ((kind == COMMAND_THREAD_DELETE || kind == COMMAND_USER_DELETE) && chance(8) != 0)
@@ -83,7 +90,7 @@ static struct command any_command(void) {
         command.user_id = user_id(chance(USERS));
         command.subject = fixture_hash(&fixture, command.user_id);
         command.actor_id = BYTES_ABSENT;
-    } else if (kind == COMMAND_THREAD_PURGE || kind == COMMAND_OUTBOX_DONE) {
+    } else if (kind >= COMMAND_OUTBOX_DONE) {
         command.actor_id = BYTES_ABSENT;
     } else {
         participants_take(&command, 1 + chance(4));
@@ -106,6 +113,8 @@ static struct command any_command(void) {
     command.membership = (enum membership)(1 + chance(3));
     command.offset = chance(30);
     command.valid_from_s = chance(100);
+    command.is_watched = kind < COMMAND_OUTBOX_DONE && chance(4) != 0;
+    cursors_take(&command, kind == COMMAND_EVENTS_DONE ? 1 + chance(3) : 0);
     return command;
 }
 
@@ -144,7 +153,7 @@ static struct buffer state_dump(struct fixture *of) {
             struct seal_key data_key;
             struct bytes plain = value;
             struct id_hash subject = key_subject(key);
-            bool is_under_master = tables[table] == STORE_OUTBOX || key_row_kind(key) == ROW_TOMBSTONE;
+            bool is_under_master = tables[table] == STORE_OUTBOX || row_kind_is_under_master(key_row_kind(key));
             bool has_key = subject_key_get(transaction, &of->master, &subject, &data_key) == STATUS_OK;
             if (is_under_master || (has_key && key_row_kind(key) != ROW_KEY))
                 check(seal_open(is_under_master ? &of->master : &data_key, tables[table], key, value, &of->arena,

@@ -38,6 +38,8 @@ static struct participant PEOPLE[] = {
     {.user_id = BYTES_LITERAL("8:acs:r_2"), .metadata = {PAIRS, 1, true, false}},
 };
 
+static struct event_cursor CURSORS[] = {{{{1}}, 2, 3}, {{{4, 5}}, UINT64_MAX, 0}};
+
 static struct command full_command(void) {
     static const uint8_t key[WRAPPED_KEY_BYTES] = {7, 7, 0, 7};
     static const uint8_t body_hash[16] = {9, 0, 9};
@@ -73,6 +75,9 @@ static struct command full_command(void) {
         .topic = BYTES_LITERAL("last"),
         .last_message_ms = 5,
         .valid_from_s = INT64_MIN,
+        .is_watched = true,
+        .cursors = CURSORS,
+        .cursors_count = COUNT(CURSORS),
     };
 }
 
@@ -117,6 +122,9 @@ static void every_member_survives(void **state) {
     assert_bytes(decoded.topic, "last");
     assert_int_equal(decoded.last_message_ms, 5);
     assert_true(decoded.valid_from_s == INT64_MIN);
+    assert_true(decoded.is_watched);
+    assert_int_equal(decoded.cursors_count, 2);
+    assert_memory_equal(decoded.cursors, CURSORS, sizeof(CURSORS));
 }
 
 static void encoding_what_was_decoded_gives_the_same_bytes(void **state) {
@@ -168,7 +176,7 @@ static void malformed_commands_are_refused(void **state) {
         BYTES_LITERAL("\x80"),                                                 /* no kind */
         BYTES_LITERAL("\x90"),                                                 /* no map */
         BYTES_LITERAL("\x81\x01\x0a\x00"),                                     /* something behind it */
-        BYTES_LITERAL("\x81\x01\x0c"),                                         /* a kind between the two groups */
+        BYTES_LITERAL("\x81\x01\x0e"),                                         /* a kind between the two groups */
         BYTES_LITERAL("\x81\x01\x18"),                                         /* a kind above all */
         BYTES_LITERAL("\x81\x01\xff"),                                         /* a negative kind */
         BYTES_LITERAL("\x81\x01\xcf\x00\x00\x00\x01\x00\x00\x00\x0a"),         /* a kind that would wrap to 10 */

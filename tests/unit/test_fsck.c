@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "storage/event_store.h"
 #include "storage/fsck.h"
 #include "storage/keys.h"
 #include "storage/sealed_row.h"
@@ -511,6 +512,50 @@ static void rows_of_a_deleted_subject_are_leftovers_while_their_purge_is_due(voi
     expect(11, 0);
 }
 
+static void events_fill(struct store_transaction *transaction, uint64_t offset) {
+    struct event_store events = {
+        .transaction = transaction, .arena = &fixture.arena, .master = &fixture.master, .thread = THREAD};
+    struct event_cursor cursor = {.consumer = OTHER, .offset = 1};
+    struct event_cursors_row cursors = {&cursor, 1};
+    struct participant_row member = {.joined_offset = 1};
+    struct change change = {.kind = CHANGE_MESSAGE_RECEIVED, .subject = THREAD, .offset = offset};
+    struct buffer encoded;
+    buffer_init(&encoded);
+    change_encode(&change, &encoded);
+    struct event_row row = {.time_ms = 1, .change = buffer_bytes(&encoded)};
+    check(event_put(&events, 3, &row) == STATUS_OK && event_cursors_put(&events, &cursors) == STATUS_OK &&
+          event_member_put(&events, &USER, &member) == STATUS_OK && event_mark_put(&events, 1) == STATUS_OK);
+    buffer_close(&encoded);
+}
+
+static void events_are_sound_with_their_thread_and_after_it_while_they_are_marked(void **state) {
+    struct store_transaction *transaction = begin_write();
+    struct tombstone_row tombstone = {.deleted_ms = 1};
+    (void)state;
+    events_fill(transaction, 3);
+    commit(transaction);
+    expect(0, 0);
+    transaction = begin_write();
+    bool is_done = false;
+    check(subject_tombstone_put(transaction, &fixture.master, &THREAD, &tombstone) == STATUS_OK);
+    check(subject_key_remove(transaction, &THREAD) == STATUS_OK);
+    check(subject_rows_purge(transaction, &THREAD, true, 100, &is_done) == STATUS_OK && is_done);
+    commit(transaction);
+    expect(0, 0);
+    assert_int_equal(report.leftovers, 0);
+    struct key mark = key_of_outbox(&THREAD, OUTBOX_EVENTS_NUMBER);
+    take_away(STORE_OUTBOX, key_bytes(&mark));
+    expect(3, 0); /* the event, the cursors, the member */
+}
+
+static void an_event_of_another_change_is_found(void **state) {
+    struct store_transaction *transaction = begin_write();
+    (void)state;
+    events_fill(transaction, 4);
+    commit(transaction);
+    expect(1, 0);
+}
+
 static void only_the_first_lines_are_kept_and_all_are_counted(void **state) {
     struct store_transaction *transaction = begin_write();
     size_t line_count = 0;
@@ -548,6 +593,8 @@ int main(void) {
         CHECKED(rows_beside_a_range_that_is_only_partly_here_are_checked),
         CHECKED(keys_that_wait_are_opened),
         CHECKED(rows_of_a_deleted_subject_are_leftovers_while_their_purge_is_due),
+        CHECKED(events_are_sound_with_their_thread_and_after_it_while_they_are_marked),
+        CHECKED(an_event_of_another_change_is_found),
         CHECKED(only_the_first_lines_are_kept_and_all_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

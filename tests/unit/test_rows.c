@@ -23,7 +23,9 @@ static const struct participant_row PARTICIPANT = {.participant = {.user_id = BY
                                                    .join_number = 4,
                                                    .joined_offset = 5,
                                                    .removed_offset = 6,
-                                                   .topic = BYTES_LITERAL("topic")};
+                                                   .topic = BYTES_LITERAL("topic"),
+                                                   .earlier_joined_offset = 1,
+                                                   .earlier_removed_offset = 2};
 static const struct sent_row SENT = {1, 2, 3, 4, BYTES_LITERAL("sixteen bytes...")};
 static const struct change_row CHANGE = {.message = {.id = 1,
                                                      .sequence = 2,
@@ -56,6 +58,9 @@ static const struct outbox_row OUTBOX = {.is_purge = true,
                                          .last_message_ms = 7,
                                          .users = USERS,
                                          .users_count = COUNT(USERS)};
+static const struct event_row EVENT = {1, 2, BYTES_LITERAL("change")};
+static struct event_cursor CURSORS[] = {{{{1}}, 2, 3}, {{{4}}, UINT64_MAX, 0}};
+static const struct event_cursors_row EVENT_CURSORS = {CURSORS, COUNT(CURSORS)};
 static const struct range_marks MARKS = {1, UINT64_MAX, true};
 static struct range_marks_of MARKS_OF[] = {{0, 1, 2, false}, {UINT32_MAX, 3, UINT64_MAX, true}};
 static const struct marks_record MARKS_RECORD = {MARKS_OF, COUNT(MARKS_OF)};
@@ -76,6 +81,8 @@ static const struct row_case ROWS[] = {
     {"membership", &MEMBERSHIP_ROW_TABLE, &MEMBERSHIP},
     {"tombstone", &TOMBSTONE_ROW_TABLE, &TOMBSTONE},
     {"outbox", &OUTBOX_ROW_TABLE, &OUTBOX},
+    {"event", &EVENT_ROW_TABLE, &EVENT},
+    {"event cursors", &EVENT_CURSORS_TABLE, &EVENT_CURSORS},
     {"marks", &RANGE_MARKS_TABLE, &MARKS},
     {"marks in the log", &MARKS_RECORD_TABLE, &MARKS_RECORD},
     {"waiting key", &WAITING_KEY_TABLE, &WAITING_KEY},
@@ -182,6 +189,27 @@ static void a_row_that_is_cut_or_of_another_type_is_refused(void **state) {
         STATUS_MALFORMED);
 }
 
+static void somebody_was_in_a_thread_until_she_was_told_of_her_removal(void **state) {
+    (void)state;
+    const struct {
+        struct participant_row row;
+        uint64_t offset;
+        bool was_in;
+    } cases[] = {
+        {{.joined_offset = 5}, 4, false},
+        {{.joined_offset = 5}, 5, true},
+        {{.joined_offset = 5}, UINT64_MAX, true},
+        {{.joined_offset = 5, .removed_offset = 8}, 8, true},
+        {{.joined_offset = 5, .removed_offset = 8}, 9, false},
+        {{.joined_offset = 5, .earlier_joined_offset = 1, .earlier_removed_offset = 3}, 3, true},
+        {{.joined_offset = 5, .earlier_joined_offset = 1, .earlier_removed_offset = 3}, 4, false},
+        {{.joined_offset = 5, .earlier_joined_offset = 2, .earlier_removed_offset = 3}, 1, false},
+        {{.joined_offset = 5, .removed_offset = 8, .earlier_joined_offset = 1, .earlier_removed_offset = 3}, 2, true},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_int_equal(participant_row_was_in(&cases[i].row, cases[i].offset), cases[i].was_in);
+}
+
 int main(void) {
 #define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -190,6 +218,7 @@ int main(void) {
         ROW(members_come_back_where_they_were),
         ROW(an_empty_row_takes_one_byte_and_comes_back_empty),
         ROW(a_row_that_is_cut_or_of_another_type_is_refused),
+        ROW(somebody_was_in_a_thread_until_she_was_told_of_her_removal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "proto/limits.h"
+#include "storage/event_store.h"
 #include "storage/keys.h"
 #include "storage/thread_store.h"
 #include "tests/lib/store_fixture.h"
@@ -354,14 +355,14 @@ static void a_purge_takes_the_rows_on_both_sides_of_the_tombstone_piece_by_piece
     assert_int_equal(subject_key_remove(transaction, &THREAD), 0);
     while (!is_done) {
         size_t before = state_rows();
-        assert_int_equal(subject_rows_purge(transaction, &THREAD, 70, &is_done), 0);
+        assert_int_equal(subject_rows_purge(transaction, &THREAD, false, 70, &is_done), 0);
         assert_true(is_done || before - state_rows() == 70);
         rounds++;
     }
     assert_int_equal(rounds, 5);       /* 300 rows */
     assert_int_equal(state_rows(), 4); /* the tombstone, and the neighbour's key, message and index */
     assert_int_equal(subject_tombstone_get(transaction, &fixture.arena, &fixture.master, &THREAD, &tombstone), 0);
-    assert_int_equal(subject_rows_purge(transaction, &THREAD, 70, &is_done), 0);
+    assert_int_equal(subject_rows_purge(transaction, &THREAD, false, 70, &is_done), 0);
     assert_true(is_done);
 }
 
@@ -371,11 +372,38 @@ static void a_purge_that_takes_exactly_what_it_may_is_not_done_yet(void **state)
     for (unsigned i = 0; i < 5; i++)
         message_put(&store, 1000 + i, i);
     assert_int_equal(subject_key_remove(transaction, &THREAD), 0);
-    assert_int_equal(subject_rows_purge(transaction, &THREAD, 10, &is_done), 0);
+    assert_int_equal(subject_rows_purge(transaction, &THREAD, false, 10, &is_done), 0);
     assert_false(is_done);
     assert_int_equal(state_rows(), 0);
-    assert_int_equal(subject_rows_purge(transaction, &THREAD, 10, &is_done), 0);
+    assert_int_equal(subject_rows_purge(transaction, &THREAD, false, 10, &is_done), 0);
     assert_true(is_done);
+}
+
+static void a_purge_spares_events_where_it_is_told_to(void **state) {
+    struct event_store events = {
+        .transaction = transaction, .arena = &fixture.arena, .master = &fixture.master, .thread = THREAD};
+    struct event_cursor cursor = {.consumer = NEIGHBOUR, .offset = 1};
+    struct event_cursors_row cursors = {&cursor, 1};
+    struct tombstone_row tombstone = {.deleted_ms = 5};
+    struct participant_row member = {.joined_offset = 1};
+    bool is_done = false;
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        struct id_hash who = user((uint8_t)i);
+        message_put(&store, 1000 + i, i);
+        assert_int_equal(thread_participant_put(&store, &who, &member), 0);
+        assert_int_equal(event_put(&events, i, &(struct event_row){.time_ms = 1}), 0);
+        assert_int_equal(event_member_put(&events, &who, &member), 0);
+    }
+    assert_int_equal(event_cursors_put(&events, &cursors), 0);
+    assert_int_equal(subject_tombstone_put(transaction, &fixture.master, &THREAD, &tombstone), 0);
+    assert_int_equal(subject_key_remove(transaction, &THREAD), 0);
+    assert_int_equal(subject_rows_purge(transaction, &THREAD, true, 70, &is_done), 0);
+    assert_true(is_done);
+    assert_int_equal(state_rows(), 1 + 3 + 1 + 3);
+    assert_int_equal(subject_rows_purge(transaction, &THREAD, false, 70, &is_done), 0);
+    assert_true(is_done);
+    assert_int_equal(state_rows(), 1); /* the tombstone */
 }
 
 static void a_row_that_does_not_open_is_never_given_out(void **state) {
@@ -413,6 +441,7 @@ int main(void) {
         STORED(a_tombstone_is_read_without_the_threads_key),
         STORED(a_purge_takes_the_rows_on_both_sides_of_the_tombstone_piece_by_piece),
         STORED(a_purge_that_takes_exactly_what_it_may_is_not_done_yet),
+        STORED(a_purge_spares_events_where_it_is_told_to),
         STORED(a_row_that_does_not_open_is_never_given_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
