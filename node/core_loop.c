@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "node/cluster.h"
+#include "node/events/feed.h"
 #include "node/gateway/fanout.h"
 #include "node/log.h"
 #include "node/ops/metrics.h"
@@ -62,6 +63,9 @@ static void actions_perform(struct server *server) {
             break;
         case ACTION_LOOK_AGAIN:
             routing_look_again(server, &action->subject);
+            break;
+        case ACTION_EVENTS:
+            own_events_take(server, action);
             break;
         case ACTION_LISTENING:
             routing_listening(server, &action->subject);
@@ -271,7 +275,8 @@ static void on_tick(uv_timer_t *timer) {
     struct cluster_statistics links;
     if (server->cluster != NULL)
         cluster_statistics(server->cluster, &links);
-    metrics_core_update(&statistics, server->cluster == NULL ? NULL : &links);
+    own_events_tick(server);
+    metrics_core_update(&statistics, feed_count(server->feed), server->cluster == NULL ? NULL : &links);
 }
 
 int core_loop_open(struct server *server) {

@@ -7,6 +7,7 @@
 #include "node/cluster.h"
 #include "node/cluster_keys.h"
 #include "node/core/outbox_read.h"
+#include "node/events/feed.h"
 #include "node/join_host.h"
 #include "node/joined_files.h"
 #include "node/joining.h"
@@ -218,6 +219,7 @@ int server_open(const struct config *config, struct server **out) {
         return rc;
     }
     server->core = node_core_new(&options);
+    server->feed = feed_new();
     view_open(server);
     rc = core_loop_open(server);
     if (rc == STATUS_OK)
@@ -276,6 +278,7 @@ void server_close(struct server *server) {
     check(uv_loop_close(&server->loop) == 0);
     action_list_close(&server->actions);
     node_core_free(server->core);
+    feed_free(server->feed);
     if (server->cluster != NULL)
         cluster_free(server->cluster);
     routing_close(server);

@@ -49,6 +49,7 @@ struct server {
     struct cluster_view *view;
     struct range_sizes *sizes;
     struct balancing *balancing;
+    struct feed *feed; /* threads with events for those outside */
     uint64_t node_id;
     struct gateway_ask *asks; /* on their way to other nodes; the loop's */
     size_t min_in_sync;
@@ -112,6 +113,10 @@ void routing_listening(struct server *server, const struct id_hash *thread);
 /* own_load.c. What this node stores and serves is measured and announced; errors have been logged. */
 int own_load_open(struct server *server);
 void own_load_close(struct server *server);
+
+/* own_events.c */
+void own_events_take(struct server *server, const struct action *action); /* performs an ACTION_EVENTS */
+void own_events_tick(struct server *server);
 
 /* wishes.c */
 int wishes_ask(void *server, struct gateway_wish *wish); /* gateway->admin.wish */

@@ -17,7 +17,8 @@ enum action_kind {
     ACTION_LOOK_AGAIN, /* what concerns the user `subject` comes from now on; look for what came before */
     ACTION_LISTENING, /* what happens in the thread `subject` comes from now on; once or more after each EVENT_LISTEN */
     ACTION_READ_OUTBOX, /* read the outbox rows of `range`, which we lead now; comes back as EVENT_OUTBOX */
-    ACTION_READ_CHUNK   /* read a chunk of a range's rows for the node `to`; comes back as EVENT_CHUNK_READ or _GONE */
+    ACTION_READ_CHUNK,  /* read a chunk of a range's rows for the node `to`; comes back as EVENT_CHUNK_READ or _GONE */
+    ACTION_EVENTS       /* the threads `subjects`, of ranges that we lead, have events that are to be delivered */
 };
 
 struct action {
@@ -29,20 +30,22 @@ struct action {
     unsigned copies;             /* ANSWER, FAN_OUT: how many other nodes hold it durably too */
     const struct change *change; /* FAN_OUT: borrowed until the actions have been performed */
     uint64_t from_offset;        /* FAN_OUT: from there on to the change everything is overtaken by it; 0: nothing is */
-    struct interest_repeat repeat; /* REPEAT */
-    uint64_t token;                /* SERVE */
-    struct id_hash subject;        /* SERVE, LOOK_AGAIN, LISTENING */
-    struct bytes body;             /* SERVE, REPLY: borrowed until the actions have been performed */
-    int rc;                        /* REPLY */
-    uint64_t to;                   /* SEND: a node id */
-    const struct packet *packet;   /* SEND: borrowed until the actions have been performed */
-    struct range_record record;    /* SWAP */
-    struct range_record other;     /* SWAP: made together with it, or neither; epoch 0: none */
-    uint64_t version;              /* SWAP */
-    uint32_t range;                /* READ_OUTBOX, READ_CHUNK */
-    struct bounds bounds;          /* READ_OUTBOX, READ_CHUNK: of the range */
-    uint64_t snapshot;             /* READ_CHUNK */
-    uint64_t chunk;                /* READ_CHUNK */
+    struct interest_repeat repeat;  /* REPEAT */
+    uint64_t token;                 /* SERVE */
+    struct id_hash subject;         /* SERVE, LOOK_AGAIN, LISTENING */
+    struct bytes body;              /* SERVE, REPLY: borrowed until the actions have been performed */
+    int rc;                         /* REPLY */
+    uint64_t to;                    /* SEND: a node id */
+    const struct packet *packet;    /* SEND: borrowed until the actions have been performed */
+    struct range_record record;     /* SWAP */
+    struct range_record other;      /* SWAP: made together with it, or neither; epoch 0: none */
+    uint64_t version;               /* SWAP */
+    uint32_t range;                 /* READ_OUTBOX, READ_CHUNK */
+    struct bounds bounds;           /* READ_OUTBOX, READ_CHUNK: of the range */
+    uint64_t snapshot;              /* READ_CHUNK */
+    uint64_t chunk;                 /* READ_CHUNK */
+    const struct id_hash *subjects; /* EVENTS: perhaps some twice; borrowed until the actions have been performed */
+    size_t subjects_count;          /* EVENTS */
 };
 
 /* Actions of one step, in order. */

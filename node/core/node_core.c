@@ -224,6 +224,13 @@ static void lead_alone(struct node_core *core, const struct step *step, struct r
     cluster_map_set(&core->map, id, &record.bounds);
 }
 
+static void outbox_row_take(struct node_core *core, const struct start_outbox_row *row) {
+    if (row->number == OUTBOX_EVENTS_NUMBER)
+        eventful_add(core, &row->subject);
+    else
+        follow_ups_start(core, &row->subject, row->number, &row->row);
+}
+
 static void on_start(struct node_core *core, const struct step *step, const struct event *event) {
     check(event->ranges_count <= core->options.ranges_max);
     if (event->ranges_count > core->options.range_count)
@@ -234,7 +241,7 @@ static void on_start(struct node_core *core, const struct step *step, const stru
             lead_alone(core, step, &core->ranges[i], event->ranges[i].marks.epoch);
     }
     for (size_t i = 0; i < event->outbox_count; i++)
-        follow_ups_start(core, &event->outbox[i].subject, event->outbox[i].number, &event->outbox[i].row);
+        outbox_row_take(core, &event->outbox[i]);
 }
 
 static void on_nodes(struct node_core *core, const struct event *event) {
@@ -405,7 +412,7 @@ static void on_outbox(struct node_core *core, const struct step *step, const str
     for (size_t i = 0; i < event->outbox_count && range->replication.role == REPLICATION_PRIMARY; i++) {
         const struct start_outbox_row *row = &event->outbox[i];
         if (core_range_of(core, &row->subject) == range)
-            follow_ups_start(core, &row->subject, row->number, &row->row);
+            outbox_row_take(core, row);
     }
 }
 
@@ -485,6 +492,7 @@ void node_core_step(struct node_core *core, const struct event *event, struct ac
     core->has_map_changed = false;
     pipeline_write_next(core, &step);
     ranges_settle(core, &step);
+    eventful_tell(core, &step);
     if (core->options.is_alone)
         return;
     questions_notices_take(core, &step);

@@ -29,6 +29,12 @@ struct noticed {
     struct change change;
 };
 
+/* A thread that has events, until the step ends. */
+struct eventful {
+    struct eventful *next;
+    struct id_hash subject;
+};
+
 struct node_core {
     struct node_core_options options;
     struct cluster_map map;
@@ -57,6 +63,8 @@ struct node_core {
     struct requests *requests; /* NULL: alone */
     struct entry *carried;     /* to other nodes, by requests; linked as in a range */
     struct noticed *noticed;   /* from other nodes, until the step ends */
+    struct eventful *eventful; /* likewise */
+    size_t eventful_count;
     struct interest *interest; /* NULL: alone */
     struct listened *listened; /* threads and users of this node's sessions */
     const struct step *step;   /* the one under way, for what requests call back */
@@ -137,6 +145,13 @@ void pipeline_authors_let_go(struct node_core *core, const struct step *step, st
 
 /* Our disk refuses: what is not on it leaves the log of the range, and if another node can lead it, that does. */
 void pipeline_range_refused(struct node_core *core, const struct step *step, struct range *range, int rc);
+
+/* ---- eventful.c ---- */
+
+/* The thread has events to be delivered. */
+void eventful_add(struct node_core *core, const struct id_hash *thread);
+/* At the end of a step: of these the ones whose range is led here. */
+void eventful_tell(struct node_core *core, const struct step *step);
 
 /* ---- disk_state.c ---- */
 

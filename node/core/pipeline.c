@@ -244,6 +244,13 @@ static void changes_tell(struct node_core *core, const struct step *step, struct
     }
 }
 
+static void primary_tell(struct node_core *core, const struct step *step, struct range *range,
+                         const struct entry *entry, unsigned copies) {
+    changes_tell(core, step, range, entry, copies);
+    if (entry->outcome.has_events)
+        eventful_add(core, &entry->command.subject);
+}
+
 /* What the last primary has not told any more. Whoever listens finds in the store what has an offset. */
 static void receipts_tell(struct node_core *core, const struct step *step, const struct entry *entry, unsigned copies) {
     for (const struct outcome_change *told = entry->outcome.changes; told != NULL; told = told->next)
@@ -258,7 +265,7 @@ static void entry_applied(struct node_core *core, const struct step *step, struc
     core->applied++;
     range->entries_applied++;
     if (range->replication.role == REPLICATION_PRIMARY)
-        changes_tell(core, step, range, entry, copies);
+        primary_tell(core, step, range, entry, copies);
     else if (range->replication.role == REPLICATION_TAKING_OVER)
         receipts_tell(core, step, entry, copies);
     if (entry->origin == ENTRY_OF_CLIENT)

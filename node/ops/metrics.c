@@ -11,6 +11,7 @@
 static struct {
     pthread_mutex_t mutex;
     struct node_core_statistics core;
+    size_t event_threads;
     struct cluster_statistics cluster;
     bool is_in_cluster;
     struct disk *disk;
@@ -20,9 +21,11 @@ void metrics_init(struct disk *disk) {
     numbers.disk = disk;
 }
 
-void metrics_core_update(const struct node_core_statistics *core, const struct cluster_statistics *cluster) {
+void metrics_core_update(const struct node_core_statistics *core, size_t event_threads,
+                         const struct cluster_statistics *cluster) {
     pthread_mutex_lock(&numbers.mutex);
     numbers.core = *core;
+    numbers.event_threads = event_threads;
     numbers.is_in_cluster = cluster != NULL;
     if (cluster != NULL)
         numbers.cluster = *cluster;
@@ -71,11 +74,14 @@ static void workers_write(struct buffer *out, const struct gateway *gateway) {
 static void core_write(struct buffer *out) {
     pthread_mutex_lock(&numbers.mutex);
     struct node_core_statistics core = numbers.core;
+    size_t event_threads = numbers.event_threads;
     pthread_mutex_unlock(&numbers.mutex);
     struct disk_statistics disk = disk_statistics(numbers.disk);
     number(out, "commands_waiting", "gauge", "Commands that wait for the disk.", core.waiting + core.on_disk);
     number(out, "commands_applied_total", "counter", "Commands applied.", core.applied);
     number(out, "follow_ups", "gauge", "Changes of threads that users' lists do not show yet.", core.follow_ups);
+    number(out, "events_threads", "gauge", "Threads led here with events that not everyone outside has got.",
+           event_threads);
     number(out, "disk_batches_total", "counter", "Write transactions, each one fsync.", disk.batches);
     number(out, "disk_batches_failed_total", "counter", "Write transactions that failed.", disk.failures);
     number(out, "disk_refuses", "gauge", "1: this node of a cluster cannot write, and leads nothing if others can.",

@@ -8,7 +8,9 @@
 /* The disk is borrowed as long as the node runs. Once, before the workers start. */
 void metrics_init(struct disk *disk);
 
-/* The core's numbers as of now, from the core's thread; `cluster` is NULL for a node alone. */
-void metrics_core_update(const struct node_core_statistics *core, const struct cluster_statistics *cluster);
+/* The core's numbers as of now, from the core's thread; `event_threads`: those that have events to be delivered;
+ * `cluster` is NULL for a node alone. */
+void metrics_core_update(const struct node_core_statistics *core, size_t event_threads,
+                         const struct cluster_statistics *cluster);
 
 extern const struct http_route_table metrics_routes;

@@ -244,6 +244,11 @@ static void on_born(struct world *world, struct machine *machine, const struct b
               number(applied));
 }
 
+static void change_applied(struct world *world, const struct change *change, bool is_watched) {
+    model_on_applied(world, clients_model(world), change, is_watched);
+    consumers_on_applied(world, change);
+}
+
 void checker_on_written(struct world *world, struct machine *machine, const struct batch *batch) {
     for (size_t i = 0; i < batch->births_count; i++)
         on_born(world, machine, &batch->births[i]);
@@ -259,7 +264,7 @@ void checker_on_written(struct world *world, struct machine *machine, const stru
         on_applied(world, machine, &batch->items[i].entry->place);
         for (const struct outcome_change *told = batch->items[i].entry->outcome.changes; told != NULL;
              told = told->next)
-            model_on_applied(world, clients_model(world), &told->change);
+            change_applied(world, &told->change, batch->items[i].entry->command.is_watched);
     }
 }
 
@@ -351,6 +356,11 @@ void checker_on_answered(struct world *world, struct machine *machine, const str
 static bool serves_position(const struct world *world, const struct machine *machine, uint64_t position) {
     uint32_t range = machine->is_up ? cluster_map_range_at(&machine->core->map, position) : CLUSTER_MAP_NOBODY;
     return range != CLUSTER_MAP_NOBODY && may_read(world, machine, range);
+}
+
+bool checker_leads(const struct machine *machine, const struct id_hash *subject) {
+    uint32_t range = cluster_map_range_of(&machine->core->map, subject);
+    return range != CLUSTER_MAP_NOBODY && replication_of(machine, range)->role == REPLICATION_PRIMARY;
 }
 
 bool checker_may_read(const struct world *world, const struct machine *machine, const struct id_hash *subject) {

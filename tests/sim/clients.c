@@ -326,6 +326,7 @@ struct entry *clients_entry(struct world *world, uint64_t number) {
     request->is_delivered = true;
     entry->reply_to = (void *)(uintptr_t)number;
     command_fill(world, &entry->arena, &request->operation, &entry->command);
+    entry->command.is_watched = request->operation.kind != OPERATION_USER && consumers_watch(world);
     return entry;
 }
 
@@ -334,7 +335,7 @@ struct entry *clients_entry(struct world *world, uint64_t number) {
 void clients_on_lent(struct world *world, const struct batch *batch) {
     for (size_t i = 0; i < batch->count; i++) {
         const struct entry *entry = batch->items[i].entry;
-        if (batch->items[i].is_append && entry->origin == ENTRY_OF_CLIENT)
+        if (batch->items[i].is_append && entry->origin == ENTRY_OF_CLIENT && entry->reply_to != NULL)
             world->clients->requests[(uintptr_t)entry->reply_to - 1].place = entry->place;
     }
 }

@@ -121,6 +121,9 @@ static void action_perform(struct world *world, struct machine *machine, const s
     case ACTION_REPLY:
         inquiries_on_reply(world, machine, action);
         break;
+    case ACTION_EVENTS:
+        consumers_on_events(world, machine, action);
+        break;
     case ACTION_READ_OUTBOX:
         plan_outbox(world, machine, action);
         break;
@@ -519,6 +522,9 @@ void machine_happen(struct world *world, struct happening *happening) {
         break;
     case HAPPEN_OUTBOX:
         on_outbox(world, machine, happening->data);
+        break;
+    case HAPPEN_EVENTS:
+        consumers_on_turn(world, machine, (unsigned)happening->number);
         break;
     case HAPPEN_REPEAT:
         on_repeat(world, machine, happening->data);

@@ -116,6 +116,7 @@ static void statistics_add(struct world_statistics *sum, const struct world_stat
     sum->told += one->told;
     sum->repeats += one->repeats;
     sum->passed_over += one->passed_over;
+    sum->delivered += one->delivered;
 }
 
 static void line_print(uint64_t count, const char *what) {
@@ -137,6 +138,7 @@ static void totals_print(const struct totals *totals) {
     line_print(sum->told, "changes told to sessions");
     line_print(sum->passed_over, "of these after others that are told later");
     line_print(sum->repeats, "repeats from the state");
+    line_print(sum->delivered, "events delivered");
     line_print(sum->epochs, "epochs begun");
     line_print(sum->taken_back, "ends of logs taken back");
     line_print(sum->snapshots, "snapshots read");

@@ -212,7 +212,7 @@ static struct told *told_get(struct thread_model *thread, uint64_t offset) {
     return &thread->changes[offset];
 }
 
-void model_on_applied(struct world *world, struct model *model, const struct change *change) {
+void model_on_applied(struct world *world, struct model *model, const struct change *change, bool is_watched) {
     struct thread_model *thread = model_thread_find(model, &change->subject);
     struct buffer encoded;
     if (thread == NULL || change->offset == 0)
@@ -222,7 +222,8 @@ void model_on_applied(struct world *world, struct model *model, const struct cha
     struct told told = {.kind = change->kind,
                         .message_id = change->message.id,
                         .content_hash = hash_of_bytes(change->message.content),
-                        .hash = hash_of_bytes(buffer_bytes(&encoded))};
+                        .hash = hash_of_bytes(buffer_bytes(&encoded)),
+                        .is_watched = is_watched};
     buffer_close(&encoded);
     struct told *known = told_get(thread, change->offset);
     if (known->kind != 0 && known->hash != told.hash)

@@ -58,6 +58,7 @@ struct told {
     uint64_t message_id;
     uint64_t content_hash;
     uint64_t hash; /* of all of it */
+    bool is_watched;
 };
 
 struct thread_model {
@@ -102,7 +103,7 @@ void model_on_attempt(struct model *model, const struct operation *operation);
 void model_on_answered(struct world *world, struct model *model, const struct operation *operation,
                        const struct command_result *result);
 /* A replica has applied it; all do the same. */
-void model_on_applied(struct world *world, struct model *model, const struct change *change);
+void model_on_applied(struct world *world, struct model *model, const struct change *change, bool is_watched);
 /* Sessions at a node are told it. It may come from the state, as far as that still has it. */
 void model_check_told(struct world *world, struct model *model, const struct change *change);
 /* Whether a session that knows everything below `from` may be told `change` next. */

@@ -143,6 +143,7 @@ struct world *world_new(uint64_t seed, int64_t seconds, bool is_verbose) {
     clients_begin(world);
     sessions_begin(world);
     inquiries_begin(world);
+    consumers_begin(world);
     for (unsigned i = 0; i < world->machines_at_first; i++)
         machine_make(world, i);
     coordinator_begin(world);
@@ -162,6 +163,7 @@ void world_free(struct world *world) {
     clients_free(world);
     sessions_free(world);
     inquiries_free(world);
+    consumers_free(world);
     checker_free(world);
     wishes_free(world);
     balancing_free(world);
@@ -254,4 +256,5 @@ void world_run(struct world *world) {
     checker_check_end(world);
     clients_check_end(world);
     inquiries_check_end(world);
+    consumers_check_end(world);
 }

@@ -33,6 +33,7 @@ enum happening_kind {
     HAPPEN_SWAPPED, /* and its answer the machine */
     HAPPEN_CHUNK,
     HAPPEN_OUTBOX,
+    HAPPEN_EVENTS,   /* a machine delivers events of a thread */
     HAPPEN_REPEAT,   /* a machine reads changes for one that lacks them */
     HAPPEN_LISTEN,   /* a session begins to listen at a machine */
     HAPPEN_UNLISTEN, /* or ends it */
@@ -187,6 +188,7 @@ struct world_statistics {
     uint64_t told;
     uint64_t repeats;
     uint64_t passed_over;
+    uint64_t delivered;
 };
 
 /* What has been wished of a range, in its order; the last is what counts. */
@@ -219,6 +221,7 @@ struct model;     /* what clients may rely on: model.c */
 struct clients;   /* clients.c */
 struct sessions;  /* sessions.c */
 struct inquiries; /* inquiries.c */
+struct consumers; /* consumers.c */
 struct checker;   /* checker.c */
 struct balancing; /* balancing.c */
 
@@ -263,6 +266,7 @@ struct world {
     struct clients *clients;
     struct sessions *sessions;
     struct inquiries *inquiries;
+    struct consumers *consumers;
     struct checker *checker;
     struct balancing *balancing; /* NULL: nobody balances */
     struct strike strike;
@@ -422,6 +426,19 @@ void inquiries_on_done(struct world *world, const struct machine *machine, uint6
 void inquiries_on_reply(struct world *world, const struct machine *machine, const struct action *action);
 void inquiries_check_end(struct world *world);
 
+/* ---- consumers.c ---- */
+
+void consumers_begin(struct world *world);
+void consumers_free(struct world *world);
+/* Whether the change that is about to be proposed is wanted as an event. */
+bool consumers_watch(struct world *world);
+/* A replica has applied it; all do the same. */
+void consumers_on_applied(struct world *world, const struct change *change);
+void consumers_on_events(struct world *world, const struct machine *machine, const struct action *action);
+void consumers_on_turn(struct world *world, struct machine *machine, unsigned thread);
+/* Everyone has got everything. */
+void consumers_check_end(struct world *world);
+
 /* ---- checker.c ---- */
 
 void checker_begin(struct world *world);
@@ -434,6 +451,8 @@ void checker_on_step(struct world *world, struct machine *machine);
 bool checker_is_settled(struct world *world, const char **reason);
 void checker_check_end(struct world *world);
 /* By what the machine itself knows. */
+bool checker_leads(const struct machine *machine, const struct id_hash *subject);
+/* Has a lease, too. */
 bool checker_may_read(const struct world *world, const struct machine *machine, const struct id_hash *subject);
 struct machine *checker_reader(struct world *world, const struct id_hash *subject);
 /* The coordinator has split a range. */

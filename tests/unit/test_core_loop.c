@@ -8,6 +8,7 @@
 
 #include <time.h>
 
+#include "node/events/feed.h"
 #include "node/gateway/session.h"
 #include "node/server_parts.h"
 #include "tests/lib/store_fixture.h"
@@ -56,6 +57,7 @@ static int set_up(void **state) {
     struct node_core_options core_options = {
         .range_count = RANGES, .self = 1, .is_alone = true, .min_in_sync = 1, .queue_max = 100};
     server.core = node_core_new(&core_options);
+    server.feed = feed_new();
     check(core_loop_open(&server) == STATUS_OK);
     struct disk_options disk_options = {.writer = {.store = fixture.store,
                                                    .master = &fixture.master,
@@ -80,24 +82,29 @@ static int tear_down(void **state) {
     check(uv_loop_close(&server.loop) == 0);
     action_list_close(&server.actions);
     node_core_free(server.core);
+    feed_free(server.feed);
     fixture_close(&fixture);
     return 0;
 }
 
-static void propose(int number) {
+static void propose_command(int number, const struct command *command) {
     struct numbered_reply *reply = calloc(1, sizeof(*reply));
     struct entry *entry = entry_new(ENTRY_OF_CLIENT);
     check(reply != NULL);
     reply->reply.on_answer = on_answer;
     reply->number = number;
     entry->reply_to = reply;
-    entry->command = (struct command){.kind = COMMAND_MESSAGE_SEND,
-                                      .subject = fixture_hash(&fixture, THREAD),
-                                      .actor_id = ALICE,
-                                      .message_type = MESSAGE_TEXT,
-                                      .content = BYTES_LITERAL("hello")};
+    entry->command = *command;
+    entry->command.subject = fixture_hash(&fixture, THREAD);
+    entry->command.actor_id = ALICE;
     assert_int_equal(core_loop_propose(&server, entry), STATUS_OK);
     proposed_count++;
+}
+
+static void propose(int number) {
+    struct command command = {
+        .kind = COMMAND_MESSAGE_SEND, .message_type = MESSAGE_TEXT, .content = BYTES_LITERAL("hello")};
+    propose_command(number, &command);
 }
 
 static void type(void) {
@@ -156,6 +163,24 @@ static void a_proposal_waits_for_a_notice_that_is_posted(void **state) {
     assert_int_equal(proposals_in_core(), 2);
 }
 
+static void a_watched_change_brings_its_thread_into_the_feed(void **state) {
+    struct id_hash thread = fixture_hash(&fixture, THREAD);
+    struct command create = {
+        .kind = COMMAND_THREAD_CREATE, .properties.id = THREAD, .wrapped_key = fixture_key(&fixture, &thread)};
+    struct command update = {.kind = COMMAND_THREAD_UPDATE, .properties.topic = BYTES_LITERAL("new")};
+    struct id_hash next;
+    uint64_t serial;
+    (void)state;
+    propose_command(1, &create);
+    run_until_idle();
+    assert_int_equal(feed_count(server.feed), 0);
+    update.is_watched = true;
+    propose_command(2, &update);
+    run_until_idle();
+    assert_true(feed_next(server.feed, &next, &serial));
+    assert_true(id_hash_equal(&next, &thread));
+}
+
 /* After the tear-down, which delivers what waits in the worker's mailbox. */
 static int all_is_answered_in_order(void **state) {
     tear_down(state);
@@ -171,6 +196,7 @@ int main(void) {
         TEST(a_proposal_is_stepped_at_once_when_nothing_is_before_it),
         TEST(a_proposal_waits_for_those_that_are_posted),
         TEST(a_proposal_waits_for_a_notice_that_is_posted),
+        TEST(a_watched_change_brings_its_thread_into_the_feed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,6 +43,8 @@ static struct answer *answers;
 static size_t answers_count;
 static struct told *tellings;
 static size_t tellings_count;
+static struct id_hash eventful; /* the last one */
+static size_t eventful_count;
 
 /* ---- the world around the core ---- */
 
@@ -79,6 +81,11 @@ static void action_perform(const struct action *action) {
     case ACTION_LOOK_AGAIN:
     case ACTION_LISTENING:
         check(false); /* the node is alone */
+        break;
+    case ACTION_EVENTS:
+        check(action->subjects_count == 1);
+        eventful = action->subjects[0];
+        eventful_count++;
         break;
     }
 }
@@ -169,6 +176,7 @@ static void core_start(void) {
 
 static void forget_told(void) {
     answers_count = 0;
+    eventful_count = 0;
     tellings_count = 0;
 }
 
@@ -690,16 +698,83 @@ static void a_storm_of_new_threads_does_not_hold_up_messages_and_the_other_way_r
     assert_int_equal(outbox_count(), 0);
 }
 
+static uint64_t state_rows(void) {
+    return fixture_rows(&fixture, STORE_STATE);
+}
+
+/* ---- events for those outside ---- */
+
+static void watched(uintptr_t who, enum command_kind kind, unsigned thread) {
+    struct entry *entry = act_entry(who, kind, thread, 0);
+    entry->command.is_watched = true;
+    propose(entry);
+}
+
+static void a_watched_change_makes_its_thread_one_with_events(void **state) {
+    (void)state;
+    people_make(1, 2);
+    message_send(1, 0, 0);
+    settle();
+    assert_int_equal(eventful_count, 0);
+    watched(2, COMMAND_MESSAGE_SEND, 1);
+    settle();
+    assert_int_equal(eventful_count, 1);
+    struct id_hash expected = fixture_hash(&fixture, thread_id(1));
+    assert_true(id_hash_equal(&eventful, &expected));
+    watched(3, COMMAND_MESSAGE_EDIT, 1); /* refused: there is no such message */
+    settle();
+    assert_int_equal(eventful_count, 1);
+}
+
+static void a_thread_with_events_is_told_of_again_after_a_crash_until_these_are_done(void **state) {
+    struct id_hash consumer = {{1}};
+    (void)state;
+    people_make(1, 1);
+    watched(1, COMMAND_MESSAGE_SEND, 0);
+    settle();
+    for (int i = 0; i < 2; i++) {
+        crash_and_restart();
+        settle();
+        assert_int_equal(eventful_count, 1);
+        assert_int_equal(outbox_count(), 1); /* the mark */
+        assert_int_equal(node_core_statistics(core).follow_ups, 0);
+    }
+    struct entry *done = entry_of(2, COMMAND_EVENTS_DONE, thread_id(0));
+    struct event_cursor cursor = {.consumer = consumer, .offset = 3};
+    done->command.cursors = ARENA_NEW(&done->arena, struct event_cursor);
+    done->command.cursors[0] = cursor;
+    done->command.cursors_count = 1;
+    propose(done);
+    settle();
+    assert_int_equal(outbox_count(), 0);
+    crash_and_restart();
+    assert_int_equal(eventful_count, 0);
+}
+
+static void a_deleted_thread_is_purged_of_its_events_when_these_are_done(void **state) {
+    (void)state;
+    people_make(1, 1);
+    uint64_t before = state_rows();
+    watched(1, COMMAND_THREAD_DELETE, 0);
+    settle();
+    assert_int_equal(outbox_count(), 1);
+    assert_int_equal(eventful_count, 1);
+    assert_true(state_rows() < before);
+    uint64_t with_events = state_rows();
+    propose(entry_of(2, COMMAND_EVENTS_DONE, thread_id(0)));
+    settle();
+    expect_answer(2, STATUS_OK);
+    assert_int_equal(state_rows(), with_events - 2); /* the event, the member */
+    assert_int_equal(outbox_count(), 0);
+    assert_int_equal(node_core_statistics(core).follow_ups, 0);
+}
+
 /* ---- deleting ---- */
 
 static void thread_delete(uintptr_t who, unsigned thread) {
     struct entry *entry = act_entry(who, COMMAND_THREAD_DELETE, thread, 0);
     entry->command.content = BYTES_ABSENT;
     propose(entry);
-}
-
-static uint64_t state_rows(void) {
-    return fixture_rows(&fixture, STORE_STATE);
 }
 
 static void a_purge_goes_on_until_nothing_is_left_and_nobody_waits_for_it(void **state) {
@@ -886,6 +961,9 @@ int main(void) {
         CORE(threads_are_purged_one_after_the_other),
         CORE(a_purge_goes_on_after_a_crash),
         CORE(a_deleted_user_is_purged_and_her_tokens_are_void),
+        CORE(a_watched_change_makes_its_thread_one_with_events),
+        CORE(a_thread_with_events_is_told_of_again_after_a_crash_until_these_are_done),
+        CORE(a_deleted_thread_is_purged_of_its_events_when_these_are_done),
         CORE(thousands_of_former_participants_are_told_before_the_author),
         CORE(a_core_can_be_freed_with_everything_on_its_way),
         CORE(typing_is_told_at_once_and_then_together),

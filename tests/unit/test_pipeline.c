@@ -31,6 +31,7 @@ static bool is_backup_silent;
 static bool is_silent_after_follow_up;
 static int disk_rc;
 static size_t outbox_reads;
+static size_t eventful;
 static bool is_full; /* only the reserve of the store is left */
 static bool is_backup_full;
 static struct packet answer;                 /* the last APPENDED */
@@ -61,6 +62,9 @@ static void action_perform(const struct action *action) {
         break;
     case ACTION_READ_OUTBOX:
         outbox_reads += action->range == 0;
+        break;
+    case ACTION_EVENTS:
+        eventful += action->subjects_count;
         break;
     case ACTION_SWAP:
         wanted[action->record.range] = action->record;
@@ -277,6 +281,25 @@ static void an_outbox_that_cannot_be_read_is_asked_for_again(void **state) {
     assert_int_equal(outbox_reads, 1);
 }
 
+static void marks_found(void) {
+    const struct start_outbox_row rows[] = {{.subject = {{0}}, .number = OUTBOX_EVENTS_NUMBER},
+                                            {.subject = {{0, 1}}, .number = OUTBOX_EVENTS_NUMBER}};
+    step((struct event){.kind = EVENT_OUTBOX, .outbox = rows, .outbox_count = 2});
+}
+
+static void threads_with_events_are_told_of_by_who_leads_them_and_nobody_else(void **state) {
+    (void)state;
+    eventful = 0;
+    marks_found();
+    settle();
+    assert_int_equal(eventful, 2);
+    assert_int_equal(node_core_statistics(core).follow_ups, 0);
+    disk_rc = STATUS_STORAGE_FAILED;
+    propose();
+    marks_found(); /* asked for while it led */
+    assert_int_equal(eventful, 2);
+}
+
 /* ---- a disk that refuses ---- */
 
 /* Until the disk is asked again. */
@@ -463,6 +486,8 @@ int main(void) {
         cmocka_unit_test_prestate_setup_teardown(who_has_no_heir_leads_on_refuses_by_name_and_asks_the_disk_again,
                                                  set_up, tear_down, &is_small),
         cmocka_unit_test_setup_teardown(an_outbox_that_cannot_be_read_is_asked_for_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(threads_with_events_are_told_of_by_who_leads_them_and_nobody_else, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(who_cannot_append_gives_all_its_ranges_to_who_can, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_cannot_apply_gives_its_ranges_to_who_can, set_up, tear_down),
         cmocka_unit_test_setup_teardown(

@@ -1,0 +1,19 @@
+/* Threads that have events for those outside: the core tells of them, and they stay in the feed while their ranges are
+ * led here. */
+#include "node/events/feed.h"
+#include "node/server_parts.h"
+
+#define LOOKS_PER_TICK 16
+
+void own_events_take(struct server *server, const struct action *action) {
+    feed_add(server->feed, action->subjects, action->subjects_count);
+}
+
+/* Who is to lead a range knows its threads from the outbox; while nobody does it may yet be this node. */
+void own_events_tick(struct server *server) {
+    struct id_hash thread;
+    uint64_t serial;
+    for (int i = 0; server->leads != NULL && i < LOOKS_PER_TICK && feed_next(server->feed, &thread, &serial); i++)
+        if (routing_place(server, &thread) == GATEWAY_ELSEWHERE)
+            feed_drop(server->feed, &thread, serial);
+}
