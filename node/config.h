@@ -75,6 +75,9 @@ struct config {
     int64_t message_bytes_max;
     int64_t feature_participants_max;
     bool html;
+    int64_t retention_days; /* 0: none */
+    int64_t retention_sweep_s;
+    int64_t deleted_thread_keep_days;
 
     int64_t heartbeat_ms;
     int64_t trouter_ttl_s;

@@ -251,6 +251,17 @@ const struct config_key config_keys[] = {
      .min = 0, .max = LIMIT_PARTICIPANTS_MAX, .unit = "participants"},
     {KEY(html, CHAT, CONFIG_SWITCH, "on",
          "Accept messages of type html. Tags and attributes outside a list of harmless ones are taken out.")},
+    {KEY(retention_days, CHAT, CONFIG_NUMBER, "0",
+         "Threads that are created without a retention policy are deleted so long after their creation; clients can "
+         "change that, thread by thread, to 30 to 90 days or to none. 0: they are kept."),
+     .min = 0, .max = LIMIT_RETENTION_DAYS_DEFAULT_MAX, .unit = "days"},
+    {KEY(retention_sweep_s, CHAT, CONFIG_NUMBER, "3600",
+         "How long after its time a thread may still be there: the node that leads it looks that often for what is "
+         "due."),
+     .min = 1, .max = 86400, .unit = "s"},
+    {KEY(deleted_thread_keep_days, CHAT, CONFIG_NUMBER, "30",
+         "How long a deleted thread stays in its users' lists, as deleted."),
+     .min = 1, .max = 3650, .unit = "days"},
 
     {KEY(heartbeat_ms, REALTIME, CONFIG_NUMBER, "25000",
          "How often a silent real-time connection is asked whether it is still there."),

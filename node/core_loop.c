@@ -10,6 +10,7 @@
 #include "node/server_parts.h"
 #include "node/trace_points.h"
 #include "proto/check.h"
+#include "proto/limits.h"
 
 #define BATCH_SMALL 8 /* entries */
 
@@ -153,9 +154,15 @@ static bool propose_directly(struct server *server, struct entry *entry) {
     return true;
 }
 
-int core_loop_propose(void *context, struct entry *entry) {
-    struct server *server = context;
-    ((struct reply *)entry->reply_to)->proposed_us = trace_now_us();
+static struct node_core_statistics statistics_get(struct server *server) {
+    pthread_mutex_lock(&server->core_mutex);
+    struct node_core_statistics statistics = node_core_statistics(server->core);
+    pthread_mutex_unlock(&server->core_mutex);
+    return statistics;
+}
+
+/* STATUS_SHUTTING_DOWN: the entry is still the caller's. */
+static int entry_propose(struct server *server, struct entry *entry) {
     if (propose_directly(server, entry))
         return STATUS_OK;
     struct proposal_parcel *proposal = calloc(1, sizeof(*proposal));
@@ -168,6 +175,27 @@ int core_loop_propose(void *context, struct entry *entry) {
         atomic_fetch_sub(&server->posted, 1);
         free(proposal);
     }
+    return rc;
+}
+
+int core_loop_propose(void *context, struct entry *entry) {
+    ((struct reply *)entry->reply_to)->proposed_us = trace_now_us();
+    return entry_propose(context, entry);
+}
+
+/* Clients and what they have begun come first. */
+static bool has_room_for_own(struct server *server) {
+    struct node_core_statistics core = statistics_get(server);
+    return atomic_load(&server->posted) + core.waiting + core.on_disk + core.follow_ups < LIMIT_OWN_PROPOSALS_MAX;
+}
+
+int core_loop_propose_own(void *context, const struct command *command) {
+    if (!has_room_for_own(context))
+        return STATUS_OVERLOADED;
+    struct entry *entry = entry_new_own(command);
+    int rc = entry_propose(context, entry);
+    if (rc != STATUS_OK)
+        entry_free(entry);
     return rc;
 }
 
@@ -246,13 +274,6 @@ void core_loop_on_written(void *context, struct batch *batch) {
     server->batch_done = batch;
     if (mailbox_post(&server->mailbox, &server->batch_parcel) != STATUS_OK)
         log_debug("the last batch was written when the loop had ended");
-}
-
-static struct node_core_statistics statistics_get(struct server *server) {
-    pthread_mutex_lock(&server->core_mutex);
-    struct node_core_statistics statistics = node_core_statistics(server->core);
-    pthread_mutex_unlock(&server->core_mutex);
-    return statistics;
 }
 
 bool core_loop_is_idle(struct server *server) {

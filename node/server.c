@@ -240,6 +240,8 @@ int server_open(const struct config *config, struct server **out) {
         rc = addresses_keep(server);
     if (rc == STATUS_OK)
         rc = own_load_open(server);
+    if (rc == STATUS_OK)
+        rc = own_sweep_open(server);
     if (rc == STATUS_OK) {
         rc = data_folder_announce(&server->folder, config, server->workers[0].ports[0], &reason);
         if (rc != STATUS_OK)
@@ -268,6 +270,7 @@ int server_run(struct server *server) {
 
 void server_close(struct server *server) {
     gateway_join(server);
+    own_sweep_close(server);
     own_load_close(server);
     disk_stop(server->disk);
     gateway_close(server);

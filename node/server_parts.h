@@ -15,6 +15,7 @@
 #include "node/range_sizes.h"
 #include "node/route_map.h"
 #include "node/server.h"
+#include "node/sweeping.h"
 
 /*     SIGTERM, SIGINT, or emptied        moved, handed over, or patience over,      the core has nothing left
  *  RUNNING ──────────────────▶ DRAINING ─────────────────────────────▶ STOPPING ──────────────────────────▶ loop ends
@@ -50,6 +51,7 @@ struct server {
     struct range_sizes *sizes;
     struct balancing *balancing;
     struct feed *feed; /* threads with events for those outside */
+    struct sweeping *sweeping;
     uint64_t node_id;
     struct gateway_ask *asks; /* on their way to other nodes; the loop's */
     size_t min_in_sync;
@@ -86,6 +88,9 @@ void core_loop_step(struct server *server, struct event *event); /* fills in the
 bool core_loop_is_idle(struct server *server);
 bool core_loop_may_leave(struct server *server);          /* the others go on without a pause when this node stops */
 int core_loop_propose(void *server, struct entry *entry); /* gateway->propose */
+/* What this node wants by itself: nobody is told what comes of it, so who asks looks again later. The command is
+ * borrowed. STATUS_OVERLOADED while others wait; STATUS_SHUTTING_DOWN. From any thread. */
+int core_loop_propose_own(void *server, const struct command *command);
 int core_loop_notice(void *server, const struct change *change); /* gateway->notice */
 void core_loop_on_written(void *server, struct batch *batch);    /* the disk's on_done */
 
@@ -117,6 +122,10 @@ void own_load_close(struct server *server);
 /* own_events.c */
 void own_events_take(struct server *server, const struct action *action); /* performs an ACTION_EVENTS */
 void own_events_tick(struct server *server);
+
+/* own_sweep.c. What is due in the ranges led here is looked for and proposed; errors have been logged. */
+int own_sweep_open(struct server *server);
+void own_sweep_close(struct server *server);
 
 /* wishes.c */
 int wishes_ask(void *server, struct gateway_wish *wish); /* gateway->admin.wish */

@@ -13,7 +13,7 @@ static const struct codec_field CURSOR_FIELDS[] = {
 const struct codec_table EVENT_CURSOR_TABLE = CODEC_TABLE(struct event_cursor, CURSOR_FIELDS);
 
 static const struct codec_field COMMAND_FIELDS[] = {
-    CODEC_MEMBER_ENUM(1, struct command, kind, COMMAND_USER_THREAD),
+    CODEC_MEMBER_ENUM(1, struct command, kind, COMMAND_USER_FORGET),
     CODEC_MEMBER(2, CODEC_ID_HASH, struct command, subject),
     CODEC_MEMBER(3, CODEC_I64, struct command, time_ms),
     CODEC_MEMBER(4, CODEC_BYTES, struct command, actor_id),
@@ -45,7 +45,7 @@ static const struct codec_table COMMAND_TABLE = CODEC_TABLE(struct command, COMM
 
 static bool kind_is_known(enum command_kind kind) {
     return (kind >= COMMAND_THREAD_CREATE && kind <= COMMAND_EVENTS_EXPIRE) ||
-           (kind >= COMMAND_USER_CREATE && kind <= COMMAND_USER_THREAD);
+           (kind >= COMMAND_USER_CREATE && kind <= COMMAND_USER_FORGET);
 }
 
 static bool size_is_expected(struct bytes value, size_t size) {

@@ -22,7 +22,8 @@ enum command_kind {
     COMMAND_USER_CREATE = 20,
     COMMAND_USER_DELETE = 21,
     COMMAND_USER_REVOKE = 22,
-    COMMAND_USER_THREAD = 23 /* a thread tells a user's range: joined, left or deleted at `offset` */
+    COMMAND_USER_THREAD = 23, /* a thread tells a user's range: joined, left or deleted at `offset` */
+    COMMAND_USER_FORGET = 24  /* the thread that was deleted at `offset` goes from the user's list */
 };
 
 enum membership {
@@ -74,10 +75,10 @@ struct command {
     struct bytes body_hash;      /* 16 bytes; IDEMPOTENCY_REQUEST_ID only */
 
     uint64_t number;            /* OUTBOX_DONE */
-    struct id_hash thread_hash; /* USER_THREAD */
+    struct id_hash thread_hash; /* USER_THREAD, USER_FORGET */
     struct bytes thread_id;     /* USER_THREAD */
     enum membership membership; /* USER_THREAD */
-    uint64_t offset;            /* USER_THREAD: the thread's offset of that change; EVENTS_EXPIRE */
+    uint64_t offset;            /* USER_THREAD, USER_FORGET: the thread's offset of that change; EVENTS_EXPIRE */
     struct bytes topic;         /* USER_THREAD, left or deleted: the last topic */
     int64_t last_message_ms;    /* USER_THREAD, left or deleted */
     int64_t valid_from_s;       /* USER_REVOKE: tokens issued earlier are void */

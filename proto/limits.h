@@ -19,6 +19,7 @@
 #define LIMIT_TOKEN_MINUTES_MAX 1440                /* contract 2.3 */
 #define LIMIT_RETENTION_DAYS_MIN 30                 /* contract 8.6 */
 #define LIMIT_RETENTION_DAYS_MAX 90                 /* contract 8.6 */
+#define LIMIT_RETENTION_DAYS_DEFAULT_MAX 3650       /* of an operator's own policy, which the contract does not bind */
 #define LIMIT_REQUEST_BODY_BYTES_MAX (1024 * 1024)  /* 250 participants with 1 KB of metadata, all escaped */
 #define LIMIT_REQUEST_ID_WINDOW_MS (10 * 60 * 1000) /* contract 9.4: how long a repeated request id is recognised */
 #define LIMIT_REQUEST_ID_BUCKET_MS (5 * 60 * 1000)  /* request ids are kept and dropped in buckets of this length */
@@ -33,6 +34,7 @@
 #define LIMIT_SESSION_REQUESTS_MAX 1024             /* requests of one real-time client that wait for their answer */
 #define LIMIT_ENDPOINT_BUFFER_MS 60000              /* how long a lost SDK endpoint's events are kept */
 #define LIMIT_REQUESTS_IN_FLIGHT_MAX 20000          /* proposals waiting for the disk; beyond it 503 Overloaded */
+#define LIMIT_OWN_PROPOSALS_MAX 1000   /* under way and what follows from them, when a node proposes by itself */
 #define LIMIT_FORWARDS_OPEN_MAX 10000  /* requests asked of, and served for, other nodes; beyond it 503 Overloaded */
 #define LIMIT_FORWARDS_KEPT_MAX 100000 /* served ones known when they are repeated: a few 10 MB */
 #define LIMIT_FORWARD_BYTES_MAX (128 * 1024 * 1024) /* their bodies, in each direction; 16 of the largest */

@@ -44,6 +44,11 @@ int user_membership_put(struct user_store *self, const struct id_hash *thread, c
     return row_put(self, &key, &MEMBERSHIP_ROW_TABLE, row);
 }
 
+int user_membership_remove(struct user_store *self, const struct id_hash *thread) {
+    struct key key = key_of_row_hash(&self->user, ROW_MEMBERSHIP, thread);
+    return store_remove(self->transaction, STORE_STATE, key_bytes(&key));
+}
+
 int user_memberships_visit(struct user_store *self, user_membership_visitor visit, void *context) {
     struct store_cursor *cursor = NULL;
     struct key first = key_of_row(&self->user, ROW_MEMBERSHIP);

@@ -22,6 +22,7 @@ int user_row_put(struct user_store *self, const struct user_row *row);
 
 int user_membership_get(struct user_store *self, const struct id_hash *thread, struct membership_row *row);
 int user_membership_put(struct user_store *self, const struct id_hash *thread, const struct membership_row *row);
+int user_membership_remove(struct user_store *self, const struct id_hash *thread);
 
 /* Visits the user's threads in the order of their hashes until `visit` returns false. */
 typedef bool (*user_membership_visitor)(void *context, const struct id_hash *thread, const struct membership_row *row);

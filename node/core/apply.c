@@ -56,6 +56,7 @@ int command_apply(const struct apply_context *context, const struct command *com
     case COMMAND_USER_DELETE:
     case COMMAND_USER_REVOKE:
     case COMMAND_USER_THREAD:
+    case COMMAND_USER_FORGET:
         return user_apply(context, command, outcome);
     }
     *outcome = (struct outcome){.result.rc = STATUS_MALFORMED};

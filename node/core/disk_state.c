@@ -15,6 +15,7 @@ bool disk_state_is_removal(const struct entry *entry) {
     case COMMAND_OUTBOX_DONE:
     case COMMAND_EVENTS_EXPIRE:
     case COMMAND_USER_DELETE:
+    case COMMAND_USER_FORGET:
         return true;
     default:
         return false;

@@ -30,11 +30,15 @@ struct entry {
     struct entry *next_in_range, *previous_in_range;
     uint64_t token;         /* ENTRY_OF_PEER: of its request */
     bool is_malformed;      /* ENTRY_OF_PEER: it is to be refused */
-    bool is_let_go;         /* ENTRY_OF_CLIENT: its author waits no more, and asks again */
+    bool is_let_go;         /* ENTRY_OF_CLIENT: its author waits no more, and asks again; or never did */
     bool is_lent;           /* to the disk worker */
     bool is_dropped;        /* its place in the log is gone, while it is lent */
     struct outcome outcome; /* filled by the disk worker; in the batch's arena */
 };
 
 struct entry *entry_new(enum entry_origin origin);
+/* Of a command that this node proposes by itself, which is copied: nobody waits for its answer. */
+struct entry *entry_new_own(const struct command *command);
+/* A deep copy, into the entry's arena. */
+void entry_command_copy(struct entry *entry, const struct command *command);
 void entry_free(struct entry *entry);

@@ -1,6 +1,7 @@
 #include "node/core/thread.h"
 
 #include "node/core/metadata.h"
+#include "node/core/retention.h"
 #include "node/core/thread_events.h"
 #include "proto/check.h"
 #include "proto/limits.h"
@@ -174,6 +175,14 @@ static int update_check(struct rule *rule) {
     return metadata_size(&merged) > LIMIT_METADATA_BYTES_MAX ? STATUS_VALIDATION_ERROR : STATUS_OK;
 }
 
+/* The policy may have changed since the deletion was proposed. */
+static int delete_check(struct rule *rule) {
+    bool is_by_policy = bytes_equal_text(rule->command->reason, RETENTION_REASON);
+    if (is_by_policy && !retention_is_over(&rule->properties, rule->command->time_ms))
+        return STATUS_CONFLICT;
+    return thread_participants_list(&rule->store, &rule->everyone);
+}
+
 static int edit_check(struct rule *rule) {
     int rc = own_message_load(rule);
     if (rc == STATUS_OK && rule->message.deleted_ms != 0)
@@ -223,7 +232,7 @@ static int rule_check(struct rule *rule) {
     case COMMAND_THREAD_UPDATE:
         return update_check(rule);
     case COMMAND_THREAD_DELETE:
-        return thread_participants_list(&rule->store, &rule->everyone);
+        return delete_check(rule);
     case COMMAND_MESSAGE_EDIT:
         return edit_check(rule);
     case COMMAND_MESSAGE_DELETE:

@@ -103,6 +103,15 @@ static int thread_apply_to_list(const struct apply_context *context, const struc
     return user_membership_put(store, &command->thread_hash, &row);
 }
 
+/* Not when the list has heard of the thread again since. */
+static int forget_apply(const struct command *command, struct user_store *store) {
+    struct membership_row row;
+    int rc = user_membership_get(store, &command->thread_hash, &row);
+    if (rc == STATUS_OK && row.membership == MEMBERSHIP_DELETED && row.offset == command->offset)
+        return user_membership_remove(store, &command->thread_hash);
+    return rc == STATUS_STORE_MISSING ? STATUS_OK : rc;
+}
+
 static int existing_user_apply(const struct apply_context *context, const struct command *command,
                                struct outcome *outcome) {
     struct user_store store;
@@ -117,6 +126,8 @@ static int existing_user_apply(const struct apply_context *context, const struct
         return delete_apply(context, command, outcome);
     if (command->kind == COMMAND_USER_REVOKE)
         return revoke_apply(context, command, &store, outcome);
+    if (command->kind == COMMAND_USER_FORGET)
+        return forget_apply(command, &store);
     return thread_apply_to_list(context, command, &store, outcome);
 }
 

@@ -71,21 +71,11 @@ static int settle_without_effect(const struct chat_call *call) {
     return settle(call, &(struct command_result){.time_ms = worker_wall_ms()});
 }
 
-/* What the command borrows goes into the entry by way of its encoding, the one deep copy that knows every field. */
-static void command_copy(struct entry *entry, const struct command *command) {
-    struct buffer encoded;
-    buffer_init(&encoded);
-    command_encode(command, &encoded);
-    struct bytes copy = arena_copy(&entry->arena, buffer_bytes(&encoded));
-    buffer_close(&encoded);
-    check(command_decode(copy, &entry->arena, &entry->command) == 0);
-}
-
 static int propose(const struct chat_call *call, const struct command *command) {
     struct gateway *gateway = call->worker->gateway;
     struct entry *entry =
         gateway_entry_new(call->worker, command->kind, &command->subject, command->actor_id, call->reply);
-    command_copy(entry, command);
+    entry_command_copy(entry, command);
     int rc = gateway->propose(gateway->core, entry);
     if (rc == 0)
         return 0;
@@ -249,15 +239,23 @@ static int creation_check(const struct chat_call *call, const struct participant
     return rc;
 }
 
+/* What the operator wants for threads of which nobody says anything. */
+static struct retention retention_of(const struct config *config, const struct retention *given) {
+    if (given->kind != RETENTION_NOT_GIVEN || config->retention_days == 0)
+        return *given;
+    return (struct retention){RETENTION_THREAD_CREATION_DATE, (uint32_t)config->retention_days};
+}
+
 int chat_thread_create(const struct chat_call *call, struct bytes thread_id,
                        const struct create_thread_request *request, struct created_thread *created) {
     uint8_t wrapped_key[WRAPPED_KEY_BYTES];
     struct command command;
-    *created = (struct created_thread){.properties = {.id = thread_id,
-                                                      .topic = request->topic,
-                                                      .creator_id = call->caller->user_id,
-                                                      .metadata = request->metadata,
-                                                      .retention = request->retention}};
+    *created = (struct created_thread){
+        .properties = {.id = thread_id,
+                       .topic = request->topic,
+                       .creator_id = call->caller->user_id,
+                       .metadata = request->metadata,
+                       .retention = retention_of(call->worker->gateway->config, &request->retention)}};
     int rc = command_begin(call, COMMAND_THREAD_CREATE, SCOPES_MANAGE, created->properties.id, &command);
     if (rc != 0)
         return rc;

@@ -79,7 +79,7 @@ static struct command any_command(void) {
         COMMAND_MESSAGE_SEND,     COMMAND_MESSAGE_SEND,       COMMAND_MESSAGE_EDIT,  COMMAND_MESSAGE_DELETE,
         COMMAND_PARTICIPANTS_ADD, COMMAND_PARTICIPANT_REMOVE, COMMAND_RECEIPT_SEND,  COMMAND_USER_CREATE,
         COMMAND_USER_REVOKE,      COMMAND_USER_DELETE,        COMMAND_USER_THREAD,   COMMAND_THREAD_PURGE,
-        COMMAND_OUTBOX_DONE,      COMMAND_EVENTS_DONE,        COMMAND_EVENTS_EXPIRE};
+        COMMAND_OUTBOX_DONE,      COMMAND_EVENTS_DONE,        COMMAND_EVENTS_EXPIRE, COMMAND_USER_FORGET};
     enum command_kind kind = kinds[chance(sizeof(kinds) / sizeof(kinds[0]))];
     unsigned thread = first_thread + chance(THREADS);
     if ((kind == COMMAND_THREAD_DELETE || kind == COMMAND_USER_DELETE) && chance(8) != 0)

@@ -850,11 +850,12 @@ static struct bytes subject_ids[RANGES][SUBJECTS];
 static unsigned subjects_made;
 
 static struct command any_command(uint32_t range) {
-    static const enum command_kind kinds[] = {
-        COMMAND_THREAD_CREATE, COMMAND_THREAD_CREATE,      COMMAND_MESSAGE_SEND, COMMAND_MESSAGE_SEND,
-        COMMAND_MESSAGE_SEND,  COMMAND_THREAD_DELETE,      COMMAND_THREAD_PURGE, COMMAND_OUTBOX_DONE,
-        COMMAND_THREAD_UPDATE, COMMAND_PARTICIPANT_REMOVE, COMMAND_USER_CREATE,  COMMAND_USER_CREATE,
-        COMMAND_USER_THREAD,   COMMAND_USER_THREAD,        COMMAND_USER_DELETE,  COMMAND_USER_REVOKE};
+    static const enum command_kind kinds[] = {COMMAND_THREAD_CREATE,      COMMAND_THREAD_CREATE, COMMAND_MESSAGE_SEND,
+                                              COMMAND_MESSAGE_SEND,       COMMAND_MESSAGE_SEND,  COMMAND_THREAD_DELETE,
+                                              COMMAND_THREAD_PURGE,       COMMAND_OUTBOX_DONE,   COMMAND_THREAD_UPDATE,
+                                              COMMAND_PARTICIPANT_REMOVE, COMMAND_USER_CREATE,   COMMAND_USER_CREATE,
+                                              COMMAND_USER_THREAD,        COMMAND_USER_THREAD,   COMMAND_USER_DELETE,
+                                              COMMAND_USER_REVOKE,        COMMAND_USER_FORGET};
     enum command_kind kind = kinds[chance(COUNT(kinds))];
     bool is_of_user = kind >= COMMAND_USER_CREATE;
     unsigned subject = is_of_user ? THREADS + chance(USERS) : chance(THREADS);

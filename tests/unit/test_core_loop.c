@@ -11,6 +11,7 @@
 #include "node/events/feed.h"
 #include "node/gateway/session.h"
 #include "node/server_parts.h"
+#include "proto/limits.h"
 #include "tests/lib/store_fixture.h"
 
 #define RANGES 4
@@ -24,7 +25,7 @@ static struct worker worker; /* not started: what it is told waits in its mailbo
 static struct gateway_worker gateway_worker;
 static size_t proposed_count;
 static size_t answered_count;
-static int answered[8]; /* the numbers of the proposals */
+static int answered[LIMIT_OWN_PROPOSALS_MAX]; /* the numbers of the proposals */
 
 struct numbered_reply {
     struct reply reply;
@@ -55,7 +56,7 @@ static int set_up(void **state) {
     check(worker_init(&worker, &worker_options, error, sizeof(error)) == 0);
     server.gateway.workers_count = 1;
     struct node_core_options core_options = {
-        .range_count = RANGES, .self = 1, .is_alone = true, .min_in_sync = 1, .queue_max = 100};
+        .range_count = RANGES, .self = 1, .is_alone = true, .min_in_sync = 1, .queue_max = 2 * LIMIT_OWN_PROPOSALS_MAX};
     server.core = node_core_new(&core_options);
     server.feed = feed_new();
     check(core_loop_open(&server) == STATUS_OK);
@@ -181,6 +182,38 @@ static void a_watched_change_brings_its_thread_into_the_feed(void **state) {
     assert_true(id_hash_equal(&next, &thread));
 }
 
+static struct command own_command(void) {
+    return (struct command){.kind = COMMAND_THREAD_DELETE,
+                            .subject = fixture_hash(&fixture, THREAD),
+                            .reason = BYTES_LITERAL("deletedByPolicy")};
+}
+
+/* That none of them is answered the tear-down sees: there would be nobody to free the answer. */
+static void what_a_node_proposes_by_itself_is_applied_and_not_answered(void **state) {
+    struct command command = own_command();
+    (void)state;
+    assert_int_equal(core_loop_propose_own(&server, &command), STATUS_OK);
+    run_until_idle();
+    assert_int_equal(proposals_in_core(), 1);
+    propose(1);
+    assert_int_equal(core_loop_propose_own(&server, &command), STATUS_OK);
+    run_until_idle();
+    assert_int_equal(proposals_in_core(), 3);
+}
+
+static void what_a_node_proposes_by_itself_is_refused_while_much_waits(void **state) {
+    struct command command = own_command();
+    (void)state;
+    pthread_mutex_lock(&server.core_mutex); /* as somebody who steps the core: what is proposed is posted */
+    for (int i = 1; i <= LIMIT_OWN_PROPOSALS_MAX; i++)
+        propose(i);
+    pthread_mutex_unlock(&server.core_mutex);
+    assert_int_equal(core_loop_propose_own(&server, &command), STATUS_OVERLOADED);
+    run_until_idle();
+    assert_int_equal(core_loop_propose_own(&server, &command), STATUS_OK);
+    run_until_idle();
+}
+
 /* After the tear-down, which delivers what waits in the worker's mailbox. */
 static int all_is_answered_in_order(void **state) {
     tear_down(state);
@@ -197,6 +230,8 @@ int main(void) {
         TEST(a_proposal_waits_for_those_that_are_posted),
         TEST(a_proposal_waits_for_a_notice_that_is_posted),
         TEST(a_watched_change_brings_its_thread_into_the_feed),
+        TEST(what_a_node_proposes_by_itself_is_applied_and_not_answered),
+        TEST(what_a_node_proposes_by_itself_is_refused_while_much_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "node/core/retention.h"
 #include "proto/limits.h"
 #include "storage/keys.h"
 #include "tests/lib/store_fixture.h"
@@ -14,6 +15,7 @@
 #define ALICE BYTES_LITERAL("8:acs:r_alice")
 #define BOB BYTES_LITERAL("8:acs:r_bob")
 #define CAROL BYTES_LITERAL("8:acs:r_carol")
+#define DAY_MS (24LL * 60 * 60 * 1000)
 #define STRANGER BYTES_LITERAL("8:acs:r_stranger")
 
 static struct fixture fixture;
@@ -394,6 +396,54 @@ static void a_deleted_thread_is_shredded_purged_and_never_comes_back(void **stat
     assert_int_equal(fixture_rows(&fixture, STORE_STATE), 1); /* the tombstone */
 }
 
+static int policy_set(enum retention_kind kind, uint32_t days) {
+    struct command command = command_of(COMMAND_THREAD_UPDATE, ALICE);
+    command.properties.retention = (struct retention){kind, days};
+    return fixture_apply(&fixture, &command);
+}
+
+static int delete_by_policy(void) {
+    struct command command = command_of(COMMAND_THREAD_DELETE, BYTES_ABSENT);
+    command.reason = BYTES_LITERAL(RETENTION_REASON);
+    return fixture_apply(&fixture, &command);
+}
+
+/* Whatever it was when somebody proposed it. */
+static void a_deletion_by_policy_needs_a_policy_that_is_over_when_it_is_applied(void **state) {
+    (void)state;
+    assert_int_equal(delete_by_policy(), STATUS_CONFLICT);
+    assert_int_equal(policy_set(RETENTION_THREAD_CREATION_DATE, 30), STATUS_OK);
+    assert_int_equal(delete_by_policy(), STATUS_CONFLICT);
+    fixture.now_ms += 30 * DAY_MS;
+    assert_int_equal(policy_set(RETENTION_THREAD_CREATION_DATE, 31), STATUS_OK);
+    assert_int_equal(delete_by_policy(), STATUS_CONFLICT);
+    assert_int_equal(policy_set(RETENTION_NONE, 0), STATUS_OK);
+    assert_int_equal(delete_by_policy(), STATUS_CONFLICT);
+    assert_null(fixture.outcome.changes);
+    send_as(ALICE, "still there");
+    assert_int_equal(policy_set(RETENTION_THREAD_CREATION_DATE, 30), STATUS_OK);
+    assert_int_equal(delete_by_policy(), STATUS_OK);
+    seen_by(ALICE, STATUS_THREAD_NOT_FOUND);
+}
+
+static void a_deletion_by_policy_is_told_like_any_other_but_without_an_actor(void **state) {
+    (void)state;
+    assert_int_equal(policy_set(RETENTION_THREAD_CREATION_DATE, 30), STATUS_OK);
+    fixture.now_ms += 30 * DAY_MS;
+    assert_int_equal(delete_by_policy(), STATUS_OK);
+    assert_int_equal(changes_told(), 1);
+    const struct change *change = &fixture.outcome.changes->change;
+    assert_int_equal(change->kind, CHANGE_THREAD_DELETED);
+    assert_true(bytes_equal_text(change->reason, "deletedByPolicy"));
+    assert_false(bytes_is_present(change->actor_id));
+    const struct outcome_follow_up *lists = fixture.outcome.follow_ups;
+    assert_non_null(lists);
+    assert_int_equal(lists->row.membership, MEMBERSHIP_DELETED);
+    assert_int_equal(lists->row.users_count, 2);
+    assert_non_null(lists->next);
+    assert_true(lists->next->row.is_purge);
+}
+
 /* A record that does not open is the author's answer; others of the same batch must not suffer from it. */
 static void a_damaged_participant_is_the_answer_and_no_failure_of_the_disk(void **state) {
     static const enum command_kind kinds[] = {COMMAND_THREAD_DELETE, COMMAND_PARTICIPANT_REMOVE,
@@ -470,6 +520,8 @@ int main(void) {
         RULE(a_topic_makes_a_system_message_and_metadata_alone_none),
         RULE(a_read_receipt_never_moves_backwards),
         RULE(a_deleted_thread_is_shredded_purged_and_never_comes_back),
+        RULE(a_deletion_by_policy_needs_a_policy_that_is_over_when_it_is_applied),
+        RULE(a_deletion_by_policy_is_told_like_any_other_but_without_an_actor),
         RULE(a_damaged_participant_is_the_answer_and_no_failure_of_the_disk),
         RULE(a_replay_tells_each_message_once_where_it_lies_now),
     };

@@ -82,7 +82,8 @@ static void a_user_is_created_once(void **state) {
 }
 
 static void nothing_happens_to_a_user_that_is_not_there(void **state) {
-    static const enum command_kind kinds[] = {COMMAND_USER_DELETE, COMMAND_USER_REVOKE, COMMAND_USER_THREAD};
+    static const enum command_kind kinds[] = {COMMAND_USER_DELETE, COMMAND_USER_REVOKE, COMMAND_USER_THREAD,
+                                              COMMAND_USER_FORGET};
     struct store_lmdb_statistics before;
     struct store_lmdb_statistics after;
     (void)state;
@@ -163,6 +164,27 @@ static void a_deletion_that_comes_again_is_answered_as_before(void **state) {
     assert_false(fixture.outcome.result.is_duplicate);
 }
 
+static int forget(uint64_t offset) {
+    struct command command = command_of(COMMAND_USER_FORGET);
+    command.thread_hash = fixture_hash(&fixture, THREAD);
+    command.offset = offset;
+    return fixture_apply(&fixture, &command);
+}
+
+static void a_list_forgets_what_was_deleted_then_and_nothing_newer(void **state) {
+    (void)state;
+    assert_int_equal(forget(2), STATUS_OK);
+    assert_int_equal(follow_up(MEMBERSHIP_JOINED, 2, NULL), STATUS_OK);
+    assert_int_equal(forget(2), STATUS_OK);
+    assert_int_equal(membership_read().membership, MEMBERSHIP_JOINED);
+    assert_int_equal(follow_up(MEMBERSHIP_DELETED, 9, "topic"), STATUS_OK);
+    assert_int_equal(forget(2), STATUS_OK);
+    assert_int_equal(membership_read().membership, MEMBERSHIP_DELETED);
+    assert_int_equal(forget(9), STATUS_OK);
+    assert_int_equal(membership_read().membership, 0);
+    assert_int_equal(forget(9), STATUS_OK);
+}
+
 static void joining_is_told_once_however_often_it_arrives(void **state) {
     (void)state;
     assert_int_equal(follow_up(MEMBERSHIP_JOINED, 2, NULL), STATUS_OK);
@@ -222,6 +244,7 @@ int main(void) {
         RULE(a_revocation_voids_older_tokens_and_never_goes_back),
         RULE(a_deleted_user_is_shredded_and_may_be_made_anew),
         RULE(a_deletion_that_comes_again_is_answered_as_before),
+        RULE(a_list_forgets_what_was_deleted_then_and_nothing_newer),
         RULE(joining_is_told_once_however_often_it_arrives),
         RULE(follow_ups_may_arrive_in_any_order),
     };

@@ -1,0 +1,29 @@
+#pragma once
+/* What is due in the store without anybody asking for it: threads whose retention is over, what users' lists keep of
+ * deleted ones for too long. Walks over threads and users, some with each turn, and shows each to every visitor of a
+ * table, which says what is to be proposed; the rules decide again when that is applied. Called by whoever leads
+ * ranges: the sweeping thread and the simulator. */
+#include "node/core/outcome.h"
+
+struct sweep_options {
+    const struct seal_key *master;
+    /* What others lead they see to. */
+    bool (*is_ours)(void *context, const struct id_hash *subject);
+    /* The command is borrowed. Not 0: the turn ends, and the next one begins with the same thread or user. */
+    int (*propose)(void *context, const struct command *command);
+    void *context;
+    int64_t deleted_keep_ms; /* how long users' lists keep a deleted thread */
+};
+
+/* Where a walk stands; zeros: at the beginning. */
+struct sweep {
+    struct id_hash next;
+    size_t unreadable; /* threads and users that were left out because a record of theirs does not open */
+};
+
+#define SWEEP_SUBJECTS_PER_TURN 256
+
+/* One turn in a read transaction. 0: there is more. STATUS_STORE_MISSING: that was the end of the walk. Otherwise what
+ * the store or `propose` said. */
+int sweep_turn(struct sweep *sweep, const struct sweep_options *options, struct store_transaction *transaction,
+               int64_t now_ms);
