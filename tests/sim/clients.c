@@ -81,11 +81,16 @@ static bool message_choose(struct world *world, unsigned client, size_t *message
     return false;
 }
 
+static uint32_t days_choose(struct world *world) {
+    return chance_below(&world->chance, 2) == 0 ? 0 : (uint32_t)chance_between(&world->chance, 30, 90);
+}
+
 static void create_thread(struct world *world, struct operation *operation) {
     struct model *model = &world->clients->model;
     operation->kind = OPERATION_THREAD;
     operation->thread = model_thread_add(model, world, operation->client);
     operation->participants = (uint64_t)1 << operation->client;
+    operation->days = days_choose(world);
     for (unsigned i = 0; i < world->clients->count; i++)
         if (model->users[i].is_created && chance_below(&world->chance, 3) > 0)
             operation->participants |= (uint64_t)1 << i;
@@ -121,6 +126,16 @@ static bool send_message(struct world *world, struct operation *operation) {
     return true;
 }
 
+/* Of any thread, as policies are over in old ones. */
+static bool change_policy(struct world *world, struct operation *operation) {
+    const struct model *model = &world->clients->model;
+    operation->kind = OPERATION_POLICY;
+    operation->days = days_choose(world);
+    operation->thread = (unsigned)chance_below(&world->chance, model->threads_count);
+    const struct thread_model *chosen = &model->threads[operation->thread];
+    return chosen->is_created && !chosen->is_deleted && chosen->owner == operation->client;
+}
+
 static bool operation_choose(struct world *world, struct operation *operation) {
     struct model *model = &world->clients->model;
     uint64_t dice = chance_below(&world->chance, 100);
@@ -144,6 +159,8 @@ static bool operation_choose(struct world *world, struct operation *operation) {
         operation->kind = OPERATION_DELETE_THREAD;
         return thread_choose(world, operation->client, true, &operation->thread);
     }
+    if (dice < 40)
+        return change_policy(world, operation);
     return send_message(world, operation);
 }
 
@@ -267,6 +284,11 @@ static void participants_fill(const struct model *model, struct arena *arena, ui
                 (struct participant){.user_id = model->users[i].id, .display_name = BYTES_LITERAL("somebody")};
 }
 
+static struct retention policy_of(const struct operation *operation) {
+    return operation->days == 0 ? (struct retention){.kind = RETENTION_NONE}
+                                : (struct retention){RETENTION_THREAD_CREATION_DATE, operation->days};
+}
+
 static void command_fill(struct world *world, struct arena *arena, const struct operation *operation,
                          struct command *command) {
     static const enum command_kind kinds[] = {
@@ -279,6 +301,7 @@ static void command_fill(struct world *world, struct arena *arena, const struct 
         [OPERATION_REMOVE] = COMMAND_PARTICIPANT_REMOVE,
         [OPERATION_RECEIPT] = COMMAND_RECEIPT_SEND,
         [OPERATION_DELETE_THREAD] = COMMAND_THREAD_DELETE,
+        [OPERATION_POLICY] = COMMAND_THREAD_UPDATE,
     };
     const struct model *model = &world->clients->model;
     const struct thread_model *thread = &model->threads[operation->thread];
@@ -294,7 +317,11 @@ static void command_fill(struct world *world, struct arena *arena, const struct 
     case OPERATION_THREAD:
         command->properties = (struct thread_properties){.id = thread->id, .topic = BYTES_LITERAL("topic")};
         command->wrapped_key = key_make(world, arena, &thread->hash);
+        command->properties.retention = policy_of(operation);
         participants_fill(model, arena, operation->participants, command);
+        break;
+    case OPERATION_POLICY:
+        command->properties.retention = policy_of(operation);
         break;
     case OPERATION_SEND:
         command->message_type = MESSAGE_TEXT;

@@ -26,6 +26,10 @@ int64_t machine_mono_ms(const struct world *world, const struct machine *machine
     return machine->mono_start_ms + local_ms(world, machine);
 }
 
+int64_t machine_unix_ms(const struct world *world, const struct machine *machine) {
+    return UNIX_MS + machine->unix_skew_ms + local_ms(world, machine) + world->days * DAY_MS;
+}
+
 static void clocks_set(struct world *world, struct machine *machine) {
     machine->booted_us = world->now_us;
     machine->mono_start_ms = chance_between(&world->chance, 0, chance_below(&world->chance, 2) == 0 ? 500 : 100000000);
@@ -134,7 +138,7 @@ static void action_perform(struct world *world, struct machine *machine, const s
 }
 
 void machine_step(struct world *world, struct machine *machine, struct event *event) {
-    event->now_ms = UNIX_MS + machine->unix_skew_ms + local_ms(world, machine);
+    event->now_ms = machine_unix_ms(world, machine);
     event->mono_ms = machine_mono_ms(world, machine);
     machine->actions.count = 0;
     node_core_step(machine->core, event, &machine->actions);
@@ -228,6 +232,7 @@ void machine_start(struct world *world, struct machine *machine) {
     core_start(world, machine);
     world_plan(world, chance_between(&world->chance, 0, CORE_TICK_MS * 1000),
                &(struct happening){.kind = HAPPEN_TICK, .machine = machine->number, .life = machine->life});
+    sweeps_plan(world, machine);
     coordinator_on_list(world, machine);
     balancing_on_start(world, machine);
 }
@@ -537,6 +542,12 @@ void machine_happen(struct world *world, struct happening *happening) {
     case HAPPEN_SERVE:
     case HAPPEN_SERVED:
         inquiries_on_happening(world, machine, happening);
+        break;
+    case HAPPEN_SWEEP:
+        sweeps_on_turn(world, machine);
+        break;
+    case HAPPEN_SWEPT:
+        sweeps_on_proposal(world, machine, happening);
         break;
     case HAPPEN_PROPOSAL:
         on_proposal(world, machine, happening->number);

@@ -117,6 +117,8 @@ static void statistics_add(struct world_statistics *sum, const struct world_stat
     sum->repeats += one->repeats;
     sum->passed_over += one->passed_over;
     sum->delivered += one->delivered;
+    sum->swept += one->swept;
+    sum->expired += one->expired;
 }
 
 static void line_print(uint64_t count, const char *what) {
@@ -146,6 +148,8 @@ static void totals_print(const struct totals *totals) {
     line_print(sum->handed_over, "hand-overs");
     line_print(sum->balanced, "placements by the balancer");
     line_print(sum->refused_wishes, "placements that came too late");
+    line_print(sum->swept, "proposals of what is due");
+    line_print(sum->expired, "threads deleted by their policy");
     line_print(sum->drained, "nodes that left empty");
     for (size_t i = 0; i < FAULT_KINDS; i++) {
         line_print(sum->faults[i], fault_name((enum fault_kind)i));

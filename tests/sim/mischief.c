@@ -30,6 +30,7 @@ static const char *const fault_names[FAULT_KINDS] = {
     [FAULT_DISK_SLOW] = "slow disks",
     [FAULT_DISK_REFUSED] = "batches refused by a full or failed disk",
     [FAULT_CLOCK_JUMP] = "jumps of the clock",
+    [FAULT_DAYS] = "times that days passed",
     [FAULT_SPLIT] = "ranges split",
     [FAULT_READING_LOST] = "snapshots lost while they were sent",
 };
@@ -227,6 +228,13 @@ static void clock_jump(struct world *world) {
     world->statistics.faults[FAULT_CLOCK_JUMP]++;
 }
 
+/* For everybody at once, as for a cluster that was left alone: so that what is kept for days comes to its end. */
+static void days_pass(struct world *world) {
+    world->days += chance_between(&world->chance, 1, 40);
+    world->statistics.faults[FAULT_DAYS]++;
+    world_say(world, "it is day %lld", (long long)world->days);
+}
+
 /* A range keeps one replica in sync at least; a new machine, under a new id, comes in place of the lost one. */
 bool mischief_may_be_lost(const struct world *world, const struct machine *machine) {
     for (uint32_t r = 0; r < world->range_count; r++) {
@@ -284,6 +292,8 @@ void mischief_on_turn(struct world *world, const struct happening *happening) {
         disk_slow,
         disk_slow_everywhere,
         clock_jump,
+        days_pass,
+        days_pass,
         destroy,
         more_ranges,
         more_ranges,

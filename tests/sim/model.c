@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "node/core/retention.h"
 #include "proto/check.h"
 #include "proto/status.h"
 
@@ -98,6 +99,7 @@ static const char *const operation_names[] = {
     [OPERATION_REMOVE] = "remove somebody",
     [OPERATION_RECEIPT] = "read",
     [OPERATION_DELETE_THREAD] = "delete a thread",
+    [OPERATION_POLICY] = "set the policy",
 };
 
 const char *operation_name(enum operation_kind kind) {
@@ -194,6 +196,7 @@ void model_on_answered(struct world *world, struct model *model, const struct op
         thread->is_deleted = true;
         break;
     case OPERATION_RECEIPT:
+    case OPERATION_POLICY:
         break;
     }
 }
@@ -210,6 +213,29 @@ static struct told *told_get(struct thread_model *thread, uint64_t offset) {
         thread->changes_capacity = capacity;
     }
     return &thread->changes[offset];
+}
+
+/* Whoever applies it first has applied what was before. */
+static void expiry_check(struct world *world, const struct model *model, const struct thread_model *thread,
+                         const struct change *change) {
+    if (!retention_is_over(&thread->properties, change->time_ms))
+        world_fail(world, "thread %u is deleted by a policy of %u days after %lld ms",
+                   (unsigned)(thread - model->threads), thread->properties.retention.days,
+                   (long long)(change->time_ms - thread->properties.created_ms));
+    world->statistics.expired++;
+}
+
+static void newest_take(struct world *world, const struct model *model, struct thread_model *thread,
+                        const struct change *change) {
+    bool is_expiry = change->kind == CHANGE_THREAD_DELETED && bytes_equal_text(change->reason, RETENTION_REASON);
+    if (is_expiry)
+        expiry_check(world, model, thread, change);
+    thread->is_deletion_tried |= is_expiry;
+    thread->newest_change = change->offset;
+    if (change->kind == CHANGE_THREAD_CREATED || change->kind == CHANGE_THREAD_UPDATED) {
+        thread->properties.created_ms = change->properties.created_ms;
+        thread->properties.retention = change->properties.retention;
+    }
 }
 
 void model_on_applied(struct world *world, struct model *model, const struct change *change, bool is_watched) {
@@ -231,7 +257,7 @@ void model_on_applied(struct world *world, struct model *model, const struct cha
                    (unsigned)(thread - model->threads), (unsigned long long)change->offset);
     *known = told;
     if (change->offset > thread->newest_change)
-        thread->newest_change = change->offset;
+        newest_take(world, model, thread, change);
 }
 
 static bool is_of_message(enum change_kind kind) {
@@ -258,18 +284,24 @@ void model_check_told(struct world *world, struct model *model, const struct cha
                    (unsigned long long)change->offset);
 }
 
-/* What lies at an offset is told later yet: the message has changed since. */
+/* The newest says all that there is to say of it. */
+static bool is_of_same(const struct told *told, const struct told *later) {
+    if (told->kind == CHANGE_THREAD_UPDATED)
+        return later->kind == CHANGE_THREAD_UPDATED;
+    return is_of_message(told->kind) && is_of_message(later->kind) && later->message_id == told->message_id;
+}
+
+/* What lies at an offset is told later yet: the message, or the thread's properties, have changed since. */
 static bool comes_later(const struct thread_model *thread, uint64_t offset) {
-    const struct told *told = &thread->changes[offset];
     for (uint64_t i = offset + 1; i <= thread->newest_change; i++)
-        if (is_of_message(thread->changes[i].kind) && thread->changes[i].message_id == told->message_id)
+        if (is_of_same(&thread->changes[offset], &thread->changes[i]))
             return true;
     return false;
 }
 
 bool model_may_pass_over(const struct thread_model *thread, uint64_t from, const struct change *change) {
     for (uint64_t i = from; i < change->offset && change->kind != CHANGE_THREAD_DELETED; i++)
-        if (thread->changes[i].kind != 0 && !(is_of_message(thread->changes[i].kind) && comes_later(thread, i)))
+        if (thread->changes[i].kind != 0 && !comes_later(thread, i))
             return false;
     return true;
 }

@@ -15,7 +15,8 @@ enum operation_kind {
     OPERATION_ADD,
     OPERATION_REMOVE,
     OPERATION_RECEIPT,
-    OPERATION_DELETE_THREAD
+    OPERATION_DELETE_THREAD,
+    OPERATION_POLICY
 };
 
 const char *operation_name(enum operation_kind kind);
@@ -30,6 +31,7 @@ struct operation {
     unsigned edit;         /* EDIT: which one */
     size_t padding;        /* of contents */
     uint64_t participants; /* THREAD: bits */
+    uint32_t days;         /* THREAD, POLICY: until it is deleted; 0: never */
     unsigned attempts;
     uint64_t offset_before; /* the newest that was acknowledged of the thread before the first attempt */
     bool is_after_deletion; /* the thread's deletion had been acknowledged by then */
@@ -70,7 +72,8 @@ struct thread_model {
     struct member_model members[CLIENTS_MAX];
     struct told *changes; /* what was applied, by offset */
     size_t changes_capacity;
-    uint64_t newest_change; /* its offset */
+    uint64_t newest_change;              /* its offset */
+    struct thread_properties properties; /* as of then: what the policy goes by */
 };
 
 struct user_model {

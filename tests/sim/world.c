@@ -241,7 +241,8 @@ static void demand_progress(struct world *world) {
     for (int second = 0; second < HEALING_SECONDS_MAX; second++) {
         run_until(world, world->now_us + SECOND_US);
         if (!somebody_stands_still(world) && clients_are_done(world) && checker_is_settled(world, &reason) &&
-            balancing_is_settled(world, &reason) && sessions_are_told(world, &reason))
+            balancing_is_settled(world, &reason) && sessions_are_told(world, &reason) &&
+            sweeps_are_done(world, &reason))
             return;
     }
     world_fail(world, "%d s after everything has healed: %s", HEALING_SECONDS_MAX,

@@ -14,6 +14,7 @@
 #define RANGES_MAX 16 /* and by splits; not all numbers below are used */
 #define CLIENTS_MAX 16
 #define SECOND_US 1000000
+#define DAY_MS 86400000LL
 
 enum happening_kind {
     HAPPEN_TICK,
@@ -42,6 +43,8 @@ enum happening_kind {
     HAPPEN_ASK,      /* a question reaches a machine, for whoever leads */
     HAPPEN_SERVE,    /* it is served where it has come to */
     HAPPEN_SERVED,   /* and the core hears of it */
+    HAPPEN_SWEEP,    /* a machine looks for what is due */
+    HAPPEN_SWEPT,    /* and proposes something of it */
     HAPPEN_PROPOSAL, /* a client's request reaches a machine */
     HAPPEN_ANSWER,
     HAPPEN_CLIENT, /* a client does something */
@@ -148,6 +151,7 @@ enum fault_kind {
     FAULT_DISK_SLOW,
     FAULT_DISK_REFUSED,
     FAULT_CLOCK_JUMP,
+    FAULT_DAYS,
     FAULT_SPLIT,
     FAULT_READING_LOST,
     FAULT_KINDS
@@ -189,6 +193,8 @@ struct world_statistics {
     uint64_t repeats;
     uint64_t passed_over;
     uint64_t delivered;
+    uint64_t swept;   /* proposals of what is due */
+    uint64_t expired; /* threads */
 };
 
 /* What has been wished of a range, in its order; the last is what counts. */
@@ -262,6 +268,7 @@ struct world {
     struct coordinator coordinator;
     struct network network;
     int64_t mischief_us_max;
+    int64_t days; /* that have passed for everybody, beside the time in which things happen */
     bool is_calm; /* everything has healed: nothing goes wrong any more */
     struct clients *clients;
     struct sessions *sessions;
@@ -301,6 +308,7 @@ void machine_free(struct machine *machine);
 void machine_step(struct world *world, struct machine *machine, struct event *event);
 void machine_happen(struct world *world, struct happening *happening);
 int64_t machine_mono_ms(const struct world *world, const struct machine *machine);
+int64_t machine_unix_ms(const struct world *world, const struct machine *machine);
 
 /* ---- network.c ---- */
 
@@ -438,6 +446,15 @@ void consumers_on_events(struct world *world, const struct machine *machine, con
 void consumers_on_turn(struct world *world, struct machine *machine, unsigned thread);
 /* Everyone has got everything. */
 void consumers_check_end(struct world *world);
+
+/* ---- sweeps.c ---- */
+
+/* The next time that the machine looks for what is due. */
+void sweeps_plan(struct world *world, const struct machine *machine);
+void sweeps_on_turn(struct world *world, struct machine *machine);
+void sweeps_on_proposal(struct world *world, struct machine *machine, const struct happening *happening);
+/* Nothing that a policy deletes is there any more. */
+bool sweeps_are_done(struct world *world, const char **reason);
 
 /* ---- checker.c ---- */
 
