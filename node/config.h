@@ -12,7 +12,7 @@
 #define CONFIG_REPLICATION_FACTOR_MAX 3 /* without a replication_factor of the operator's */
 #define CONFIG_MIN_IN_SYNC 2            /* of a cluster, without a min_in_sync of the operator's */
 
-#define CONFIG_KEYS_MAX 64
+#define CONFIG_KEYS_MAX 96
 
 struct config_address {
     bool is_on;
@@ -84,6 +84,10 @@ struct config {
     int64_t endpoint_buffer_ms;
     int64_t session_queue_bytes_max;
     int64_t trace_events;
+
+    bool events_allow_private;
+    char events_ca_file[CONFIG_TEXT_MAX];
+    char events_topic[CONFIG_TEXT_MAX];
 
     int64_t request_body_bytes_max;
     int64_t request_timeout_ms;

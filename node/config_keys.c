@@ -91,6 +91,7 @@ static bool has_form_of_access_key(const char *value) {
 #define ACCESS "Resource and access"
 #define CHAT "Chat"
 #define REALTIME "Real time"
+#define EVENTS "Server events"
 #define LIMITS "Limits"
 #define LOG "Log"
 
@@ -276,6 +277,17 @@ const struct config_key config_keys[] = {
          "What may wait for one client that reads slowly. Beyond it typing is dropped, then the connection is closed "
          "and the client resumes."),
      .min = LIMIT_FRAME_BYTES_MAX, .max = 67108864, .unit = "bytes"},
+
+    {KEY(events_allow_private, EVENTS, CONFIG_SWITCH, "off",
+         "Send server events also to this machine and its networks: loopback, private, link-local and other addresses "
+         "that are not everybody's, and by http://. Off, such an address is refused when it is connected to, whatever "
+         "name led there.")},
+    {KEY(events_ca_file, EVENTS, CONFIG_TEXT, "",
+         "CA certificates (PEM) by which receivers of server events are known. Empty: those that this machine trusts."),
+     .form = "a path"},
+    {KEY(events_topic, EVENTS, CONFIG_TEXT, "",
+         "What server events say they are from: their topic, or source. Empty: made of cluster_name and the resource "
+         "id, in the form of Azure's. To keep what receivers look at, put the Azure resource's own here.")},
 
     {KEY(request_body_bytes_max, LIMITS, CONFIG_NUMBER, "1048576",
          "Largest request body; the creation of a full thread with all metadata fits into the default."),

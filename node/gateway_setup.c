@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "node/events/events_api.h"
 #include "node/gateway/admin_api.h"
 #include "node/gateway/authentication.h"
 #include "node/gateway/certificate.h"
@@ -28,9 +29,9 @@
 #define STOP_MS 2000           /* how long a stopping worker waits for its clients */
 
 static void on_call(struct worker *worker, struct http_call *call) {
-    const struct http_route_table tables[] = {chat_routes,     identity_routes, trouter_routes,
-                                              realtime_routes, page_routes,     metrics_routes,
-                                              admin_routes,    trace_routes,    join_routes};
+    const struct http_route_table tables[] = {chat_routes, identity_routes, trouter_routes, realtime_routes,
+                                              page_routes, metrics_routes,  admin_routes,   trace_routes,
+                                              join_routes, events_routes};
     const struct http_route *route = router_find(tables, sizeof(tables) / sizeof(tables[0]), call);
     if (route != NULL)
         forward_call(worker, route, call);

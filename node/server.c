@@ -242,6 +242,8 @@ int server_open(const struct config *config, struct server **out) {
         rc = own_load_open(server);
     if (rc == STATUS_OK)
         rc = own_sweep_open(server);
+    if (rc == STATUS_OK)
+        rc = events_open(server);
     if (rc == STATUS_OK) {
         rc = data_folder_announce(&server->folder, config, server->workers[0].ports[0], &reason);
         if (rc != STATUS_OK)
@@ -270,6 +272,7 @@ int server_run(struct server *server) {
 
 void server_close(struct server *server) {
     gateway_join(server);
+    events_close(server);
     own_sweep_close(server);
     own_load_close(server);
     disk_stop(server->disk);

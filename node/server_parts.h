@@ -131,6 +131,10 @@ void own_sweep_close(struct server *server);
 int wishes_ask(void *server, struct gateway_wish *wish); /* gateway->admin.wish */
 void wishes_on_emptied(void *server);                    /* balancing's on_emptied */
 
+/* events_setup.c. Subscriptions to events, as long as the coordinator is open; errors have been logged. */
+int events_open(struct server *server);
+void events_close(struct server *server); /* after the workers' threads, before their memory goes */
+
 /* gateway_setup.c. TLS, what handlers share, the workers; errors have been logged. */
 int gateway_setup(struct server *server);
 int gateway_start(struct server *server);

@@ -12,7 +12,7 @@
 #include "proto/check.h"
 
 #define CONNECT_TIMEOUT_S 5L
-#define CALL_TIMEOUT_S 20L
+#define CALL_TIMEOUT_S 45L                   /* receivers of events have 30 s to answer a node */
 #define ANSWER_BYTES_MAX (64U * 1024 * 1024) /* many times that of the largest cluster */
 #define URL_BYTES_MAX (ACCESS_ENDPOINT_BYTES_MAX + 3 * ADMIN_PATH_BYTES_MAX) /* a path has up to two segments */
 

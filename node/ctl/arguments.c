@@ -39,6 +39,10 @@ static const struct option option_table[] = {
     {"connection-string", required_argument, NULL, OPTION_CONNECTION},
     {"users", required_argument, NULL, OPTION_USERS},
     {"beside", required_argument, NULL, OPTION_BESIDE},
+    {"url", required_argument, NULL, OPTION_URL},
+    {"schema", required_argument, NULL, OPTION_SCHEMA},
+    {"type", required_argument, NULL, OPTION_TYPE},
+    {"file", required_argument, NULL, OPTION_FILE},
     {NULL, 0, NULL, 0},
 };
 
@@ -111,6 +115,12 @@ static const char **text_option(struct arguments *arguments, unsigned bit) {
         return &arguments->connection;
     case OPTION_USERS:
         return &arguments->users_file;
+    case OPTION_URL:
+        return &arguments->url;
+    case OPTION_SCHEMA:
+        return &arguments->schema;
+    case OPTION_FILE:
+        return &arguments->file;
     default:
         return NULL;
     }
@@ -127,6 +137,8 @@ static int option_take(struct arguments *arguments, unsigned bit, const char *te
         return list_add(&arguments->endpoints, "--endpoint", text);
     else if (bit == OPTION_SCOPE)
         return list_add(&arguments->scopes, "--scope", text);
+    else if (bit == OPTION_TYPE)
+        return list_add(&arguments->types, "--type", text);
     else if (bit == OPTION_MINUTES)
         return minutes_take(text, &arguments->minutes);
     else if (bit == OPTION_BESIDE)

@@ -28,7 +28,11 @@ enum option_bit {
     OPTION_VERSION = 1 << 18,
     OPTION_CONNECTION = 1 << 19,
     OPTION_USERS = 1 << 20,
-    OPTION_BESIDE = 1 << 21
+    OPTION_BESIDE = 1 << 21,
+    OPTION_URL = 1 << 22,
+    OPTION_SCHEMA = 1 << 23,
+    OPTION_TYPE = 1 << 24,
+    OPTION_FILE = 1 << 25
 };
 #define OPTIONS_OF_ALL (OPTION_ENDPOINT | OPTION_TOKEN | OPTION_TOKEN_FILE | OPTION_CA | OPTION_HELP)
 
@@ -42,11 +46,13 @@ struct arguments {
     struct list words;
     struct list endpoints; /* of --endpoint, as they were given */
     struct list scopes;
+    struct list types; /* of --type */
     const char *token, *token_file, *ca_file;
     const char *from, *to, *primary, *node;
     const char *user;
     const char *connection; /* of --connection-string */
     const char *users_file;
+    const char *url, *schema, *file;
     double minutes;    /* of --expires-in */
     double interval_s; /* of --interval */
     double beside;     /* calls at a time */

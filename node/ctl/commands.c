@@ -70,6 +70,23 @@ static const struct command commands[] = {
      "  --expires-in M    minutes, 60 to 1440 (default: 1440)\n"
      "  revoke ID         no token of this user made until now is accepted any more\n",
      OPTION_JSON | OPTION_USER | OPTION_SCOPE | OPTION_MINUTES, 2, 3, tokens_run},
+    {"events", "VERB [NAME] [option...]", "server events: who gets them, samples",
+     "  list              the subscriptions: who gets events\n"
+     "  show NAME         all of one\n"
+     "  create NAME       makes one, or makes it another one. Its receiver has to show\n"
+     "                    that it wants events: by its answer, or within 10 minutes by\n"
+     "                    calling the address that it is sent\n"
+     "  --url URL         where events are sent\n"
+     "  --schema SCHEMA   eventgrid or cloudevents (default: eventgrid)\n"
+     "  --type TYPE       only events of this type, may be repeated (default: all)\n"
+     "  --file FILE       all of a subscription, as show --json prints it\n"
+     "  validate NAME     asks its receiver again\n"
+     "  test NAME         sends it a sample, and shows what it answers\n"
+     "  --type TYPE       of this type (default: ChatMessageReceivedInThread)\n"
+     "  delete NAME       it gets no more events\n"
+     "\n"
+     "Ends with 1 if a sample was not accepted.\n",
+     OPTION_JSON | OPTION_WIDE | OPTION_URL | OPTION_SCHEMA | OPTION_TYPE | OPTION_FILE, 2, 3, events_run},
     {"trace", "THREAD MESSAGE [--json]", "the way of a message: owner, log, each recipient",
      "Who leads the thread, when the message was received, was on the disks, was\n"
      "committed, came to each node, and was put on each recipient's connection; its\n"

@@ -24,6 +24,7 @@ int split_run(struct ctl *ctl);
 int pause_run(struct ctl *ctl);
 int resume_run(struct ctl *ctl);
 int tokens_run(struct ctl *ctl);
+int events_run(struct ctl *ctl);
 int trace_run(struct ctl *ctl);
 int top_run(struct ctl *ctl);
 int export_run(struct ctl *ctl);

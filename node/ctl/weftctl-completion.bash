@@ -1,7 +1,7 @@
 # Completion of weftctl for bash: read it into a shell, or put it into /usr/share/bash-completion/completions as weftctl.
 # Nodes are asked for by the options given so far, or by the environment; when none answers, none is offered.
 
-_weftctl_commands="status nodes ranges plan rebalance drain move split pause resume tokens trace top export"
+_weftctl_commands="status nodes ranges plan rebalance drain move split pause resume tokens events trace top export"
 
 _weftctl_options() {
     local common="--endpoint --token --token-file --ca --help"
@@ -15,6 +15,7 @@ _weftctl_options() {
     split) echo "$common --json --watch --interval" ;;
     pause | resume) echo "$common --json" ;;
     tokens) echo "$common --json --user --scope --expires-in" ;;
+    events) echo "$common --json --wide --url --schema --type --file" ;;
     top) echo "$common --interval" ;;
     export) echo "$common --connection-string --users --user --beside" ;;
     *) echo "$common --version" ;;
@@ -38,7 +39,7 @@ _weftctl_place() {
     position=0 command=
     for ((index = 1; index < COMP_CWORD; index++)); do
         case ${COMP_WORDS[index]} in
-        --endpoint | --token | --token-file | --ca | --node | --from | --to | --primary | --user | --scope | --expires-in | --interval | --connection-string | --users | --beside)
+        --endpoint | --token | --token-file | --ca | --node | --from | --to | --primary | --user | --scope | --expires-in | --interval | --connection-string | --users | --beside | --url | --schema | --type | --file)
             index=$((index + 1))
             ;;
         -*) ;;
@@ -54,13 +55,14 @@ _weftctl() {
     local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} position command words=
     _weftctl_place
     case $previous in
-    --ca | --token-file | --users)
+    --ca | --token-file | --users | --file)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
     --node | --from | --to | --primary) words=$(_weftctl_nodes) ;;
     --scope) words="chat voip" ;;
-    --endpoint | --token | --user | --expires-in | --interval | --connection-string | --beside) ;;
+    --schema) words="eventgrid cloudevents" ;;
+    --endpoint | --token | --user | --expires-in | --interval | --connection-string | --beside | --url | --type) ;;
     *)
         if [[ $word == -* ]]; then
             words=$(_weftctl_options "$command")
@@ -73,6 +75,8 @@ _weftctl() {
         elif [ "$command $position" = "export 1" ]; then
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
             return
+        elif [ "$command $position" = "events 1" ]; then
+            words="list show create validate test delete"
         fi
         ;;
     esac

@@ -31,6 +31,8 @@ test("commands, options and sub-commands are completed", async () => {
     assert.deepEqual(await offered(["drain", "node-1", "--c"]), ["--ca", "--cancel"]);
     assert.deepEqual(await offered(["split", "256", "--"]), ["--endpoint", "--token", "--token-file", "--ca", "--help", "--json", "--watch", "--interval"]);
     assert.deepEqual(await offered(["tokens", ""]), ["create", "revoke"]);
+    assert.deepEqual(await offered(["events", "sh"]), ["show"]);
+    assert.deepEqual(await offered(["events", "create", "x", "--schema", ""]), ["eventgrid", "cloudevents"]);
     assert.deepEqual(await offered(["status", ""]), []);
 });
 

@@ -23,6 +23,19 @@ const calls = {
     [`GET ${tracePath(traced.message.id)}`]: traced, [`GET ${tracePath("%405")}`]: traced, [`GET ${tracePath("4")}`]: tracedInPart(),
     [`GET ${tracePath("6")}`]: refusal(404, "NotFound", "The thread has no message with this id, and none is remembered."),
 };
+const subscription = (name, more = {}) => ({ name, endpoint: `https://${name}.example.org/hook`, schema: "EventGridSchema", state: "active", createdOn: "2026-11-23T18:00:00.000Z", filter: { includedEventTypes: ["Microsoft.Communication.ChatMessageReceived"] }, headers: [], ...more });
+const awaiting = { state: "awaitingValidation", validateUntil: "2026-11-23T18:10:00.000Z", message: "it answers 200 without the code" };
+const subscriptions = {
+    "GET /admin/events/subscriptions": { value: [subscription("billing"), subscription("audit", { ...awaiting, schema: "CloudEventSchemaV1_0" })] },
+    "GET /admin/events/subscriptions/billing": subscription("billing"),
+    "PUT /admin/events/subscriptions/billing": subscription("billing", { secrets: ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"] }),
+    "PUT /admin/events/subscriptions/audit": subscription("audit", awaiting),
+    "PUT /admin/events/subscriptions/wrong": refusal(400, "ValidationError", "The endpoint does not pass the handshake: it answers 500, not 200."),
+    "POST /admin/events/subscriptions/billing/validate": subscription("billing"),
+    "POST /admin/events/subscriptions/billing/test": { isDelivered: true, isWanted: false, statusCode: 200, tookMs: 12, event: { id: "0c62a0a0-0000-4000-8000-000000000001" } },
+    "POST /admin/events/subscriptions/audit/test": { isDelivered: false, isWanted: true, failure: "Connection refused\u001b[31m", tookMs: 3, event: { id: "0c62a0a0-0000-4000-8000-000000000002" } },
+    "DELETE /admin/events/subscriptions/billing": accepted, "DELETE /admin/events/subscriptions/x%2F": refusal(404, "NotFound", 'There is no subscription "x/".'),
+};
 const node = (cluster, planned = plan) => ({ "GET /admin/cluster": cluster(), "GET /admin/plan": planned(), ...calls });
 
 // [file, what the node answers, command lines, variables]
@@ -47,12 +60,15 @@ const cases = [
     ["split", { ...node(balanced), "POST /admin/split": ({ ranges }) => (ranges < 8 ? refusal(409, "Conflict", "There are more ranges than that already; they are not merged.") : accepted) }, [["split", "8"], ["split", "16", "--json"], ["split", "8", "--watch"], ["split", "4"], ["split", "x"], ["split", "1234567"], ["split", "16", "--cancel"]], {}],
     ["pause", node(balanced), [["pause"], ["resume"], ["resume", "--json"]], {}],
     ["tokens", node(balanced), [["tokens", "create"], ["tokens", "create", "--json", "--user", "8:acs:r_u", "--scope", "chat", "--scope", "voip", "--expires-in", "60"], ["tokens", "revoke", "8:acs:r_u/ x"], ["tokens", "revoke"], ["tokens", "create", "--expires-in", "5"]], {}],
+    ["events", { ...node(balanced), ...subscriptions }, [["events", "list"], ["events", "list", "--json"], ["events", "show", "billing"], ["events", "create", "billing", "--url", "https://billing.example.org/hook", "--type", "ChatMessageReceived", "--type", "ChatThreadCreated", "--schema", "cloudevents"], ["events", "create", "audit", "--url", "https://audit.example.org/hook"], ["events", "create", "wrong", "--url", "https://x/"], ["events", "validate", "billing"], ["events", "test", "billing"], ["events", "test", "audit", "--type", "ChatThreadCreated"], ["events", "delete", "billing"], ["events", "delete", "x/"]], {}],
+    ["events-usage", node(balanced), [["events"], ["events", "create", "a"], ["events", "create", "a", "--url", "https://x/", "--file", "y"], ["events", "create", "a", "--url", "https://x/", "--schema", "z"], ["events", "create", "a", "--file", "no-such-file"], ["events", "list", "--url", "https://x/"], ["events", "test", "a", "--type", "b", "--type", "c"], ["events", "remove", "a"]], {}],
+    ["events-nobody", { ...node(balanced), "GET /admin/events/subscriptions": { value: [] } }, [["events", "list"]], {}],
     ["trace", node(balanced), [["trace", traced.thread, traced.message.id], ["trace", traced.thread, "@5", "--json"], ["trace", traced.thread, "6"], ["trace", traced.thread], ["trace", "x".repeat(301), "6"]], {}],
     ["trace-narrow", node(balanced), [["trace", traced.thread, traced.message.id], ["trace", traced.thread, traced.message.id, "--wide"]], { COLUMNS: "80" }],
     ["trace-lacking", node(balanced), [["trace", traced.thread, "4"]], {}],
     ["top", node(joining), [["top"]], {}],
     ["top-ascii", node(joining), [["top"]], { LC_ALL: "C", COLUMNS: "80" }],
-    ["help", node(balanced), [["--help"], ["status", "--help"], ["nodes", "-h"], ["ranges", "--help"], ["plan", "--help"], ["rebalance", "--help"], ["drain", "--help"], ["move", "--help"], ["split", "--help"], ["pause", "--help"], ["resume", "--help"], ["tokens", "--help"], ["trace", "--help"], ["top", "--help"]], {}],
+    ["help", node(balanced), [["--help"], ["status", "--help"], ["nodes", "-h"], ["ranges", "--help"], ["plan", "--help"], ["rebalance", "--help"], ["drain", "--help"], ["move", "--help"], ["split", "--help"], ["pause", "--help"], ["resume", "--help"], ["tokens", "--help"], ["events", "--help"], ["trace", "--help"], ["top", "--help"]], {}],
     ["usage", node(balanced), [[], ["stats"], ["status", "--watch"], ["drain"], ["status", "--no-such"], ["nodes", "--node", ""], ["top", "--interval", "0"]], {}],
 ];
 

@@ -1,0 +1,152 @@
+#include "node/events/events_api.h"
+
+#include <stdlib.h>
+
+#include "node/events/subscription_desk.h"
+#include "node/gateway/gateway.h"
+#include "proto/check.h"
+
+static void job_free(struct subscription_job *job) {
+    arena_close(&job->arena);
+    free(job);
+}
+
+static void on_delivered(void *receiver, struct parcel *parcel) {
+    struct subscription_job *job = (struct subscription_job *)parcel;
+    const struct subscription_task *task = &job->task;
+    (void)receiver;
+    http_call_set_header(job->call, "cache-control", BYTES_LITERAL("no-store"));
+    if (task->problem.rc != STATUS_OK)
+        http_call_refuse(job->call, &task->problem);
+    else
+        http_call_reply(job->call, task->status, task->answer);
+    job_free(job);
+}
+
+/* A worker that has stopped has answered its clients. */
+static void on_done(struct subscription_job *job) {
+    struct gateway *gateway = job->context;
+    job->parcel.deliver = on_delivered;
+    if (worker_post(gateway->workers[job->worker].worker, &job->parcel) != STATUS_OK)
+        job_free(job);
+}
+
+static struct subscription_job *job_new(struct worker *self, struct http_call *call, enum subscription_task_kind kind) {
+    struct subscription_job *job = calloc(1, sizeof(*job));
+    check(job != NULL);
+    arena_init(&job->arena);
+    job->on_done = on_done;
+    job->context = gateway_worker_of(self)->gateway;
+    job->worker = self->index;
+    job->call = call;
+    job->task = (struct subscription_task){.kind = kind, .arena = &job->arena};
+    return job;
+}
+
+static void job_hand_in(struct subscription_job *job) {
+    struct gateway *gateway = job->context;
+    int rc = subscription_desk_ask(gateway->subscriptions, job);
+    if (rc == STATUS_OK)
+        return;
+    http_call_refuse_status(job->call, rc);
+    job_free(job);
+}
+
+/* NULL: refused. */
+static struct subscription_job *named_job_new(struct worker *self, struct http_call *call,
+                                              enum subscription_task_kind kind) {
+    struct problem problem = {0};
+    struct bytes name = call->captures[0];
+    if (!event_subscription_name_is_valid(name)) {
+        problem_set(&problem, &call->arena, STATUS_VALIDATION_ERROR, "name",
+                    "A subscription's name has 3 to %d letters, digits and dashes.", SUBSCRIPTION_NAME_BYTES_MAX);
+        http_call_refuse(call, &problem);
+        return NULL;
+    }
+    struct subscription_job *job = job_new(self, call, kind);
+    job->task.name = arena_copy(&job->arena, name);
+    job->task.origin = arena_copy(&job->arena, http_call_public_origin(call));
+    return job;
+}
+
+static void named_do(struct worker *self, struct http_call *call, enum subscription_task_kind kind) {
+    struct subscription_job *job = named_job_new(self, call, kind);
+    if (job != NULL)
+        job_hand_in(job);
+}
+
+static void subscriptions_get(struct worker *self, struct http_call *call) {
+    job_hand_in(job_new(self, call, SUBSCRIPTION_LIST));
+}
+
+static void subscription_get(struct worker *self, struct http_call *call) {
+    named_do(self, call, SUBSCRIPTION_SHOW);
+}
+
+static void subscription_delete(struct worker *self, struct http_call *call) {
+    named_do(self, call, SUBSCRIPTION_REMOVE);
+}
+
+static void validate_post(struct worker *self, struct http_call *call) {
+    named_do(self, call, SUBSCRIPTION_VALIDATE);
+}
+
+static void subscription_put(struct worker *self, struct http_call *call) {
+    struct subscription_job *job = named_job_new(self, call, SUBSCRIPTION_PUT);
+    if (job == NULL)
+        return;
+    job->task.body = arena_copy(&job->arena, call->body);
+    job_hand_in(job);
+}
+
+/* Body optional: {"eventType": ...}. */
+static int test_request_parse(struct http_call *call, enum event_type *type, struct problem *problem) {
+    const struct json_reader reader = {&call->arena, problem};
+    struct bytes name = BYTES_ABSENT;
+    json_t *root;
+    *type = EVENT_TYPE_MESSAGE_RECEIVED_IN_THREAD;
+    if (call->body.size == 0)
+        return STATUS_OK;
+    int rc = json_body_load(&reader, call->body, &root);
+    if (rc != STATUS_OK)
+        return rc;
+    rc = json_text_read(&reader, root, "eventType", 128, &name);
+    json_decref(root);
+    if (rc == STATUS_OK && bytes_is_present(name) && !event_type_find(name, type))
+        rc = problem_set(problem, &call->arena, STATUS_VALIDATION_ERROR, "eventType",
+                         "There is no event type \"%.*s\".", BYTES_ARG(name));
+    return rc;
+}
+
+static void test_post(struct worker *self, struct http_call *call) {
+    struct problem problem = {0};
+    enum event_type type;
+    if (test_request_parse(call, &type, &problem) != STATUS_OK) {
+        http_call_refuse(call, &problem);
+        return;
+    }
+    struct subscription_job *job = named_job_new(self, call, SUBSCRIPTION_TEST);
+    if (job == NULL)
+        return;
+    job->task.type = type;
+    job_hand_in(job);
+}
+
+static void validation_get(struct worker *self, struct http_call *call) {
+    struct subscription_job *job = named_job_new(self, call, SUBSCRIPTION_CONFIRM);
+    if (job == NULL)
+        return;
+    job->task.code = arena_copy(&job->arena, call->captures[1]);
+    job_hand_in(job);
+}
+
+static const struct http_route routes[] = {
+    {"GET", "/admin/events/subscriptions", subscriptions_get, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
+    {"GET", "/admin/events/subscriptions/{}", subscription_get, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
+    {"PUT", "/admin/events/subscriptions/{}", subscription_put, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
+    {"DELETE", "/admin/events/subscriptions/{}", subscription_delete, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
+    {"POST", "/admin/events/subscriptions/{}/validate", validate_post, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
+    {"POST", "/admin/events/subscriptions/{}/test", test_post, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
+    {"GET", "/events/validation/{}/{}", validation_get, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
+};
+const struct http_route_table events_routes = HTTP_ROUTE_TABLE(routes);
