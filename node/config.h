@@ -87,6 +87,7 @@ struct config {
 
     bool events_allow_private;
     char events_ca_file[CONFIG_TEXT_MAX];
+    int64_t events_keep_hours;
     char events_topic[CONFIG_TEXT_MAX];
 
     int64_t request_body_bytes_max;

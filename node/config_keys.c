@@ -285,6 +285,10 @@ const struct config_key config_keys[] = {
     {KEY(events_ca_file, EVENTS, CONFIG_TEXT, "",
          "CA certificates (PEM) by which receivers of server events are known. Empty: those that this machine trusts."),
      .form = "a path"},
+    {KEY(events_keep_hours, EVENTS, CONFIG_NUMBER, "24",
+         "How long what happened in a thread is kept for those outside who want it as events, whether or not they have "
+         "got it; so long they can ask for it again."),
+     .min = 1, .max = 720, .unit = "hours"},
     {KEY(events_topic, EVENTS, CONFIG_TEXT, "",
          "What server events say they are from: their topic, or source. Empty: made of cluster_name and the resource "
          "id, in the form of Azure's. To keep what receivers look at, put the Azure resource's own here.")},

@@ -3,7 +3,8 @@
 #include "node/server_parts.h"
 #include "proto/check.h"
 
-#define DAY_MS (24LL * 60 * 60 * 1000)
+#define HOUR_MS (60LL * 60 * 1000)
+#define DAY_MS (24 * HOUR_MS)
 
 /* A node that stops begins nothing more. */
 static bool is_ours(void *context, const struct id_hash *subject) {
@@ -19,7 +20,8 @@ int own_sweep_open(struct server *server) {
                                                  .is_ours = is_ours,
                                                  .propose = core_loop_propose_own,
                                                  .context = server,
-                                                 .deleted_keep_ms = config->deleted_thread_keep_days * DAY_MS},
+                                                 .deleted_keep_ms = config->deleted_thread_keep_days * DAY_MS,
+                                                 .events_keep_ms = config->events_keep_hours * HOUR_MS},
                                        .interval_ms = config->retention_sweep_s * 1000 / 2};
     server->sweeping = sweeping_start(&options);
     if (server->sweeping != NULL)

@@ -74,6 +74,45 @@ int event_newest(const struct event_store *self, uint64_t *offset) {
     return rc;
 }
 
+struct first_event {
+    uint64_t offset;
+    int64_t time_ms;
+    bool is_found;
+};
+
+static bool first_take(void *context, uint64_t offset, const struct event_row *row) {
+    struct first_event *first = context;
+    *first = (struct first_event){.offset = offset, .time_ms = row->time_ms, .is_found = true};
+    return false;
+}
+
+static int first_from(const struct event_store *self, uint64_t offset, struct first_event *first) {
+    *first = (struct first_event){.is_found = false};
+    return events_visit(self, offset, first_take, first);
+}
+
+int event_newest_before(const struct event_store *self, int64_t time_ms, uint64_t *offset) {
+    struct first_event first;
+    uint64_t last;
+    int rc = event_newest(self, &last);
+    if (rc == STATUS_OK)
+        rc = first_from(self, 0, &first);
+    if (rc != STATUS_OK || first.time_ms >= time_ms)
+        return rc == STATUS_OK ? STATUS_STORE_MISSING : rc;
+    *offset = first.offset; /* one that is before; the one that is sought lies there or up to `last` */
+    while (*offset < last) {
+        uint64_t middle = *offset + (last - *offset + 1) / 2;
+        rc = first_from(self, middle, &first);
+        if (rc != STATUS_OK)
+            return rc;
+        if (first.is_found && first.offset <= last && first.time_ms < time_ms)
+            *offset = first.offset;
+        else
+            last = middle - 1;
+    }
+    return STATUS_OK;
+}
+
 /* Collects first: removing under a cursor would invalidate what it borrowed. */
 static int offsets_find(const struct event_store *self, uint64_t offset, size_t offsets_max, uint64_t *found,
                         size_t *count) {

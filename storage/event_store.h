@@ -25,6 +25,10 @@ int events_visit(const struct event_store *self, uint64_t offset, event_visitor 
 int event_oldest(const struct event_store *self, uint64_t *offset);
 int event_newest(const struct event_store *self, uint64_t *offset);
 
+/* The newest event whose command is from before `time_ms`, in a few looks: later events have later times, but for what
+ * clocks of primaries differ by. STATUS_STORE_MISSING: there is none. */
+int event_newest_before(const struct event_store *self, int64_t time_ms, uint64_t *offset);
+
 /* Removes the events up to `offset`, at most `rows_max` of them. */
 int events_remove(const struct event_store *self, uint64_t offset, size_t rows_max);
 

@@ -1,10 +1,14 @@
 #include "node/core/sweep.h"
 
 #include "node/core/retention.h"
+#include "proto/limits.h"
 #include "proto/status.h"
+#include "storage/event_store.h"
 #include "storage/keys.h"
 #include "storage/thread_store.h"
 #include "storage/user_store.h"
+
+#define EXPIRIES_PER_WALK 16 /* of one thread; the rest has to wait for the next walk */
 
 /* One thread or user, as visitors see it. */
 struct sweep_sight {
@@ -62,9 +66,36 @@ static int list_visit(const struct sweep_sight *sight) {
     return look.rc;
 }
 
+/* ---- events that are too old ---- */
+
+/* One command removes a bounded number of them. */
+static int expiry_propose(const struct sweep_sight *sight, uint64_t oldest, uint64_t last) {
+    const struct command expiry = {.kind = COMMAND_EVENTS_EXPIRE, .subject = sight->subject, .offset = last};
+    uint64_t commands = 1 + (last - oldest) / LIMIT_PURGE_ROWS_PER_COMMAND;
+    int rc = STATUS_OK;
+    for (uint64_t i = 0; rc == STATUS_OK && i < commands && i < EXPIRIES_PER_WALK; i++)
+        rc = propose(sight, &expiry);
+    return rc;
+}
+
+/* Also of a thread that is deleted. */
+static int expiry_visit(const struct sweep_sight *sight) {
+    struct event_store events = {.transaction = sight->transaction,
+                                 .arena = sight->arena,
+                                 .master = sight->options->master,
+                                 .thread = sight->subject};
+    uint64_t oldest, last;
+    int rc = event_oldest(&events, &oldest);
+    if (rc == STATUS_OK)
+        rc = event_newest_before(&events, sight->now_ms - sight->options->events_keep_ms, &last);
+    if (rc != STATUS_OK)
+        return rc == STATUS_STORE_MISSING ? STATUS_OK : rc;
+    return expiry_propose(sight, oldest, last);
+}
+
 /* ---- the walk ---- */
 
-static int (*const visitors[])(const struct sweep_sight *sight) = {retention_visit, list_visit};
+static int (*const visitors[])(const struct sweep_sight *sight) = {retention_visit, list_visit, expiry_visit};
 
 static int subject_visit(const struct sweep_sight *sight) {
     int rc = STATUS_OK;

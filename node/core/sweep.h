@@ -1,8 +1,8 @@
 #pragma once
 /* What is due in the store without anybody asking for it: threads whose retention is over, what users' lists keep of
- * deleted ones for too long. Walks over threads and users, some with each turn, and shows each to every visitor of a
- * table, which says what is to be proposed; the rules decide again when that is applied. Called by whoever leads
- * ranges: the sweeping thread and the simulator. */
+ * deleted ones for too long, events that are too old. Walks over threads and users, some with each turn, and shows each
+ * to every visitor of a table, which says what is to be proposed; the rules decide again when that is applied. Called
+ * by whoever leads ranges: the sweeping thread and the simulator. */
 #include "node/core/outcome.h"
 
 struct sweep_options {
@@ -13,6 +13,7 @@ struct sweep_options {
     int (*propose)(void *context, const struct command *command);
     void *context;
     int64_t deleted_keep_ms; /* how long users' lists keep a deleted thread */
+    int64_t events_keep_ms;  /* how long an event is kept, delivered or not */
 };
 
 /* Where a walk stands; zeros: at the beginning. */

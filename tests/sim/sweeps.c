@@ -43,12 +43,14 @@ void sweeps_plan(struct world *world, const struct machine *machine) {
 
 void sweeps_on_turn(struct world *world, struct machine *machine) {
     struct sweeper sweeper = {world, machine};
-    /* Lists forget nothing: days pass in a moment here, and what a thread tells them may come later yet. */
+    /* Lists forget nothing: days pass in a moment here, and what a thread tells them may come later yet. Events are
+     * removed by consumers, who know what they have got. */
     struct sweep_options options = {.master = &world->master,
                                     .is_ours = is_ours,
                                     .propose = propose,
                                     .context = &sweeper,
-                                    .deleted_keep_ms = INT64_MAX};
+                                    .deleted_keep_ms = INT64_MAX,
+                                    .events_keep_ms = INT64_MAX};
     struct sweep sweep = {.unreadable = 0};
     struct store_transaction *transaction = NULL;
     int rc;

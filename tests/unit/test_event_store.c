@@ -107,6 +107,24 @@ static void the_oldest_and_the_newest_are_those_of_the_thread(void **state) {
     assert_ends(0, 0);
 }
 
+static void the_newest_event_before_a_time_is_found_whatever_lies_between(void **state) {
+    static const uint64_t offsets[] = {2, 3, 7, 20, 21, 22, 500};
+    uint64_t found = 0;
+    (void)state;
+    assert_int_equal(event_newest_before(&events, INT64_MAX, &found), STATUS_STORE_MISSING);
+    neighbours_put();
+    for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++)
+        put(&events, offsets[i]);
+    assert_int_equal(event_newest_before(&events, 20, &found), STATUS_STORE_MISSING); /* times are ten-fold offsets */
+    for (int64_t time_ms = 21; time_ms < 5020; time_ms++) {
+        uint64_t expected = 0;
+        for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++)
+            expected = (int64_t)offsets[i] * 10 < time_ms ? offsets[i] : expected;
+        assert_int_equal(event_newest_before(&events, time_ms, &found), STATUS_OK);
+        assert_int_equal(found, expected);
+    }
+}
+
 static void old_events_are_removed_some_at_a_time(void **state) {
     (void)state;
     neighbours_put();
@@ -207,6 +225,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         STORED(events_come_in_order_from_where_one_asks),
         STORED(the_oldest_and_the_newest_are_those_of_the_thread),
+        STORED(the_newest_event_before_a_time_is_found_whatever_lies_between),
         STORED(old_events_are_removed_some_at_a_time),
         STORED(cursors_are_kept_and_no_cursors_are_no_row),
         STORED(a_mark_stands_until_it_is_removed),

@@ -8,6 +8,8 @@
 
 #include "node/core/retention.h"
 #include "node/core/sweep.h"
+#include "proto/limits.h"
+#include "storage/event_store.h"
 #include "storage/keys.h"
 #include "tests/lib/store_fixture.h"
 
@@ -56,8 +58,11 @@ static int propose(void *context, const struct command *command) {
 
 static int turn(void) {
     struct store_transaction *transaction = fixture_read(&fixture);
-    const struct sweep_options options = {
-        .master = &fixture.master, .is_ours = is_ours, .propose = propose, .deleted_keep_ms = KEEP_DAYS * DAY_MS};
+    const struct sweep_options options = {.master = &fixture.master,
+                                          .is_ours = is_ours,
+                                          .propose = propose,
+                                          .deleted_keep_ms = KEEP_DAYS * DAY_MS,
+                                          .events_keep_ms = DAY_MS};
     int rc = sweep_turn(&sweep, &options, transaction, fixture.now_ms);
     store_abort(transaction);
     return rc;
@@ -230,6 +235,66 @@ static void lists_forget_deleted_threads_after_a_while_and_nothing_else(void **s
     assert_int_equal(proposed_count, 0);
 }
 
+static void message_send(unsigned thread, bool is_watched) {
+    struct command command = {.kind = COMMAND_MESSAGE_SEND,
+                              .subject = thread_hash(thread),
+                              .actor_id = ALICE,
+                              .message_type = MESSAGE_TEXT,
+                              .content = BYTES_LITERAL("hello"),
+                              .is_watched = is_watched};
+    assert_int_equal(fixture_apply(&fixture, &command), STATUS_OK);
+}
+
+static void events_that_are_too_old_are_to_expire(void **state) {
+    struct id_hash thread = thread_hash(1);
+    (void)state;
+    thread_make(1, RETENTION_NOT_GIVEN, 0);
+    thread_make(2, RETENTION_NOT_GIVEN, 0);
+    message_send(1, true); /* 3 */
+    message_send(1, true); /* 4 */
+    message_send(2, false);
+    int64_t sent_ms = fixture.now_ms - 1;
+    message_send(1, true); /* 5 */
+    struct command deletion = {.kind = COMMAND_THREAD_DELETE, .subject = thread, .actor_id = ALICE};
+    for (int is_deleted = 0; is_deleted < 2; is_deleted++) {
+        fixture.now_ms = sent_ms + DAY_MS - 1;
+        walk();
+        assert_int_equal(proposed_count, 0);
+        fixture.now_ms = sent_ms + DAY_MS + 1;
+        walk();
+        assert_int_equal(proposed_count, 1);
+        assert_int_equal(proposed[0].kind, COMMAND_EVENTS_EXPIRE);
+        assert_true(id_hash_equal(&proposed[0].subject, &thread));
+        assert_int_equal(proposed[0].offset, 4);
+        if (!is_deleted)
+            assert_int_equal(fixture_apply(&fixture, &deletion), STATUS_OK);
+    }
+    struct command expiry = proposed[0];
+    assert_int_equal(fixture_apply(&fixture, &expiry), STATUS_OK);
+    walk();
+    assert_int_equal(proposed_count, 0);
+}
+
+static void many_events_expire_by_several_commands(void **state) {
+    struct event_store events = {.arena = &fixture.arena, .master = &fixture.master, .thread = thread_hash(1)};
+    struct event_row row = {.time_ms = fixture.now_ms};
+    (void)state;
+    thread_make(1, RETENTION_NOT_GIVEN, 0);
+    assert_int_equal(store_begin_write(fixture.store, &events.transaction), 0);
+    for (uint64_t i = 0; i < LIMIT_PURGE_ROWS_PER_COMMAND + 10; i++)
+        assert_int_equal(event_put(&events, 3 + i, &row), 0);
+    assert_int_equal(store_commit(events.transaction), 0);
+    fixture.now_ms += DAY_MS + 1;
+    walk();
+    assert_int_equal(proposed_count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        struct command expiry = proposed[i];
+        assert_int_equal(fixture_apply(&fixture, &expiry), STATUS_OK);
+    }
+    walk();
+    assert_int_equal(proposed_count, 0);
+}
+
 static void an_empty_store_is_walked_through_at_once(void **state) {
     (void)state;
     assert_int_equal(turn(), STATUS_STORE_MISSING);
@@ -258,6 +323,8 @@ int main(void) {
         OF(a_turn_that_is_refused_goes_on_where_it_was),
         OF(a_thread_that_does_not_open_keeps_nobody_from_the_others),
         OF(lists_forget_deleted_threads_after_a_while_and_nothing_else),
+        OF(events_that_are_too_old_are_to_expire),
+        OF(many_events_expire_by_several_commands),
         OF(an_empty_store_is_walked_through_at_once),
         OF(the_last_position_of_the_ring_ends_the_walk),
     };
