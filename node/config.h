@@ -78,6 +78,7 @@ struct config {
     int64_t retention_days; /* 0: none */
     int64_t retention_sweep_s;
     int64_t deleted_thread_keep_days;
+    int64_t undelete_hours; /* 0: not at all */
 
     int64_t heartbeat_ms;
     int64_t trouter_ttl_s;

@@ -263,6 +263,10 @@ const struct config_key config_keys[] = {
     {KEY(deleted_thread_keep_days, CHAT, CONFIG_NUMBER, "30",
          "How long a deleted thread stays in its users' lists, as deleted."),
      .min = 1, .max = 3650, .unit = "days"},
+    {KEY(undelete_hours, CHAT, CONFIG_NUMBER, "0",
+         "How long what was in a deleted thread is kept, unreadable for everybody, so that an operator can undelete it "
+         "(`weftctl undelete`). 0: it is shredded at once."),
+     .min = 0, .max = 8760, .unit = "hours"},
 
     {KEY(heartbeat_ms, REALTIME, CONFIG_NUMBER, "25000",
          "How often a silent real-time connection is asked whether it is still there."),

@@ -20,6 +20,7 @@ int own_sweep_open(struct server *server) {
                                                  .is_ours = is_ours,
                                                  .propose = core_loop_propose_own,
                                                  .context = server,
+                                                 .undelete_ms = config->undelete_hours * HOUR_MS,
                                                  .deleted_keep_ms = config->deleted_thread_keep_days * DAY_MS,
                                                  .events_keep_ms = config->events_keep_hours * HOUR_MS},
                                        .interval_ms = config->retention_sweep_s * 1000 / 2};

@@ -40,11 +40,12 @@ static const struct codec_field COMMAND_FIELDS[] = {
     CODEC_MEMBER(25, CODEC_I64, struct command, valid_from_s),
     CODEC_MEMBER(26, CODEC_BOOL, struct command, is_watched),
     CODEC_MEMBER_LIST(27, struct command, cursors, cursors_count, &EVENT_CURSOR_TABLE),
+    CODEC_MEMBER(30, CODEC_I64, struct command, keep_ms),
 };
 static const struct codec_table COMMAND_TABLE = CODEC_TABLE(struct command, COMMAND_FIELDS);
 
 static bool kind_is_known(enum command_kind kind) {
-    return (kind >= COMMAND_THREAD_CREATE && kind <= COMMAND_EVENTS_EXPIRE) ||
+    return (kind >= COMMAND_THREAD_CREATE && kind <= COMMAND_THREAD_SHRED) ||
            (kind >= COMMAND_USER_CREATE && kind <= COMMAND_USER_FORGET);
 }
 

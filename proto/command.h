@@ -15,10 +15,13 @@ enum command_kind {
     COMMAND_PARTICIPANTS_ADD = 7,
     COMMAND_PARTICIPANT_REMOVE = 8,
     COMMAND_RECEIPT_SEND = 9,
-    COMMAND_OUTBOX_DONE = 10,   /* the follow-up `number` of this thread has reached every user's range */
-    COMMAND_THREAD_PURGE = 11,  /* remove the next rows of a deleted thread */
-    COMMAND_EVENTS_DONE = 12,   /* how far the consumers of this thread's events have come */
-    COMMAND_EVENTS_EXPIRE = 13, /* remove the oldest events of this thread, up to `offset`, some at a time */
+    COMMAND_OUTBOX_DONE = 10,     /* the follow-up `number` of this thread has reached every user's range */
+    COMMAND_THREAD_PURGE = 11,    /* remove the next rows of a deleted thread */
+    COMMAND_EVENTS_DONE = 12,     /* how far the consumers of this thread's events have come */
+    COMMAND_EVENTS_EXPIRE = 13,   /* remove the oldest events of this thread, up to `offset`, some at a time */
+    COMMAND_THREAD_HOLD = 14,     /* with a reason nothing of the thread is removed until this comes without one */
+    COMMAND_THREAD_UNDELETE = 15, /* a deleted thread that is kept yet is there again */
+    COMMAND_THREAD_SHRED = 16,    /* a deleted thread is kept no longer */
     COMMAND_USER_CREATE = 20,
     COMMAND_USER_DELETE = 21,
     COMMAND_USER_REVOKE = 22,
@@ -62,7 +65,7 @@ struct command {
     struct thread_properties properties; /* THREAD_CREATE: id, topic, metadata, retention; THREAD_UPDATE: patches */
     struct participants participants;    /* THREAD_CREATE, PARTICIPANTS_ADD */
     struct bytes user_id;                /* PARTICIPANT_REMOVE; USER_CREATE */
-    struct bytes reason;                 /* THREAD_DELETE */
+    struct bytes reason;                 /* THREAD_DELETE, THREAD_HOLD */
 
     uint64_t message_id; /* MESSAGE_EDIT, MESSAGE_DELETE, RECEIPT_SEND */
     enum message_type message_type;
@@ -82,6 +85,7 @@ struct command {
     struct bytes topic;         /* USER_THREAD, left or deleted: the last topic */
     int64_t last_message_ms;    /* USER_THREAD, left or deleted */
     int64_t valid_from_s;       /* USER_REVOKE: tokens issued earlier are void */
+    int64_t keep_ms;            /* THREAD_DELETE: so long it can be undeleted; 0: it is shredded at once */
 
     bool is_watched;              /* of what changes a thread: its changes are wanted as events */
     struct event_cursor *cursors; /* EVENTS_DONE: of every consumer there is */

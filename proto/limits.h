@@ -20,6 +20,7 @@
 #define LIMIT_RETENTION_DAYS_MIN 30                 /* contract 8.6 */
 #define LIMIT_RETENTION_DAYS_MAX 90                 /* contract 8.6 */
 #define LIMIT_RETENTION_DAYS_DEFAULT_MAX 3650       /* of an operator's own policy, which the contract does not bind */
+#define LIMIT_HOLD_REASON_BYTES_MAX 1024            /* a sentence, and the name of a case */
 #define LIMIT_REQUEST_BODY_BYTES_MAX (1024 * 1024)  /* 250 participants with 1 KB of metadata, all escaped */
 #define LIMIT_REQUEST_ID_WINDOW_MS (10 * 60 * 1000) /* contract 9.4: how long a repeated request id is recognised */
 #define LIMIT_REQUEST_ID_BUCKET_MS (5 * 60 * 1000)  /* request ids are kept and dropped in buckets of this length */

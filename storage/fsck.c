@@ -8,6 +8,7 @@
 #include "storage/keys.h"
 #include "storage/range_log.h"
 #include "storage/rows.h"
+#include "storage/thread_store.h"
 
 struct fsck {
     struct store_transaction *transaction;
@@ -65,6 +66,15 @@ static bool is_partial(const struct fsck *fsck, const struct id_hash *subject) {
     return is_begun && !is_here;
 }
 
+/* What is kept of a deleted thread opens with the key in its tombstone. STATUS_STORE_MISSING: nothing is kept. */
+static int kept_key_find(struct fsck *fsck, const struct id_hash *subject) {
+    struct tombstone_row tombstone;
+    int rc = subject_tombstone_get(fsck->transaction, &fsck->arena, fsck->master, subject, &tombstone);
+    if (rc != STATUS_OK || !bytes_is_present(tombstone.wrapped_key))
+        return STATUS_STORE_MISSING; /* a tombstone that does not open is reported where it lies */
+    return seal_key_unwrap(fsck->master, subject, tombstone.wrapped_key, &fsck->subject_key);
+}
+
 /* Rows of a subject lie together, so its key is unwrapped once. */
 static int subject_key_find(struct fsck *fsck, const struct id_hash *subject) {
     if (!fsck->has_subject || !id_hash_equal(&fsck->subject, subject)) {
@@ -72,6 +82,8 @@ static int subject_key_find(struct fsck *fsck, const struct id_hash *subject) {
         fsck->has_subject = true;
         fsck->is_partial = is_partial(fsck, subject);
         fsck->subject_rc = subject_key_get(fsck->transaction, fsck->master, subject, &fsck->subject_key);
+        if (fsck->subject_rc == STATUS_STORE_MISSING)
+            fsck->subject_rc = kept_key_find(fsck, subject);
         outbox_has(fsck->transaction, subject, OUTBOX_PURGE_NUMBER, &fsck->is_purge_due);
         outbox_has(fsck->transaction, subject, OUTBOX_EVENTS_NUMBER, &fsck->has_events);
     }
@@ -105,6 +117,8 @@ static const struct codec_table *codec_of(uint8_t kind) {
         return &EVENT_CURSORS_TABLE;
     case ROW_EVENT_MEMBER:
         return &PARTICIPANT_ROW_TABLE;
+    case ROW_HOLD:
+        return &HOLD_ROW_TABLE;
     default:
         return NULL;
     }
@@ -122,6 +136,7 @@ union any_row {
     struct tombstone_row tombstone;
     struct event_row event;
     struct event_cursors_row event_cursors;
+    struct hold_row hold;
 };
 
 static void misindexed(struct fsck *fsck, struct bytes key, const char *what) {
@@ -174,7 +189,7 @@ static void event_check(struct fsck *fsck, struct bytes key, const struct event_
 
 /* `rc`: of finding the subject's data key. */
 static bool may_stay(const struct fsck *fsck, uint8_t kind, int rc) {
-    bool is_of_event = row_kind_is_under_master(kind) && kind != ROW_TOMBSTONE;
+    bool is_of_event = row_kind_is_under_master(kind) && kind != ROW_TOMBSTONE && kind != ROW_HOLD;
     return rc != STATUS_STORE_MISSING || kind == ROW_TOMBSTONE || (is_of_event && fsck->has_events);
 }
 

@@ -3,7 +3,8 @@
 #include "proto/check.h"
 
 bool row_kind_is_under_master(uint8_t kind) {
-    return kind == ROW_TOMBSTONE || kind == ROW_EVENT || kind == ROW_EVENT_CURSORS || kind == ROW_EVENT_MEMBER;
+    return kind == ROW_TOMBSTONE || kind == ROW_HOLD || kind == ROW_EVENT || kind == ROW_EVENT_CURSORS ||
+           kind == ROW_EVENT_MEMBER;
 }
 
 void number_encode(uint8_t bytes[8], uint64_t number) {

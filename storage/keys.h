@@ -9,6 +9,7 @@
 enum row_kind {
     ROW_KEY = 'K',            /* the subject's data key, wrapped by the master key */
     ROW_TOMBSTONE = 'X',      /* a thread that was deleted */
+    ROW_HOLD = 'H',           /* a thread of which nothing may be removed, deleted or not */
     ROW_THREAD = 'T',         /* properties of a thread */
     ROW_PARTICIPANT = 'P',    /* | user's hash */
     ROW_MESSAGE = 'M',        /* | offset */

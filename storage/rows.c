@@ -34,6 +34,7 @@ static const struct codec_field change_row_fields[] = {
     CODEC_MEMBER(2, CODEC_BOOL, struct change_row, is_properties_change),
     CODEC_MEMBER(3, CODEC_U64, struct change_row, version),
     CODEC_MEMBER(4, CODEC_BYTES, struct change_row, actor_id),
+    CODEC_MEMBER(5, CODEC_BOOL, struct change_row, is_undeletion),
 };
 const struct codec_table CHANGE_ROW_TABLE = CODEC_TABLE(struct change_row, change_row_fields);
 
@@ -62,8 +63,16 @@ static const struct codec_field tombstone_fields[] = {
     CODEC_MEMBER(5, CODEC_BYTES, struct tombstone_row, actor_display_name),
     CODEC_MEMBER(6, CODEC_BYTES, struct tombstone_row, reason),
     CODEC_MEMBER(7, CODEC_BYTES, struct tombstone_row, operation),
+    CODEC_MEMBER(8, CODEC_BYTES, struct tombstone_row, wrapped_key),
+    CODEC_MEMBER(9, CODEC_I64, struct tombstone_row, kept_until_ms),
 };
 const struct codec_table TOMBSTONE_ROW_TABLE = CODEC_TABLE(struct tombstone_row, tombstone_fields);
+
+static const struct codec_field hold_fields[] = {
+    CODEC_MEMBER(1, CODEC_BYTES, struct hold_row, reason),
+    CODEC_MEMBER(2, CODEC_I64, struct hold_row, since_ms),
+};
+const struct codec_table HOLD_ROW_TABLE = CODEC_TABLE(struct hold_row, hold_fields);
 
 static const struct codec_field outbox_user_fields[] = {
     CODEC_MEMBER(1, CODEC_ID_HASH, struct outbox_user, hash),

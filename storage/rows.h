@@ -42,6 +42,7 @@ struct change_row {
     bool is_properties_change;
     uint64_t version;      /* properties change only */
     struct bytes actor_id; /* properties change only */
+    bool is_undeletion;    /* properties change only: the thread is there again */
 };
 
 /* ROW_USER */
@@ -70,7 +71,15 @@ struct tombstone_row {
     struct bytes actor_id; /* absent: the system */
     struct bytes actor_display_name;
     struct bytes reason;
-    struct bytes operation; /* hash of who asked under which name (IDEMPOTENCY_OPERATION); may be absent */
+    struct bytes operation;   /* hash of who asked under which name (IDEMPOTENCY_OPERATION); may be absent */
+    struct bytes wrapped_key; /* present: the rows are kept, and this opens them; else they are shredded */
+    int64_t kept_until_ms;    /* with wrapped_key: so long at least; a hold keeps them longer */
+};
+
+/* ROW_HOLD */
+struct hold_row {
+    struct bytes reason;
+    int64_t since_ms;
 };
 
 /* A row of STORE_OUTBOX: what still has to reach users' ranges. */
@@ -134,6 +143,7 @@ extern const struct codec_table CHANGE_ROW_TABLE;
 extern const struct codec_table USER_ROW_TABLE;
 extern const struct codec_table MEMBERSHIP_ROW_TABLE;
 extern const struct codec_table TOMBSTONE_ROW_TABLE;
+extern const struct codec_table HOLD_ROW_TABLE;
 extern const struct codec_table OUTBOX_ROW_TABLE;
 extern const struct codec_table EVENT_ROW_TABLE;
 extern const struct codec_table EVENT_CURSORS_TABLE;

@@ -108,6 +108,12 @@ int subject_key_get(struct store_transaction *transaction, const struct seal_key
     return rc == STATUS_OK ? seal_key_unwrap(master, subject, wrapped, key) : rc;
 }
 
+int subject_key_find_wrapped(struct store_transaction *transaction, const struct id_hash *subject,
+                             struct bytes *wrapped) {
+    struct key row = key_of_row(subject, ROW_KEY);
+    return store_get(transaction, STORE_STATE, key_bytes(&row), wrapped);
+}
+
 int subject_key_put(struct store_transaction *transaction, const struct id_hash *subject, struct bytes wrapped) {
     struct key row = key_of_row(subject, ROW_KEY);
     struct bytes existing;

@@ -41,6 +41,9 @@ int sealed_get(struct store_transaction *transaction, const struct seal_key *key
 /* The data key of a subject, from its ROW_KEY. STATUS_STORE_MISSING: there is no such subject, or it was shredded. */
 int subject_key_get(struct store_transaction *transaction, const struct seal_key *master, const struct id_hash *subject,
                     struct seal_key *key);
+/* The same as it is stored, borrowed from the store. */
+int subject_key_find_wrapped(struct store_transaction *transaction, const struct id_hash *subject,
+                             struct bytes *wrapped);
 /* Makes `wrapped` the subject's data key unless it has one. */
 int subject_key_put(struct store_transaction *transaction, const struct id_hash *subject, struct bytes wrapped);
 /* Shreds: nothing sealed under the subject's key can be opened again. Missing is fine. */

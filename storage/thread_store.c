@@ -166,6 +166,12 @@ int thread_properties_change_put(struct thread_store *self, uint64_t offset, uin
     return row_put(self, &key, &CHANGE_ROW_TABLE, &row);
 }
 
+int thread_undeletion_put(struct thread_store *self, uint64_t offset, uint64_t version) {
+    struct key key = key_of_row_number(&self->thread, ROW_MESSAGE, offset);
+    struct change_row row = {.is_properties_change = true, .version = version, .is_undeletion = true};
+    return row_put(self, &key, &CHANGE_ROW_TABLE, &row);
+}
+
 int thread_change_remove(struct thread_store *self, uint64_t offset) {
     struct key key = key_of_row_number(&self->thread, ROW_MESSAGE, offset);
     return store_remove(self->transaction, STORE_STATE, key_bytes(&key));
@@ -370,6 +376,28 @@ int subject_tombstone_put(struct store_transaction *transaction, const struct se
                           const struct id_hash *subject, const struct tombstone_row *row) {
     struct key key = key_of_row(subject, ROW_TOMBSTONE);
     return sealed_row_put(transaction, master, STORE_STATE, &key, &TOMBSTONE_ROW_TABLE, row);
+}
+
+int subject_tombstone_remove(struct store_transaction *transaction, const struct id_hash *subject) {
+    struct key key = key_of_row(subject, ROW_TOMBSTONE);
+    return store_remove(transaction, STORE_STATE, key_bytes(&key));
+}
+
+int subject_hold_get(struct store_transaction *transaction, struct arena *arena, const struct seal_key *master,
+                     const struct id_hash *subject, struct hold_row *row) {
+    struct key key = key_of_row(subject, ROW_HOLD);
+    return sealed_row_get(transaction, master, STORE_STATE, &key, &HOLD_ROW_TABLE, arena, row);
+}
+
+int subject_hold_put(struct store_transaction *transaction, const struct seal_key *master,
+                     const struct id_hash *subject, const struct hold_row *row) {
+    struct key key = key_of_row(subject, ROW_HOLD);
+    return sealed_row_put(transaction, master, STORE_STATE, &key, &HOLD_ROW_TABLE, row);
+}
+
+int subject_hold_remove(struct store_transaction *transaction, const struct id_hash *subject) {
+    struct key key = key_of_row(subject, ROW_HOLD);
+    return store_remove(transaction, STORE_STATE, key_bytes(&key));
 }
 
 struct purge {

@@ -40,6 +40,7 @@ int thread_participants_list(struct thread_store *self, struct participant_list 
 int thread_change_get(struct thread_store *self, uint64_t offset, struct change_row *row);
 int thread_message_put(struct thread_store *self, const struct message *message);
 int thread_properties_change_put(struct thread_store *self, uint64_t offset, uint64_t version, struct bytes actor_id);
+int thread_undeletion_put(struct thread_store *self, uint64_t offset, uint64_t version);
 int thread_change_remove(struct thread_store *self, uint64_t offset);
 int thread_message_find(struct thread_store *self, uint64_t message_id, struct message *message);
 
@@ -68,6 +69,15 @@ int subject_tombstone_get(struct store_transaction *transaction, struct arena *a
                           const struct id_hash *subject, struct tombstone_row *row);
 int subject_tombstone_put(struct store_transaction *transaction, const struct seal_key *master,
                           const struct id_hash *subject, const struct tombstone_row *row);
+int subject_tombstone_remove(struct store_transaction *transaction, const struct id_hash *subject);
+
+/* A hold stands beside a thread and outlives it. */
+int subject_hold_get(struct store_transaction *transaction, struct arena *arena, const struct seal_key *master,
+                     const struct id_hash *subject, struct hold_row *row);
+int subject_hold_put(struct store_transaction *transaction, const struct seal_key *master,
+                     const struct id_hash *subject, const struct hold_row *row);
+int subject_hold_remove(struct store_transaction *transaction, const struct id_hash *subject);
+
 /* Removes up to `rows_max` rows of a subject whose data key is gone; `*is_done` when none is left but a tombstone and,
  * if they are to be spared, events (event_store.h). */
 int subject_rows_purge(struct store_transaction *transaction, const struct id_hash *subject, bool spares_events,

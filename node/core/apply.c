@@ -1,5 +1,6 @@
 #include "node/core/apply.h"
 
+#include "node/core/keeping.h"
 #include "node/core/thread.h"
 #include "node/core/thread_events.h"
 #include "node/core/user.h"
@@ -14,14 +15,21 @@ static int outbox_done_apply(const struct apply_context *context, const struct c
     return outbox_remove(context->transaction, &command->subject, command->number);
 }
 
-static int purge_apply(const struct apply_context *context, const struct command *command, struct outcome *outcome) {
+/* STATUS_STORE_MISSING: whose rows there are is gone for good. */
+static int rows_find_owner(const struct apply_context *context, const struct id_hash *subject) {
     struct seal_key key;
+    struct tombstone_row tombstone;
+    int rc = subject_key_get(context->transaction, context->master, subject, &key);
+    return rc == STATUS_STORE_MISSING ? keeping_find(context, subject, &tombstone) : rc;
+}
+
+static int purge_apply(const struct apply_context *context, const struct command *command, struct outcome *outcome) {
     bool has_events = false;
     *outcome = (struct outcome){0};
     int rc = outbox_has(context->transaction, &command->subject, OUTBOX_EVENTS_NUMBER, &has_events);
     if (rc != STATUS_OK)
         return rc;
-    rc = subject_key_get(context->transaction, context->master, &command->subject, &key);
+    rc = rows_find_owner(context, &command->subject);
     if (rc == STATUS_STORE_MISSING)
         rc = subject_rows_purge(context->transaction, &command->subject, has_events, LIMIT_PURGE_ROWS_PER_COMMAND,
                                 &outcome->is_purge_done);
@@ -44,6 +52,10 @@ int command_apply(const struct apply_context *context, const struct command *com
     case COMMAND_PARTICIPANT_REMOVE:
     case COMMAND_RECEIPT_SEND:
         return thread_apply(context, command, outcome);
+    case COMMAND_THREAD_HOLD:
+    case COMMAND_THREAD_UNDELETE:
+    case COMMAND_THREAD_SHRED:
+        return keeping_apply(context, command, outcome);
     case COMMAND_OUTBOX_DONE:
         return outbox_done_apply(context, command, outcome);
     case COMMAND_THREAD_PURGE:

@@ -12,6 +12,7 @@ bool disk_state_is_removal(const struct entry *entry) {
     case COMMAND_THREAD_DELETE:
     case COMMAND_MESSAGE_DELETE:
     case COMMAND_THREAD_PURGE:
+    case COMMAND_THREAD_SHRED:
     case COMMAND_OUTBOX_DONE:
     case COMMAND_EVENTS_EXPIRE:
     case COMMAND_USER_DELETE:

@@ -40,3 +40,10 @@ void outcome_add_change(struct outcome *outcome, struct arena *arena, const stru
 /* Also writes the outbox row. */
 int outcome_add_follow_up(struct outcome *outcome, const struct apply_context *context, const struct id_hash *subject,
                           uint64_t number, const struct outbox_row *row);
+
+/* The same for a row that tells all of these users' lists, in as many rows as it takes, numbered from `number` on. The
+ * users are kept as long as the outcome. */
+int outcome_tell_lists(struct outcome *outcome, const struct apply_context *context, const struct id_hash *subject,
+                       uint64_t number, const struct outbox_row *row, struct outbox_user *users, size_t count);
+/* So many at most are they. */
+size_t outcome_list_rows(size_t users);

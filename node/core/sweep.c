@@ -1,5 +1,6 @@
 #include "node/core/sweep.h"
 
+#include "node/core/keeping.h"
 #include "node/core/retention.h"
 #include "proto/limits.h"
 #include "proto/status.h"
@@ -23,19 +24,40 @@ static int propose(const struct sweep_sight *sight, const struct command *comman
     return sight->options->propose(sight->options->context, command);
 }
 
+static int propose_unless_held(const struct sweep_sight *sight, const struct command *command) {
+    struct hold_row hold;
+    int rc = subject_hold_get(sight->transaction, sight->arena, sight->options->master, &sight->subject, &hold);
+    return rc == STATUS_STORE_MISSING ? propose(sight, command) : rc;
+}
+
 /* ---- threads whose policy deletes them ---- */
 
 static int retention_visit(const struct sweep_sight *sight) {
     struct thread_store store;
     struct thread_properties properties;
-    struct command deletion = {
-        .kind = COMMAND_THREAD_DELETE, .subject = sight->subject, .reason = BYTES_LITERAL(RETENTION_REASON)};
+    struct command deletion = {.kind = COMMAND_THREAD_DELETE,
+                               .subject = sight->subject,
+                               .reason = BYTES_LITERAL(RETENTION_REASON),
+                               .keep_ms = sight->options->undelete_ms};
     int rc = thread_store_open(&store, sight->transaction, sight->arena, sight->options->master, &sight->subject);
     if (rc == STATUS_OK)
         rc = thread_properties_get(&store, &properties);
     if (rc != STATUS_OK) /* one that is gone, or a user */
         return rc == STATUS_THREAD_NOT_FOUND || rc == STATUS_STORE_MISSING ? STATUS_OK : rc;
-    return retention_is_over(&properties, sight->now_ms) ? propose(sight, &deletion) : STATUS_OK;
+    return retention_is_over(&properties, sight->now_ms) ? propose_unless_held(sight, &deletion) : STATUS_OK;
+}
+
+/* ---- deleted threads that are kept, and need not be any more ---- */
+
+static int kept_visit(const struct sweep_sight *sight) {
+    struct apply_context context = {
+        .transaction = sight->transaction, .arena = sight->arena, .master = sight->options->master};
+    struct tombstone_row tombstone;
+    struct command shredding = {.kind = COMMAND_THREAD_SHRED, .subject = sight->subject};
+    int rc = keeping_find(&context, &sight->subject, &tombstone);
+    if (rc != STATUS_OK)
+        return rc == STATUS_STORE_MISSING ? STATUS_OK : rc;
+    return tombstone.kept_until_ms <= sight->now_ms ? propose_unless_held(sight, &shredding) : STATUS_OK;
 }
 
 /* ---- deleted threads in users' lists ---- */
@@ -95,7 +117,8 @@ static int expiry_visit(const struct sweep_sight *sight) {
 
 /* ---- the walk ---- */
 
-static int (*const visitors[])(const struct sweep_sight *sight) = {retention_visit, list_visit, expiry_visit};
+static int (*const visitors[])(const struct sweep_sight *sight) = {retention_visit, kept_visit, list_visit,
+                                                                   expiry_visit};
 
 static int subject_visit(const struct sweep_sight *sight) {
     int rc = STATUS_OK;

@@ -1,8 +1,8 @@
 #pragma once
-/* What is due in the store without anybody asking for it: threads whose retention is over, what users' lists keep of
- * deleted ones for too long, events that are too old. Walks over threads and users, some with each turn, and shows each
- * to every visitor of a table, which says what is to be proposed; the rules decide again when that is applied. Called
- * by whoever leads ranges: the sweeping thread and the simulator. */
+/* What is due in the store without anybody asking for it: threads whose retention is over, deleted ones that are kept
+ * and what users' lists have of them, both for too long, events that are too old. Walks over threads and users, some
+ * with each turn, and shows each to every visitor of a table, which says what is to be proposed; the rules decide again
+ * when that is applied. Called by whoever leads ranges: the sweeping thread and the simulator. */
 #include "node/core/outcome.h"
 
 struct sweep_options {
@@ -12,6 +12,7 @@ struct sweep_options {
     /* The command is borrowed. Not 0: the turn ends, and the next one begins with the same thread or user. */
     int (*propose)(void *context, const struct command *command);
     void *context;
+    int64_t undelete_ms;     /* how long deleted threads can be undeleted; 0: not at all */
     int64_t deleted_keep_ms; /* how long users' lists keep a deleted thread */
     int64_t events_keep_ms;  /* how long an event is kept, delivered or not */
 };

@@ -9,8 +9,6 @@
 #include "storage/range_log.h"
 #include "storage/thread_store.h"
 
-#define OUTBOX_USERS_PER_ROW 1000
-
 /* One command on its way through the rules. */
 struct rule {
     const struct apply_context *context;
@@ -22,6 +20,7 @@ struct rule {
     struct participant_row actor;
     struct message message;           /* the one an edit, a deletion or a receipt is about */
     struct participant_list everyone; /* whom a deletion of the thread concerns */
+    bool is_held;                     /* nothing of it may be removed */
     bool is_settled;                  /* nothing is left to write: a duplicate, or no effect */
 };
 
@@ -175,10 +174,21 @@ static int update_check(struct rule *rule) {
     return metadata_size(&merged) > LIMIT_METADATA_BYTES_MAX ? STATUS_VALIDATION_ERROR : STATUS_OK;
 }
 
-/* The policy may have changed since the deletion was proposed. */
+static int hold_find(struct rule *rule) {
+    const struct apply_context *context = rule->context;
+    struct hold_row hold;
+    int rc = subject_hold_get(context->transaction, context->arena, context->master, &rule->command->subject, &hold);
+    rule->is_held = rc == STATUS_OK;
+    return missing_means(rc, STATUS_OK);
+}
+
+/* The policy may have changed since the deletion was proposed, and there may be a hold. */
 static int delete_check(struct rule *rule) {
     bool is_by_policy = bytes_equal_text(rule->command->reason, RETENTION_REASON);
-    if (is_by_policy && !retention_is_over(&rule->properties, rule->command->time_ms))
+    int rc = hold_find(rule);
+    if (rc != STATUS_OK)
+        return rc;
+    if (is_by_policy && (rule->is_held || !retention_is_over(&rule->properties, rule->command->time_ms)))
         return STATUS_CONFLICT;
     return thread_participants_list(&rule->store, &rule->everyone);
 }
@@ -299,25 +309,16 @@ static void change_tell(struct rule *rule, const struct change *change) {
 
 /* `users` is kept as long as the outcome. */
 static int membership_tell(struct rule *rule, enum membership membership, struct outbox_user *users, size_t count) {
-    for (size_t first = 0, part = 0; first < count; first += OUTBOX_USERS_PER_ROW, part++) {
-        size_t left = count - first;
-        struct outbox_row row = {.thread_id = rule->properties.id,
-                                 .membership = membership,
-                                 .offset = rule->counters.offset,
-                                 .time_ms = (int64_t)rule->counters.version,
-                                 .users = users + first,
-                                 .users_count = left < OUTBOX_USERS_PER_ROW ? left : OUTBOX_USERS_PER_ROW};
-        /* Who has left sees the thread in her list as it was when she left. */
-        if (membership != MEMBERSHIP_JOINED) {
-            row.topic = rule->properties.topic;
-            row.last_message_ms = rule->counters.last_message_ms;
-        }
-        int rc = outcome_add_follow_up(rule->outcome, rule->context, &rule->command->subject,
-                                       rule->counters.offset + part, &row);
-        if (rc != STATUS_OK)
-            return rc;
+    struct outbox_row row = {.thread_id = rule->properties.id,
+                             .membership = membership,
+                             .offset = rule->counters.offset,
+                             .time_ms = (int64_t)rule->counters.version};
+    /* Who has left sees the thread in her list as it was when she left. */
+    if (membership != MEMBERSHIP_JOINED) {
+        row.topic = rule->properties.topic;
+        row.last_message_ms = rule->counters.last_message_ms;
     }
-    return STATUS_OK;
+    return outcome_tell_lists(rule->outcome, rule->context, &rule->command->subject, row.offset, &row, users, count);
 }
 
 /* Participants that really join: new ones and those who had been removed. Others are updated without a word. */
@@ -465,6 +466,22 @@ static int update_write(struct rule *rule) {
     return rc == STATUS_OK ? thread_counters_put(&rule->store, &rule->counters) : rc;
 }
 
+/* What is kept stays where it is, and only the tombstone knows how to open it. */
+static int rows_keep(struct rule *rule, struct tombstone_row *tombstone) {
+    struct bytes wrapped;
+    int rc = subject_key_find_wrapped(rule->context->transaction, &rule->command->subject, &wrapped);
+    if (rc != STATUS_OK)
+        return rc;
+    tombstone->wrapped_key = arena_copy(rule->context->arena, wrapped);
+    tombstone->kept_until_ms = rule->command->time_ms + rule->command->keep_ms;
+    return STATUS_OK;
+}
+
+static int rows_let_go(struct rule *rule, int64_t time_ms) {
+    struct outbox_row purge = {.is_purge = true, .time_ms = time_ms};
+    return outcome_add_follow_up(rule->outcome, rule->context, &rule->command->subject, OUTBOX_PURGE_NUMBER, &purge);
+}
+
 static int delete_write(struct rule *rule) {
     const struct participant_list *everyone = &rule->everyone;
     const struct apply_context *context = rule->context;
@@ -485,15 +502,14 @@ static int delete_write(struct rule *rule) {
                                       .actor_id = change.actor_id,
                                       .actor_display_name = change.actor_display_name,
                                       .reason = change.reason};
-    struct outbox_row purge = {.is_purge = true, .time_ms = change.time_ms};
     if (rule->command->idempotency == IDEMPOTENCY_OPERATION) {
         who = asker_hash(rule);
         tombstone.operation = bytes_of(who.bytes, sizeof(who.bytes));
     }
-    if ((rc = subject_tombstone_put(context->transaction, context->master, &rule->command->subject, &tombstone)) !=
-            STATUS_OK ||
-        (rc = membership_tell(rule, MEMBERSHIP_DELETED, users, everyone->count)) != STATUS_OK ||
-        (rc = outcome_add_follow_up(rule->outcome, context, &rule->command->subject, OUTBOX_PURGE_NUMBER, &purge)) !=
+    bool is_kept = rule->is_held || rule->command->keep_ms > 0;
+    if ((rc = membership_tell(rule, MEMBERSHIP_DELETED, users, everyone->count)) != STATUS_OK ||
+        (rc = is_kept ? rows_keep(rule, &tombstone) : rows_let_go(rule, change.time_ms)) != STATUS_OK ||
+        (rc = subject_tombstone_put(context->transaction, context->master, &rule->command->subject, &tombstone)) !=
             STATUS_OK)
         return rc;
     return subject_key_remove(context->transaction, &rule->command->subject);

@@ -189,6 +189,8 @@ static bool change_visit(void *context, uint64_t offset, const struct change_row
         change->time_ms = (int64_t)row->version;
         change->actor_id = row->actor_id;
         change->properties = thread_view_properties(view);
+        if (row->is_undeletion && !creation_tell(walk, change))
+            return false;
         actor_tell(walk, change);
         walk->count++;
         return true;

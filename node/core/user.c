@@ -85,8 +85,9 @@ static int thread_apply_to_list(const struct apply_context *context, const struc
     row = (struct membership_row){
         .thread_id = command->thread_id, .membership = command->membership, .offset = command->offset};
     if (command->membership != MEMBERSHIP_JOINED) {
-        /* Who had left before the deletion keeps the topic she knew. */
-        bool had_left = before.membership == MEMBERSHIP_LEFT && command->membership == MEMBERSHIP_DELETED;
+        /* Who had left before the deletion keeps the topic she knew, also when it is undone. */
+        bool had_left = (before.membership == MEMBERSHIP_LEFT && command->membership == MEMBERSHIP_DELETED) ||
+                        (before.membership == MEMBERSHIP_DELETED && command->membership == MEMBERSHIP_LEFT);
         row.topic = had_left ? before.topic : command->topic;
         row.last_message_ms = had_left ? before.last_message_ms : command->last_message_ms;
     }

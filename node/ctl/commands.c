@@ -104,6 +104,21 @@ static const struct command commands[] = {
      "\n"
      "Ends with 1 if a node did not answer, which is then named.\n",
      OPTION_JSON | OPTION_WIDE, 3, 3, trace_run},
+    {"hold", "set THREAD REASON | show THREAD | clear THREAD [--json]", "keep everything of a thread, deleted or not",
+     "Under a hold nothing of a thread is removed: no retention policy deletes it, and\n"
+     "who deletes it only hides it. When the hold ends, what was deleted meanwhile is\n"
+     "shredded.\n"
+     "\n"
+     "  set THREAD REASON   from now on; said again, the reason is another one\n"
+     "  show THREAD         whether it is held, why and since when, and whether it\n"
+     "                      was deleted\n"
+     "  clear THREAD        the hold ends\n",
+     OPTION_JSON, 3, 4, hold_run},
+    {"undelete", "THREAD [--json]", "bring a deleted thread back",
+     "As long as what was in it is kept: for undelete_hours after its deletion, or\n"
+     "while it is held. Its participants are told of it as of a new thread. A policy\n"
+     "that would delete it at once is reset to none.\n",
+     OPTION_JSON, 2, 2, undelete_run},
     {"top", "[--interval S]", "nodes and what they do, refreshed until q",
      "  --interval S   how often to look, in seconds (default: 1)\n"
      "\n"

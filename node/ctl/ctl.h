@@ -26,6 +26,8 @@ int resume_run(struct ctl *ctl);
 int tokens_run(struct ctl *ctl);
 int events_run(struct ctl *ctl);
 int trace_run(struct ctl *ctl);
+int hold_run(struct ctl *ctl);
+int undelete_run(struct ctl *ctl);
 int top_run(struct ctl *ctl);
 int export_run(struct ctl *ctl);
 

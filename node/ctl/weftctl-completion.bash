@@ -1,7 +1,7 @@
 # Completion of weftctl for bash: read it into a shell, or put it into /usr/share/bash-completion/completions as weftctl.
 # Nodes are asked for by the options given so far, or by the environment; when none answers, none is offered.
 
-_weftctl_commands="status nodes ranges plan rebalance drain move split pause resume tokens events trace top export"
+_weftctl_commands="status nodes ranges plan rebalance drain move split pause resume tokens events trace hold undelete top export"
 
 _weftctl_options() {
     local common="--endpoint --token --token-file --ca --help"
@@ -13,7 +13,7 @@ _weftctl_options() {
     drain) echo "$common --json --watch --interval --cancel" ;;
     move) echo "$common --json --from --to --primary" ;;
     split) echo "$common --json --watch --interval" ;;
-    pause | resume) echo "$common --json" ;;
+    pause | resume | hold | undelete) echo "$common --json" ;;
     tokens) echo "$common --json --user --scope --expires-in" ;;
     events) echo "$common --json --wide --url --schema --type --file" ;;
     top) echo "$common --interval" ;;
@@ -77,6 +77,8 @@ _weftctl() {
             return
         elif [ "$command $position" = "events 1" ]; then
             words="list show create validate test delete"
+        elif [ "$command $position" = "hold 1" ]; then
+            words="set show clear"
         fi
         ;;
     esac

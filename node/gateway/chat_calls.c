@@ -286,6 +286,7 @@ int chat_thread_delete(const struct chat_call *call, struct bytes thread_id) {
     if (rc != 0)
         return rc;
     command.reason = BYTES_LITERAL("deletedByUser");
+    command.keep_ms = call->worker->gateway->config->undelete_hours * 60 * 60 * 1000;
     return check_and_propose(call, &command);
 }
 

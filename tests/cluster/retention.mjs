@@ -1,10 +1,12 @@
 // Threads whose retention is over are deleted by the node that leads them, told like any other deletion, listed for a
-// while and then forgotten; on one node, and by whoever leads after a kill.
+// while and then forgotten; on one node, and by whoever leads after a kill. What operators hold is kept, and what was
+// deleted can be undeleted for a while.
 // WEFT_RETENTION_THREADS: how many expire in a cluster (40).
 
 import assert from "node:assert/strict";
 import { beginToday, cannotPass, livesByDays, pass } from "./lib/days.mjs";
 import { run, test } from "../sdk/lib/harness.mjs";
+import { admin } from "./lib/admin.mjs";
 import { isInstalled } from "./lib/etcd.mjs";
 import { Realtime } from "./lib/realtime.mjs";
 import { ThreeNodes } from "./lib/three.mjs";
@@ -83,6 +85,60 @@ test("a thread goes when its policy says so and no other does, and its users are
     const late = await listed(world, bob);
     assert.ok(late.get(usual).deletedOn);
     for (const thread of [kept, reset, longer]) assert.equal(await statusOf(world, bob, thread), 200);
+    await world.end();
+    const { isClean, text } = world.fsck();
+    assert.ok(isClean, text);
+}, { skip: cannotPass, deadlineMs: 240000 });
+
+test("a held thread outlives its policy and who deletes it, and a deleted one can be undeleted for a while", async () => {
+    beginToday();
+    const world = await World.make();
+    livesByDays(world);
+    await world.start({ flags: [...FLAGS, "--undelete-hours", "48"] });
+    const users = await world.newUsers(2);
+    const [alice, bob] = users;
+    const keeping = (method, thread, what, body) => admin(world, method, `/admin/threads/${encodeURIComponent(thread)}/${what}`, body);
+    const held = await make(world, users, days(30));
+    const deleted = await make(world, users, days(30));
+    await world.newMessage(alice, deleted, "still there");
+    assert.equal((await keeping("PUT", held, "hold", {})).status, 400);
+    const answer = await keeping("PUT", held, "hold", { reason: "case 7" });
+    assert.equal(answer.status, 200, answer.text);
+    assert.equal(answer.json.isHeld, true);
+    assert.equal(answer.json.reason, "case 7");
+    assert.equal((await keeping("PUT", "19:acsV1_nobody@thread.v2", "hold", { reason: "x" })).status, 404);
+
+    await world.expect(alice, "DELETE", threadPath(deleted));
+    assert.equal(await statusOf(world, bob, deleted), 404);
+    const frames = [];
+    const session = await Realtime.connect(world.tlsTarget, "json", bob.token, { onFrame: (frame) => frames.push(frame) });
+    const back = await keeping("POST", deleted, "undelete");
+    assert.equal(back.status, 200, back.text);
+    assert.equal(back.json.isDeleted, false);
+    await until("it is told", () => frames.find(({ type, thread }) => type === "threadCreated" && thread === deleted), DEADLINE_MS);
+    session.close();
+    assert.ok((await world.allMessages(bob, deleted)).some(({ content }) => content.message === "still there"));
+    assert.equal((await listed(world, bob)).get(deleted).deletedOn, undefined);
+    await world.newMessage(bob, deleted, "and goes on");
+
+    pass(31);
+    await renewTokens(world, users);
+    await until("the policy takes effect", async () => (await statusOf(world, alice, deleted)) === 404, DEADLINE_MS);
+    assert.equal(await statusOf(world, alice, held), 200);
+    assert.ok((await keeping("GET", deleted, "hold")).json.keptUntil);
+    await world.expect(alice, "DELETE", threadPath(held));
+    assert.equal(await statusOf(world, alice, held), 404);
+    pass(3);
+    await renewTokens(world, users);
+    await until("it is kept no longer", async () => !("keptUntil" in (await keeping("GET", deleted, "hold")).json), DEADLINE_MS);
+    assert.equal((await keeping("POST", deleted, "undelete")).status, 404);
+    const hidden = (await keeping("GET", held, "hold")).json;
+    assert.ok(hidden.isHeld && hidden.isDeleted && hidden.keptUntil);
+    await world.end();
+    assert.ok(world.fsck().isClean, world.fsck().text);
+    await world.start({ flags: [...FLAGS, "--undelete-hours", "48"] });
+    assert.equal((await keeping("DELETE", held, "hold")).json.isHeld, false);
+    await until("it is kept no longer", async () => !("keptUntil" in (await keeping("GET", held, "hold")).json), DEADLINE_MS);
     await world.end();
     const { isClean, text } = world.fsck();
     assert.ok(isClean, text);

@@ -20,6 +20,12 @@ const calls = {
     "POST /admin/ranges/3/move": accepted, "POST /admin/ranges/4/move": refusal(409, "MoveImpossible", "node-2 has a copy of range 4."),
     "POST /admin/tokens": { userId: "8:acs:r_u", token: "aaa.bbb.ccc", expiresOn: "2026-11-23T18:00:00Z" },
     "DELETE /admin/tokens/8:acs:r_u%2F%20x": accepted,
+    "GET /admin/threads/19:t%40thread.v2/hold": { threadId: "19:t@thread.v2", isHeld: true, reason: "case\u001b[31m 7", since: 1794000000000, isDeleted: true, deletedOn: 1795000000000, keptUntil: 1795086400000 },
+    "PUT /admin/threads/19:t%40thread.v2/hold": ({ reason }) => ({ threadId: "19:t@thread.v2", isHeld: true, isDeleted: false, reason, since: 1795000000000 }),
+    "DELETE /admin/threads/19:t%40thread.v2/hold": { threadId: "19:t@thread.v2", isHeld: false, isDeleted: false },
+    "POST /admin/threads/19:t%40thread.v2/undelete": { threadId: "19:t@thread.v2", isHeld: false, isDeleted: false },
+    "GET /admin/threads/19:d%40thread.v2/hold": { threadId: "19:d@thread.v2", isHeld: false, isDeleted: true, deletedOn: 1795000000000, keptUntil: 1795086400000 },
+    "POST /admin/threads/19:gone%40thread.v2/undelete": refusal(404, "NotFound", "The specified thread id was not found."),
     [`GET ${tracePath(traced.message.id)}`]: traced, [`GET ${tracePath("%405")}`]: traced, [`GET ${tracePath("4")}`]: tracedInPart(),
     [`GET ${tracePath("6")}`]: refusal(404, "NotFound", "The thread has no message with this id, and none is remembered."),
 };
@@ -63,12 +69,13 @@ const cases = [
     ["events", { ...node(balanced), ...subscriptions }, [["events", "list"], ["events", "list", "--json"], ["events", "show", "billing"], ["events", "create", "billing", "--url", "https://billing.example.org/hook", "--type", "ChatMessageReceived", "--type", "ChatThreadCreated", "--schema", "cloudevents"], ["events", "create", "audit", "--url", "https://audit.example.org/hook"], ["events", "create", "wrong", "--url", "https://x/"], ["events", "validate", "billing"], ["events", "test", "billing"], ["events", "test", "audit", "--type", "ChatThreadCreated"], ["events", "delete", "billing"], ["events", "delete", "x/"]], {}],
     ["events-usage", node(balanced), [["events"], ["events", "create", "a"], ["events", "create", "a", "--url", "https://x/", "--file", "y"], ["events", "create", "a", "--url", "https://x/", "--schema", "z"], ["events", "create", "a", "--file", "no-such-file"], ["events", "list", "--url", "https://x/"], ["events", "test", "a", "--type", "b", "--type", "c"], ["events", "remove", "a"]], {}],
     ["events-nobody", { ...node(balanced), "GET /admin/events/subscriptions": { value: [] } }, [["events", "list"]], {}],
+    ["hold", node(balanced), [["hold", "show", "19:t@thread.v2"], ["hold", "show", "19:d@thread.v2"], ["hold", "set", "19:t@thread.v2", "case 7"], ["hold", "clear", "19:t@thread.v2"], ["hold", "set", "19:t@thread.v2", "case 7", "--json"], ["hold", "set", "19:t@thread.v2"], ["hold", "keep", "19:t@thread.v2"], ["undelete", "19:t@thread.v2"], ["undelete", "19:gone@thread.v2"]], {}],
     ["trace", node(balanced), [["trace", traced.thread, traced.message.id], ["trace", traced.thread, "@5", "--json"], ["trace", traced.thread, "6"], ["trace", traced.thread], ["trace", "x".repeat(301), "6"]], {}],
     ["trace-narrow", node(balanced), [["trace", traced.thread, traced.message.id], ["trace", traced.thread, traced.message.id, "--wide"]], { COLUMNS: "80" }],
     ["trace-lacking", node(balanced), [["trace", traced.thread, "4"]], {}],
     ["top", node(joining), [["top"]], {}],
     ["top-ascii", node(joining), [["top"]], { LC_ALL: "C", COLUMNS: "80" }],
-    ["help", node(balanced), [["--help"], ["status", "--help"], ["nodes", "-h"], ["ranges", "--help"], ["plan", "--help"], ["rebalance", "--help"], ["drain", "--help"], ["move", "--help"], ["split", "--help"], ["pause", "--help"], ["resume", "--help"], ["tokens", "--help"], ["events", "--help"], ["trace", "--help"], ["top", "--help"]], {}],
+    ["help", node(balanced), [["--help"], ["status", "--help"], ["nodes", "-h"], ["ranges", "--help"], ["plan", "--help"], ["rebalance", "--help"], ["drain", "--help"], ["move", "--help"], ["split", "--help"], ["pause", "--help"], ["resume", "--help"], ["tokens", "--help"], ["events", "--help"], ["trace", "--help"], ["hold", "--help"], ["undelete", "--help"], ["top", "--help"]], {}],
     ["usage", node(balanced), [[], ["stats"], ["status", "--watch"], ["drain"], ["status", "--no-such"], ["nodes", "--node", ""], ["top", "--interval", "0"]], {}],
 ];
 

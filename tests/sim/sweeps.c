@@ -9,6 +9,7 @@
 #include "tests/sim/model.h"
 
 #define SWEEP_US_MAX (2 * SECOND_US)
+#define KEPT_DAYS 5                 /* in half of the worlds what a policy has deleted is shredded later */
 #define LATE_US_MAX (3 * SECOND_US) /* what waits at a busy node; much may happen before it is applied */
 
 struct sweeper {
@@ -49,6 +50,7 @@ void sweeps_on_turn(struct world *world, struct machine *machine) {
                                     .is_ours = is_ours,
                                     .propose = propose,
                                     .context = &sweeper,
+                                    .undelete_ms = world->seed % 2 == 0 ? 0 : KEPT_DAYS * DAY_MS,
                                     .deleted_keep_ms = INT64_MAX,
                                     .events_keep_ms = INT64_MAX};
     struct sweep sweep = {.unreadable = 0};

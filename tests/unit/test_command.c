@@ -176,7 +176,7 @@ static void malformed_commands_are_refused(void **state) {
         BYTES_LITERAL("\x80"),                                                 /* no kind */
         BYTES_LITERAL("\x90"),                                                 /* no map */
         BYTES_LITERAL("\x81\x01\x0a\x00"),                                     /* something behind it */
-        BYTES_LITERAL("\x81\x01\x0e"),                                         /* a kind between the two groups */
+        BYTES_LITERAL("\x81\x01\x11"),                                         /* a kind between the two groups */
         BYTES_LITERAL("\x81\x01\x19"),                                         /* a kind above all */
         BYTES_LITERAL("\x81\x01\xff"),                                         /* a negative kind */
         BYTES_LITERAL("\x81\x01\xcf\x00\x00\x00\x01\x00\x00\x00\x0a"),         /* a kind that would wrap to 10 */

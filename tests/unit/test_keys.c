@@ -38,6 +38,7 @@ static void rows_of_a_subject_lie_together_and_changes_in_the_order_of_their_off
     const struct key keys[] = {
         key_of_request_id(&LOW, 1, &HIGH),
         key_of_request_id(&LOW, 2, &LOW),
+        key_of_row(&LOW, ROW_HOLD),
         key_of_row_number(&LOW, ROW_MESSAGE_OFFSET, 7),
         key_of_row_number(&LOW, ROW_MESSAGE_OFFSET, UINT64_MAX),
         key_of_row(&LOW, ROW_COUNTERS),

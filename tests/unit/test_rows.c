@@ -38,7 +38,8 @@ static const struct change_row CHANGE = {.message = {.id = 1,
                                                      .participants = {PEOPLE, 1}},
                                          .is_properties_change = true,
                                          .version = 9,
-                                         .actor_id = BYTES_LITERAL("8:acs:r_2")};
+                                         .actor_id = BYTES_LITERAL("8:acs:r_2"),
+                                         .is_undeletion = true};
 static const struct user_row USER = {BYTES_LITERAL("8:acs:r_1"), 2, 3};
 static const struct membership_row MEMBERSHIP = {
     BYTES_LITERAL("19:t@thread.v2"), MEMBERSHIP_DELETED, 3, BYTES_LITERAL("topic"), 5, 6};
@@ -48,7 +49,10 @@ static const struct tombstone_row TOMBSTONE = {1,
                                                BYTES_LITERAL("8:acs:r_1"),
                                                BYTES_LITERAL("Bo"),
                                                BYTES_LITERAL("deletedByUser"),
-                                               BYTES_LITERAL("operation")};
+                                               BYTES_LITERAL("operation"),
+                                               BYTES_LITERAL("wrapped"),
+                                               3};
+static const struct hold_row HOLD = {BYTES_LITERAL("case 7"), 4};
 static const struct outbox_row OUTBOX = {.is_purge = true,
                                          .thread_id = BYTES_LITERAL("19:t@thread.v2"),
                                          .membership = MEMBERSHIP_LEFT,
@@ -80,6 +84,7 @@ static const struct row_case ROWS[] = {
     {"user", &USER_ROW_TABLE, &USER},
     {"membership", &MEMBERSHIP_ROW_TABLE, &MEMBERSHIP},
     {"tombstone", &TOMBSTONE_ROW_TABLE, &TOMBSTONE},
+    {"hold", &HOLD_ROW_TABLE, &HOLD},
     {"outbox", &OUTBOX_ROW_TABLE, &OUTBOX},
     {"event", &EVENT_ROW_TABLE, &EVENT},
     {"event cursors", &EVENT_CURSORS_TABLE, &EVENT_CURSORS},

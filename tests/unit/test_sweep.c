@@ -15,6 +15,7 @@
 
 #define DAY_MS (24LL * 60 * 60 * 1000)
 #define KEEP_DAYS 30
+#define UNDELETE_MS (6LL * 60 * 60 * 1000)
 #define ALICE BYTES_LITERAL("8:acs:r_alice")
 #define PROPOSED_MAX 2000
 
@@ -61,6 +62,7 @@ static int turn(void) {
     const struct sweep_options options = {.master = &fixture.master,
                                           .is_ours = is_ours,
                                           .propose = propose,
+                                          .undelete_ms = UNDELETE_MS,
                                           .deleted_keep_ms = KEEP_DAYS * DAY_MS,
                                           .events_keep_ms = DAY_MS};
     int rc = sweep_turn(&sweep, &options, transaction, fixture.now_ms);
@@ -210,6 +212,48 @@ static void a_thread_that_does_not_open_keeps_nobody_from_the_others(void **stat
     assert_int_equal(sweep.unreadable, 1);
 }
 
+static int thread_change(unsigned number, enum command_kind kind, const char *reason) {
+    struct command command = {.kind = kind, .subject = thread_hash(number), .reason = bytes_of_text(reason)};
+    return fixture_apply(&fixture, &command);
+}
+
+static void held_threads_are_left_alone(void **state) {
+    (void)state;
+    thread_make(1, RETENTION_THREAD_CREATION_DATE, 30);
+    assert_int_equal(thread_change(1, COMMAND_THREAD_HOLD, "case 7"), STATUS_OK);
+    fixture.now_ms += 30 * DAY_MS;
+    walk();
+    assert_int_equal(proposed_count, 0);
+    assert_int_equal(thread_change(1, COMMAND_THREAD_DELETE, "deletedByUser"), STATUS_OK);
+    walk();
+    assert_int_equal(proposed_count, 0);
+    assert_int_equal(thread_change(1, COMMAND_THREAD_HOLD, NULL), STATUS_OK);
+    walk();
+    assert_int_equal(proposed_count, 1);
+    assert_int_equal(proposed[0].kind, COMMAND_THREAD_SHRED);
+}
+
+static void deleted_threads_are_shredded_when_they_are_kept_no_longer(void **state) {
+    (void)state;
+    thread_make(1, RETENTION_THREAD_CREATION_DATE, 30);
+    fixture.now_ms += 30 * DAY_MS;
+    walk();
+    assert_int_equal(proposed_count, 1);
+    assert_int_equal(proposed[0].keep_ms, UNDELETE_MS);
+    struct command deletion = proposed[0];
+    assert_int_equal(fixture_apply(&fixture, &deletion), STATUS_OK);
+    walk();
+    assert_int_equal(proposed_count, 0);
+    fixture.now_ms += UNDELETE_MS;
+    walk();
+    assert_int_equal(proposed_count, 1);
+    struct command shredding = proposed[0];
+    assert_int_equal(shredding.kind, COMMAND_THREAD_SHRED);
+    assert_int_equal(fixture_apply(&fixture, &shredding), STATUS_OK);
+    walk();
+    assert_int_equal(proposed_count, 0);
+}
+
 static void lists_forget_deleted_threads_after_a_while_and_nothing_else(void **state) {
     struct id_hash alice = fixture_hash(&fixture, ALICE);
     struct id_hash deleted = thread_hash(2);
@@ -322,6 +366,8 @@ int main(void) {
         OF(many_threads_take_several_turns_and_each_is_seen_once),
         OF(a_turn_that_is_refused_goes_on_where_it_was),
         OF(a_thread_that_does_not_open_keeps_nobody_from_the_others),
+        OF(held_threads_are_left_alone),
+        OF(deleted_threads_are_shredded_when_they_are_kept_no_longer),
         OF(lists_forget_deleted_threads_after_a_while_and_nothing_else),
         OF(events_that_are_too_old_are_to_expire),
         OF(many_events_expire_by_several_commands),

@@ -216,6 +216,8 @@ static void follow_ups_may_arrive_in_any_order(void **state) {
         {{{MEMBERSHIP_JOINED, 2, NULL}, {MEMBERSHIP_DELETED, 9, "nine"}}, {MEMBERSHIP_DELETED, 9, "nine"}},
         /* Who had left keeps the topic she knew. */
         {{{MEMBERSHIP_LEFT, 5, "five"}, {MEMBERSHIP_DELETED, 9, "nine"}}, {MEMBERSHIP_DELETED, 9, "five"}},
+        {{{MEMBERSHIP_LEFT, 5, "five"}, {MEMBERSHIP_DELETED, 9, "nine"}, {MEMBERSHIP_LEFT, 11, "eleven"}},
+         {MEMBERSHIP_LEFT, 11, "five"}},
         {{{MEMBERSHIP_DELETED, 9, "nine"}, {MEMBERSHIP_JOINED, 2, NULL}}, {MEMBERSHIP_DELETED, 9, "nine"}},
     };
     (void)state;
