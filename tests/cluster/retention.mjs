@@ -31,6 +31,7 @@ async function renewTokens(world, users) {
     }
 }
 
+const keeping = (world, method, thread, what, body) => admin(world, method, `/admin/threads/${encodeURIComponent(thread)}/${what}`, body);
 const statusOf = async (world, user, thread) => (await world.call(user, "GET", threadPath(thread))).status;
 const listed = async (world, user) =>
     new Map((await world.expect(user, "GET", "/chat/threads", { query: "maxPageSize=200" })).json.value.map((item) => [item.id, item]));
@@ -97,22 +98,21 @@ test("a held thread outlives its policy and who deletes it, and a deleted one ca
     await world.start({ flags: [...FLAGS, "--undelete-hours", "48"] });
     const users = await world.newUsers(2);
     const [alice, bob] = users;
-    const keeping = (method, thread, what, body) => admin(world, method, `/admin/threads/${encodeURIComponent(thread)}/${what}`, body);
     const held = await make(world, users, days(30));
     const deleted = await make(world, users, days(30));
     await world.newMessage(alice, deleted, "still there");
-    assert.equal((await keeping("PUT", held, "hold", {})).status, 400);
-    const answer = await keeping("PUT", held, "hold", { reason: "case 7" });
+    assert.equal((await keeping(world, "PUT", held, "hold", {})).status, 400);
+    const answer = await keeping(world, "PUT", held, "hold", { reason: "case 7" });
     assert.equal(answer.status, 200, answer.text);
     assert.equal(answer.json.isHeld, true);
     assert.equal(answer.json.reason, "case 7");
-    assert.equal((await keeping("PUT", "19:acsV1_nobody@thread.v2", "hold", { reason: "x" })).status, 404);
+    assert.equal((await keeping(world, "PUT", "19:acsV1_nobody@thread.v2", "hold", { reason: "x" })).status, 404);
 
     await world.expect(alice, "DELETE", threadPath(deleted));
     assert.equal(await statusOf(world, bob, deleted), 404);
     const frames = [];
     const session = await Realtime.connect(world.tlsTarget, "json", bob.token, { onFrame: (frame) => frames.push(frame) });
-    const back = await keeping("POST", deleted, "undelete");
+    const back = await keeping(world, "POST", deleted, "undelete");
     assert.equal(back.status, 200, back.text);
     assert.equal(back.json.isDeleted, false);
     await until("it is told", () => frames.find(({ type, thread }) => type === "threadCreated" && thread === deleted), DEADLINE_MS);
@@ -125,31 +125,31 @@ test("a held thread outlives its policy and who deletes it, and a deleted one ca
     await renewTokens(world, users);
     await until("the policy takes effect", async () => (await statusOf(world, alice, deleted)) === 404, DEADLINE_MS);
     assert.equal(await statusOf(world, alice, held), 200);
-    assert.ok((await keeping("GET", deleted, "hold")).json.keptUntil);
+    assert.ok((await keeping(world, "GET", deleted, "hold")).json.keptUntil);
     await world.expect(alice, "DELETE", threadPath(held));
     assert.equal(await statusOf(world, alice, held), 404);
     pass(3);
     await renewTokens(world, users);
-    await until("it is kept no longer", async () => !("keptUntil" in (await keeping("GET", deleted, "hold")).json), DEADLINE_MS);
-    assert.equal((await keeping("POST", deleted, "undelete")).status, 404);
-    const hidden = (await keeping("GET", held, "hold")).json;
+    await until("it is kept no longer", async () => !("keptUntil" in (await keeping(world, "GET", deleted, "hold")).json), DEADLINE_MS);
+    assert.equal((await keeping(world, "POST", deleted, "undelete")).status, 404);
+    const hidden = (await keeping(world, "GET", held, "hold")).json;
     assert.ok(hidden.isHeld && hidden.isDeleted && hidden.keptUntil);
     await world.end();
     assert.ok(world.fsck().isClean, world.fsck().text);
     await world.start({ flags: [...FLAGS, "--undelete-hours", "48"] });
-    assert.equal((await keeping("DELETE", held, "hold")).json.isHeld, false);
-    await until("it is kept no longer", async () => !("keptUntil" in (await keeping("GET", held, "hold")).json), DEADLINE_MS);
+    assert.equal((await keeping(world, "DELETE", held, "hold")).json.isHeld, false);
+    await until("it is kept no longer", async () => !("keptUntil" in (await keeping(world, "GET", held, "hold")).json), DEADLINE_MS);
     await world.end();
     const { isClean, text } = world.fsck();
     assert.ok(isClean, text);
 }, { skip: cannotPass, deadlineMs: 240000 });
 
-test("whoever leads after a kill deletes what is due, everything of it, and nothing else", async () => {
+test("whoever leads after a kill deletes what is due, everything of it, and nothing else, and keeps what is to be kept", async () => {
     beginToday();
     const cluster = await ThreeNodes.start(3, {
         prepare: (world) => {
             livesByDays(world);
-            world.flags.push(...FLAGS);
+            world.flags.push(...FLAGS, "--undelete-hours", "2000");
         },
     });
     await cluster.whole();
@@ -161,6 +161,10 @@ test("whoever leads after a kill deletes what is due, everything of it, and noth
         due.push(await make(first, users, days(30)));
         kept.push(await make(first, users, i % 2 ? days(60) : undefined));
     }
+    const held = await make(first, users, days(30));
+    assert.equal((await keeping(first, "PUT", held, "hold", { reason: "case 7" })).status, 200);
+    const back = await make(first, users);
+    await first.expect(users[0], "DELETE", threadPath(back));
     const leader = await cluster.leader();
     const others = cluster.nodes.filter((world) => world !== leader);
     pass(30, 1);
@@ -171,6 +175,9 @@ test("whoever leads after a kill deletes what is due, everything of it, and noth
         return lists.every((list) => due.every((thread) => list.get(thread)?.deletedOn));
     }, DEADLINE_MS);
     for (const world of others) for (const thread of due) assert.equal(await statusOf(world, users[1], thread), 404);
+    assert.equal((await keeping(others[0], "GET", held, "hold")).json.reason, "case 7");
+    assert.equal((await keeping(others[1], "POST", back, "undelete")).status, 200);
+    kept.push(held, back);
     for (const world of others) for (const thread of kept) assert.equal(await statusOf(world, users[1], thread), 200);
     await leader.start({ flags: leader.flags });
     await cluster.whole();

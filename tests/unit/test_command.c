@@ -78,6 +78,7 @@ static struct command full_command(void) {
         .is_watched = true,
         .cursors = CURSORS,
         .cursors_count = COUNT(CURSORS),
+        .keep_ms = 6,
     };
 }
 
@@ -125,6 +126,7 @@ static void every_member_survives(void **state) {
     assert_true(decoded.is_watched);
     assert_int_equal(decoded.cursors_count, 2);
     assert_memory_equal(decoded.cursors, CURSORS, sizeof(CURSORS));
+    assert_int_equal(decoded.keep_ms, 6);
 }
 
 static void encoding_what_was_decoded_gives_the_same_bytes(void **state) {
