@@ -1,7 +1,10 @@
 /* What the server gives to event subscriptions. */
+#include "node/events/delivery.h"
 #include "node/events/subscription_desk.h"
 #include "node/log.h"
 #include "node/server_parts.h"
+
+#define DEAD_LETTER_BYTES_MAX (16 << 20) /* of a subscription, twice */
 
 /* In the form of the vendor's names, of which receivers take the last part. */
 static struct bytes topic_of(struct server *server) {
@@ -14,6 +17,30 @@ static struct bytes topic_of(struct server *server) {
                         config->cluster_name, server->folder.settings.resource_id);
 }
 
+static bool is_led_here(void *context, const struct id_hash *thread) {
+    struct server *server = context;
+    return gateway_is_here(&server->gateway, thread);
+}
+
+static int delivery_open(struct server *server, const struct subscription_tasks *tasks) {
+    struct bytes folder = arena_printf(&server->folder.arena, "%s/dead-letters", server->config.data);
+    struct delivery_options options = {
+        .feed = server->feed,
+        .store = server->folder.store,
+        .master = &server->folder.master,
+        .hash_key = server->folder.settings.hash_key,
+        .subscriptions = tasks->store,
+        .webhooks = tasks->webhooks,
+        .topic = tasks->topic,
+        .dead_letters = {.folder = arena_text(&server->folder.arena, folder), .file_bytes_max = DEAD_LETTER_BYTES_MAX},
+        .is_watched = &server->is_watched,
+        .is_led_here = is_led_here,
+        .propose = core_loop_propose_own,
+        .context = server};
+    server->delivery = delivery_start(&options);
+    return server->delivery == NULL ? STATUS_INTERNAL_ERROR : STATUS_OK;
+}
+
 int events_open(struct server *server) {
     struct subscription_desk_options options = {
         .tasks = {.store = {.coordinator = server->folder.coordinator, .master = &server->folder.master},
@@ -23,14 +50,22 @@ int events_open(struct server *server) {
                   .resource_id = bytes_of_text(server->folder.settings.resource_id),
                   .hash_key = server->folder.settings.hash_key}};
     server->gateway.subscriptions = subscription_desk_start(&options);
-    if (server->gateway.subscriptions != NULL)
+    if (server->gateway.subscriptions != NULL && delivery_open(server, &options.tasks) == STATUS_OK)
         return STATUS_OK;
-    log_error("there is no room for the threads that tell receivers of events");
+    log_error("events cannot be told: there is no room for their threads, or the coordinator cannot be watched");
     return STATUS_INTERNAL_ERROR;
 }
 
 void events_close(struct server *server) {
+    if (server->delivery != NULL)
+        delivery_stop(server->delivery);
     if (server->gateway.subscriptions != NULL)
         subscription_desk_stop(server->gateway.subscriptions);
     server->gateway.subscriptions = NULL;
+}
+
+void events_free(struct server *server) {
+    if (server->delivery != NULL)
+        delivery_free(server->delivery);
+    server->delivery = NULL;
 }

@@ -1,12 +1,15 @@
 /* Threads that have events for those outside: the core tells of them, and they stay in the feed while their ranges are
  * led here. */
-#include "node/events/feed.h"
+#include "node/events/delivery.h"
 #include "node/server_parts.h"
 
 #define LOOKS_PER_TICK 16
 
 void own_events_take(struct server *server, const struct action *action) {
+    struct delivery *delivery = server->delivery;
     feed_add(server->feed, action->subjects, action->subjects_count);
+    if (delivery != NULL)
+        delivery_wake(delivery);
 }
 
 /* Who is to lead a range knows its threads from the outbox; while nobody does it may yet be this node. */

@@ -279,6 +279,7 @@ void server_close(struct server *server) {
     gateway_close(server);
     join_host_free(server->join_host);
     data_folder_close(&server->folder); /* with the coordinator, whose thread posts news */
+    events_free(server);
     mailbox_dispose(&server->mailbox);
     pthread_mutex_destroy(&server->core_mutex);
     check(uv_loop_close(&server->loop) == 0);

@@ -50,7 +50,9 @@ struct server {
     struct cluster_view *view;
     struct range_sizes *sizes;
     struct balancing *balancing;
-    struct feed *feed; /* threads with events for those outside */
+    struct feed *feed;      /* threads with events for those outside */
+    atomic_bool is_watched; /* there is somebody outside */
+    struct delivery *_Atomic delivery;
     struct sweeping *sweeping;
     uint64_t node_id;
     struct gateway_ask *asks; /* on their way to other nodes; the loop's */
@@ -134,6 +136,7 @@ void wishes_on_emptied(void *server);                    /* balancing's on_empti
 /* events_setup.c. Subscriptions to events, as long as the coordinator is open; errors have been logged. */
 int events_open(struct server *server);
 void events_close(struct server *server); /* after the workers' threads, before their memory goes */
+void events_free(struct server *server);  /* after the coordinator */
 
 /* gateway_setup.c. TLS, what handlers share, the workers; errors have been logged. */
 int gateway_setup(struct server *server);

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <strings.h>
 #include <unistd.h>
 
@@ -93,15 +94,19 @@ int webhook_url_check(struct bytes url, bool may_be_private, struct arena *arena
 
 /* ---- one request ---- */
 
-struct exchange {
+struct webhook {
     const struct webhook_options *options;
+    CURL *easy;
+    struct curl_slist *headers;
+    struct arena arena; /* of the request */
+    char why[CURL_ERROR_SIZE];
     struct buffer body;
     bool is_cut;
     char refused[160]; /* who may not be reached */
 };
 
 static size_t on_data(char *data, size_t one, size_t size, void *context) {
-    struct exchange *self = context;
+    struct webhook *self = context;
     (void)one;
     size_t room = WEBHOOK_ANSWER_BYTES_MAX - self->body.size;
     self->is_cut = size > room;
@@ -110,7 +115,7 @@ static size_t on_data(char *data, size_t one, size_t size, void *context) {
 }
 
 static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address) {
-    struct exchange *self = context;
+    struct webhook *self = context;
     char text[INET6_ADDRSTRLEN] = "?";
     const char *refused = self->options->may_be_private ? NULL : address_rules_refuse(&address->addr);
     (void)purpose;
@@ -126,7 +131,7 @@ static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_
 }
 
 static int on_progress(void *context, curl_off_t total, curl_off_t now, curl_off_t total_up, curl_off_t now_up) {
-    const struct exchange *self = context;
+    const struct webhook *self = context;
     (void)total, (void)now, (void)total_up, (void)now_up;
     return atomic_load(self->options->is_stopping) ? 1 : 0;
 }
@@ -145,8 +150,9 @@ static struct curl_slist *headers_make(const struct webhook_request *request, st
     return list;
 }
 
-static void options_set(CURL *easy, struct exchange *self, const struct webhook_request *request, struct arena *arena) {
-    curl_easy_setopt(easy, CURLOPT_URL, arena_text(arena, request->url));
+static void options_set(struct webhook *self, const struct webhook_request *request) {
+    CURL *easy = self->easy;
+    curl_easy_setopt(easy, CURLOPT_URL, arena_text(&self->arena, request->url));
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, self->options->may_be_private ? "http,https" : "https");
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
@@ -165,47 +171,68 @@ static void options_set(CURL *easy, struct exchange *self, const struct webhook_
     curl_easy_setopt(easy, CURLOPT_XFERINFODATA, self);
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
     if (bytes_is_present(request->body)) {
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body.data);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.size);
+        struct bytes body = arena_copy(&self->arena, request->body);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.data);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.size);
     }
 }
 
-static void answer_fill(CURL *easy, CURLcode code, const char *why, const struct exchange *self, struct arena *arena,
-                        struct webhook_answer *answer) {
+static void answer_fill(const struct webhook *self, CURLcode code, struct arena *arena, struct webhook_answer *answer) {
     struct curl_header *origin;
     curl_off_t took_us = 0;
     *answer = (struct webhook_answer){.body = arena_copy(arena, buffer_bytes(&self->body))};
-    curl_easy_getinfo(easy, CURLINFO_TOTAL_TIME_T, &took_us);
+    curl_easy_getinfo(self->easy, CURLINFO_TOTAL_TIME_T, &took_us);
     answer->took_ms = took_us / 1000;
     if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && self->is_cut)) {
-        curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &answer->status);
-        if (curl_easy_header(easy, "WebHook-Allowed-Origin", 0, CURLH_HEADER, -1, &origin) == CURLHE_OK)
+        curl_easy_getinfo(self->easy, CURLINFO_RESPONSE_CODE, &answer->status);
+        if (curl_easy_header(self->easy, "WebHook-Allowed-Origin", 0, CURLH_HEADER, -1, &origin) == CURLHE_OK)
             answer->allowed_origin = arena_copy(arena, bytes_of_text(origin->value));
     } else if (code == CURLE_ABORTED_BY_CALLBACK) {
         answer->failure = BYTES_LITERAL("this node ends");
     } else if (self->refused[0] != '\0') {
         answer->failure = arena_copy(arena, bytes_of_text(self->refused));
     } else {
-        answer->failure = arena_copy(arena, bytes_of_text(why[0] != '\0' ? why : curl_easy_strerror(code)));
+        answer->failure = arena_copy(arena, bytes_of_text(self->why[0] != '\0' ? self->why : curl_easy_strerror(code)));
     }
+}
+
+struct webhook *webhook_new(const struct webhook_options *options, const struct webhook_request *request) {
+    struct webhook *self = calloc(1, sizeof(*self));
+    check(self != NULL);
+    check(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+    self->options = options;
+    self->easy = curl_easy_init();
+    check(self->easy != NULL);
+    arena_init(&self->arena);
+    buffer_init(&self->body);
+    self->headers = headers_make(request, &self->arena);
+    options_set(self, request);
+    curl_easy_setopt(self->easy, CURLOPT_HTTPHEADER, self->headers);
+    curl_easy_setopt(self->easy, CURLOPT_ERRORBUFFER, self->why);
+    curl_easy_setopt(self->easy, CURLOPT_PRIVATE, self);
+    return self;
+}
+
+void *webhook_easy(struct webhook *self) {
+    return self->easy;
+}
+
+void webhook_free(struct webhook *self) {
+    curl_easy_cleanup(self->easy);
+    curl_slist_free_all(self->headers);
+    buffer_close(&self->body);
+    arena_close(&self->arena);
+    free(self);
+    curl_global_cleanup();
+}
+
+void webhook_end(struct webhook *self, int code, struct arena *arena, struct webhook_answer *answer) {
+    answer_fill(self, (CURLcode)code, arena, answer);
+    webhook_free(self);
 }
 
 void webhook_send(const struct webhook_options *options, const struct webhook_request *request, struct arena *arena,
                   struct webhook_answer *answer) {
-    char why[CURL_ERROR_SIZE] = "";
-    struct exchange self = {.options = options};
-    struct curl_slist *headers = headers_make(request, arena);
-    check(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
-    CURL *easy = curl_easy_init();
-    check(easy != NULL);
-    buffer_init(&self.body);
-    options_set(easy, &self, request, arena);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, why);
-    CURLcode code = curl_easy_perform(easy);
-    answer_fill(easy, code, why, &self, arena, answer);
-    curl_easy_cleanup(easy);
-    curl_slist_free_all(headers);
-    buffer_close(&self.body);
-    curl_global_cleanup();
+    struct webhook *self = webhook_new(options, request);
+    webhook_end(self, (int)curl_easy_perform(self->easy), arena, answer);
 }

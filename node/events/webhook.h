@@ -44,6 +44,14 @@ void webhook_header_add(struct webhook_request *request, const char *name, struc
  * that are written as numbers and that nothing may be sent to. */
 int webhook_url_check(struct bytes url, bool may_be_private, struct arena *arena, struct problem *problem);
 
+/* A request on its way, for who has many: libcurl's easy handle, whose private pointer is the webhook. The request is
+ * copied, the options are kept. It is ended with a CURLcode, or freed; the handle must be in no multi handle then. */
+struct webhook;
+struct webhook *webhook_new(const struct webhook_options *options, const struct webhook_request *request);
+void *webhook_easy(struct webhook *webhook);
+void webhook_end(struct webhook *webhook, int code, struct arena *arena, struct webhook_answer *answer);
+void webhook_free(struct webhook *webhook);
+
 /* Waits for the answer, or WEBHOOK_MS_MAX. The answer is in the arena. */
 void webhook_send(const struct webhook_options *options, const struct webhook_request *request, struct arena *arena,
                   struct webhook_answer *answer);
