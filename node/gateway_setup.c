@@ -11,6 +11,7 @@
 #include "node/gateway/endpoint_registry.h"
 #include "node/gateway/forward.h"
 #include "node/gateway/identity_api.h"
+#include "node/gateway/import_api.h"
 #include "node/gateway/join_api.h"
 #include "node/gateway/keeping_api.h"
 #include "node/gateway/rate_limit.h"
@@ -32,7 +33,7 @@
 static void on_call(struct worker *worker, struct http_call *call) {
     const struct http_route_table tables[] = {chat_routes, identity_routes, trouter_routes, realtime_routes,
                                               page_routes, metrics_routes,  admin_routes,   trace_routes,
-                                              join_routes, events_routes,   keeping_routes};
+                                              join_routes, events_routes,   keeping_routes, import_routes};
     const struct http_route *route = router_find(tables, sizeof(tables) / sizeof(tables[0]), call);
     if (route != NULL)
         forward_call(worker, route, call);

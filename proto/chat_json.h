@@ -90,5 +90,9 @@ void json_time_set(struct json_t *object, const char *name, int64_t time_ms, enu
 struct json_reader;
 int send_message_read(const struct json_reader *reader, const struct json_t *object, const char *type_member,
                       size_t message_bytes_max, struct send_message_request *out);
+/* For import_json.c, which reads the same objects as they came from elsewhere: a ChatParticipant, and the member
+ * `retentionPolicy`, which may be absent. */
+int participant_read(const struct json_reader *reader, const struct json_t *object, struct participant *participant);
+int retention_read(const struct json_reader *reader, const struct json_t *object, struct retention *retention);
 /* A required decimal message id. */
 int message_id_read(const struct json_reader *reader, const struct json_t *object, const char *member, uint64_t *id);

@@ -42,7 +42,7 @@ static int retention_days_read(const struct json_reader *reader, const json_t *p
 }
 
 /* Absent leaves RETENTION_NOT_GIVEN. */
-static int retention_read(const struct json_reader *reader, const json_t *object, struct retention *retention) {
+int retention_read(const struct json_reader *reader, const json_t *object, struct retention *retention) {
     const char *name = "retentionPolicy";
     const json_t *policy = json_member_find(object, name);
     struct bytes kind;
@@ -85,7 +85,7 @@ static int share_history_read(const struct json_reader *reader, const json_t *ob
     return 0;
 }
 
-static int participant_read(const struct json_reader *reader, const json_t *object, struct participant *participant) {
+int participant_read(const struct json_reader *reader, const json_t *object, struct participant *participant) {
     const char *name = "communicationIdentifier";
     if (!json_is_object(object))
         return problem_set(reader->problem, reader->arena, STATUS_VALIDATION_ERROR, "participants",

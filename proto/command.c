@@ -12,8 +12,17 @@ static const struct codec_field CURSOR_FIELDS[] = {
 };
 const struct codec_table EVENT_CURSOR_TABLE = CODEC_TABLE(struct event_cursor, CURSOR_FIELDS);
 
+static const struct codec_field IMPORT_MEMBER_FIELDS[] = {
+    CODEC_MEMBER_RECORD(1, struct import_member, participant, &PARTICIPANT_TABLE),
+    CODEC_MEMBER(2, CODEC_U64, struct import_member, joined_offset),
+    CODEC_MEMBER(3, CODEC_U64, struct import_member, removed_offset),
+    CODEC_MEMBER(4, CODEC_BYTES, struct import_member, topic),
+    CODEC_MEMBER(5, CODEC_I64, struct import_member, last_message_ms),
+};
+static const struct codec_table IMPORT_MEMBER_TABLE = CODEC_TABLE(struct import_member, IMPORT_MEMBER_FIELDS);
+
 static const struct codec_field COMMAND_FIELDS[] = {
-    CODEC_MEMBER_ENUM(1, struct command, kind, COMMAND_USER_FORGET),
+    CODEC_MEMBER_ENUM(1, struct command, kind, COMMAND_MESSAGES_IMPORT),
     CODEC_MEMBER(2, CODEC_ID_HASH, struct command, subject),
     CODEC_MEMBER(3, CODEC_I64, struct command, time_ms),
     CODEC_MEMBER(4, CODEC_BYTES, struct command, actor_id),
@@ -41,12 +50,18 @@ static const struct codec_field COMMAND_FIELDS[] = {
     CODEC_MEMBER(26, CODEC_BOOL, struct command, is_watched),
     CODEC_MEMBER_LIST(27, struct command, cursors, cursors_count, &EVENT_CURSOR_TABLE),
     CODEC_MEMBER(30, CODEC_I64, struct command, keep_ms),
+    CODEC_MEMBER(60, CODEC_U64, struct command, sequence),
+    CODEC_MEMBER(61, CODEC_U64, struct command, version),
+    CODEC_MEMBER_LIST(62, struct command, members, members_count, &IMPORT_MEMBER_TABLE),
+    CODEC_MEMBER_LIST(63, struct command, receipts, receipts_count, &RECEIPT_TABLE),
+    CODEC_MEMBER_LIST(64, struct command, messages, messages_count, &MESSAGE_TABLE),
 };
 static const struct codec_table COMMAND_TABLE = CODEC_TABLE(struct command, COMMAND_FIELDS);
 
 static bool kind_is_known(enum command_kind kind) {
     return (kind >= COMMAND_THREAD_CREATE && kind <= COMMAND_THREAD_SHRED) ||
-           (kind >= COMMAND_USER_CREATE && kind <= COMMAND_USER_FORGET);
+           (kind >= COMMAND_USER_CREATE && kind <= COMMAND_USER_FORGET) || kind == COMMAND_THREAD_IMPORT ||
+           kind == COMMAND_MESSAGES_IMPORT;
 }
 
 static bool size_is_expected(struct bytes value, size_t size) {

@@ -25,8 +25,10 @@ enum command_kind {
     COMMAND_USER_CREATE = 20,
     COMMAND_USER_DELETE = 21,
     COMMAND_USER_REVOKE = 22,
-    COMMAND_USER_THREAD = 23, /* a thread tells a user's range: joined, left or deleted at `offset` */
-    COMMAND_USER_FORGET = 24  /* the thread that was deleted at `offset` goes from the user's list */
+    COMMAND_USER_THREAD = 23,    /* a thread tells a user's range: joined, left or deleted at `offset` */
+    COMMAND_USER_FORGET = 24,    /* the thread that was deleted at `offset` goes from the user's list */
+    COMMAND_THREAD_IMPORT = 40,  /* a thread as it was elsewhere, with room for its messages */
+    COMMAND_MESSAGES_IMPORT = 41 /* some of these messages */
 };
 
 enum membership {
@@ -54,6 +56,15 @@ struct codec_table;
 extern const struct codec_table EVENT_CURSOR_TABLE; /* in commands and as stored */
 
 #define WRAPPED_KEY_BYTES 72 /* nonce 24 + key 32 + tag 16 */
+
+/* Who is or was in a thread that is imported. */
+struct import_member {
+    struct participant participant;
+    uint64_t joined_offset;
+    uint64_t removed_offset; /* 0: she is in it */
+    struct bytes topic;      /* the thread's, when she was removed */
+    int64_t last_message_ms; /* likewise */
+};
 
 struct command {
     enum command_kind kind;
@@ -90,6 +101,17 @@ struct command {
     bool is_watched;              /* of what changes a thread: its changes are wanted as events */
     struct event_cursor *cursors; /* EVENTS_DONE: of every consumer there is */
     size_t cursors_count;
+
+    /* THREAD_IMPORT: messages will take offsets 1 to `offset`, none with a higher sequence than `sequence`, none with
+     * an id or a version above `version`; `last_message_ms` is when the newest was made. Complete `properties`. */
+    uint64_t sequence;
+    uint64_t version;
+    struct import_member *members;
+    size_t members_count;
+    struct receipt *receipts;
+    size_t receipts_count;
+    struct message *messages; /* MESSAGES_IMPORT: with their offsets */
+    size_t messages_count;
 };
 
 /* What applying a command answers to whoever proposed it. */

@@ -35,7 +35,12 @@
     X(MALFORMED, -27, "Malformed", 400, "The bytes do not have the expected form.")                                    \
     X(NOT_PRIMARY, -28, "ServiceUnavailable", 503, "This node does not lead the range now; try again.")                \
     X(TOO_FEW_REPLICAS, -29, "TooFewReplicas", 503, "Too few replicas are in sync to keep a write safe; try again.")   \
-    X(NOT_IN_CLUSTER, -30, "NotInCluster", 409, "This node is alone; there is no other to move anything to.")
+    X(NOT_IN_CLUSTER, -30, "NotInCluster", 409, "This node is alone; there is no other to move anything to.")          \
+    X(IMPORT_THREAD_DIFFERS, -60, "ImportThreadDiffers", 409,                                                          \
+      "There is a thread of this id that was not imported, or from another dump.")                                     \
+    X(IMPORT_THREAD_DELETED, -61, "ImportThreadDeleted", 409, "A thread of this id was here and has been deleted.")    \
+    X(IMPORT_MESSAGE_DIFFERS, -62, "ImportMessageDiffers", 409,                                                        \
+      "There is another message of this id or at this offset, or the import of the thread left no room for it.")
 
 enum status_code {
 #define STATUS_ENUM(code, number, name, http, sentence) STATUS_##code = number,

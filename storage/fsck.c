@@ -105,6 +105,8 @@ static const struct codec_table *codec_of(uint8_t kind) {
         return &SENT_ROW_TABLE;
     case ROW_RECEIPT:
         return &RECEIPT_TABLE;
+    case ROW_IMPORT:
+        return &IMPORT_ROW_TABLE;
     case ROW_USER:
         return &USER_ROW_TABLE;
     case ROW_MEMBERSHIP:
@@ -131,6 +133,7 @@ union any_row {
     struct change_row change;
     struct sent_row sent;
     struct receipt receipt;
+    struct import_row import;
     struct user_row user;
     struct membership_row membership;
     struct tombstone_row tombstone;

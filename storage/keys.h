@@ -18,6 +18,7 @@ enum row_kind {
     ROW_CLIENT_ID = 'c',      /* | hash of author and client message id: the message it made */
     ROW_REQUEST_ID = 'D',     /* | bucket of time (8) | hash of author and request id */
     ROW_RECEIPT = 'R',        /* | user's hash */
+    ROW_IMPORT = 'i',         /* of a thread that was imported: the room for its messages */
     ROW_USER = 'U',           /* a user's record */
     ROW_MEMBERSHIP = 'L',     /* | thread's hash: an item of a user's list of threads */
     ROW_EVENT = 'E',          /* | offset: a change that somebody outside wants */

@@ -38,6 +38,13 @@ static const struct codec_field change_row_fields[] = {
 };
 const struct codec_table CHANGE_ROW_TABLE = CODEC_TABLE(struct change_row, change_row_fields);
 
+static const struct codec_field import_fields[] = {
+    CODEC_MEMBER(1, CODEC_U64, struct import_row, offset),
+    CODEC_MEMBER(2, CODEC_U64, struct import_row, sequence),
+    CODEC_MEMBER(3, CODEC_U64, struct import_row, version),
+};
+const struct codec_table IMPORT_ROW_TABLE = CODEC_TABLE(struct import_row, import_fields);
+
 static const struct codec_field user_fields[] = {
     CODEC_MEMBER(1, CODEC_BYTES, struct user_row, user_id),
     CODEC_MEMBER(2, CODEC_I64, struct user_row, created_ms),

@@ -45,6 +45,13 @@ struct change_row {
     bool is_undeletion;    /* properties change only: the thread is there again */
 };
 
+/* ROW_IMPORT: below or at which an imported message lies, so that it never meets what was written here. */
+struct import_row {
+    uint64_t offset;
+    uint64_t sequence;
+    uint64_t version;
+};
+
 /* ROW_USER */
 struct user_row {
     struct bytes user_id;
@@ -140,6 +147,7 @@ extern const struct codec_table THREAD_COUNTERS_TABLE;
 extern const struct codec_table PARTICIPANT_ROW_TABLE;
 extern const struct codec_table SENT_ROW_TABLE;
 extern const struct codec_table CHANGE_ROW_TABLE;
+extern const struct codec_table IMPORT_ROW_TABLE;
 extern const struct codec_table USER_ROW_TABLE;
 extern const struct codec_table MEMBERSHIP_ROW_TABLE;
 extern const struct codec_table TOMBSTONE_ROW_TABLE;

@@ -55,6 +55,16 @@ int thread_counters_put(struct thread_store *self, const struct thread_counters 
     return row_put(self, &key, &THREAD_COUNTERS_TABLE, counters);
 }
 
+int thread_import_get(struct thread_store *self, struct import_row *row) {
+    struct key key = key_of_row(&self->thread, ROW_IMPORT);
+    return row_get(self, &key, &IMPORT_ROW_TABLE, row);
+}
+
+int thread_import_put(struct thread_store *self, const struct import_row *row) {
+    struct key key = key_of_row(&self->thread, ROW_IMPORT);
+    return row_put(self, &key, &IMPORT_ROW_TABLE, row);
+}
+
 int thread_participant_get(struct thread_store *self, const struct id_hash *user, struct participant_row *row) {
     struct key key = key_of_row_hash(&self->thread, ROW_PARTICIPANT, user);
     return row_get(self, &key, &PARTICIPANT_ROW_TABLE, row);

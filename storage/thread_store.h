@@ -25,6 +25,9 @@ int thread_properties_put(struct thread_store *self, const struct thread_propert
 int thread_counters_get(struct thread_store *self, struct thread_counters *counters);
 int thread_counters_put(struct thread_store *self, const struct thread_counters *counters);
 
+int thread_import_get(struct thread_store *self, struct import_row *row);
+int thread_import_put(struct thread_store *self, const struct import_row *row);
+
 int thread_participant_get(struct thread_store *self, const struct id_hash *user, struct participant_row *row);
 int thread_participant_put(struct thread_store *self, const struct id_hash *user, const struct participant_row *row);
 

@@ -1,5 +1,6 @@
 #include "node/core/apply.h"
 
+#include "node/core/import.h"
 #include "node/core/keeping.h"
 #include "node/core/thread.h"
 #include "node/core/thread_events.h"
@@ -56,6 +57,9 @@ int command_apply(const struct apply_context *context, const struct command *com
     case COMMAND_THREAD_UNDELETE:
     case COMMAND_THREAD_SHRED:
         return keeping_apply(context, command, outcome);
+    case COMMAND_THREAD_IMPORT:
+    case COMMAND_MESSAGES_IMPORT:
+        return import_apply(context, command, outcome);
     case COMMAND_OUTBOX_DONE:
         return outbox_done_apply(context, command, outcome);
     case COMMAND_THREAD_PURGE:

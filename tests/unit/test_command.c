@@ -129,6 +129,37 @@ static void every_member_survives(void **state) {
     assert_int_equal(decoded.keep_ms, 6);
 }
 
+static void an_import_survives(void **state) {
+    struct import_member members[] = {{.participant = {.user_id = BYTES_LITERAL("8:acs:r_1")},
+                                       .joined_offset = 1,
+                                       .removed_offset = 2,
+                                       .topic = BYTES_LITERAL("then"),
+                                       .last_message_ms = 3}};
+    struct receipt receipts[] = {{BYTES_LITERAL("8:acs:r_1"), 4, 5}};
+    struct message messages[] = {{.id = 6, .sequence = 7, .version = 8, .offset = 9, .type = MESSAGE_TEXT}};
+    struct command command = {.kind = COMMAND_MESSAGES_IMPORT,
+                              .sequence = 10,
+                              .version = UINT64_MAX,
+                              .members = members,
+                              .members_count = COUNT(members),
+                              .receipts = receipts,
+                              .receipts_count = COUNT(receipts),
+                              .messages = messages,
+                              .messages_count = COUNT(messages)};
+    struct command decoded;
+    assert_int_equal(command_decode(encode(*state, &command), *state, &decoded), 0);
+    assert_int_equal(decoded.kind, COMMAND_MESSAGES_IMPORT);
+    assert_int_equal(decoded.sequence, 10);
+    assert_true(decoded.version == UINT64_MAX);
+    assert_int_equal(decoded.members_count, 1);
+    assert_int_equal(decoded.members[0].removed_offset, 2);
+    assert_bytes(decoded.members[0].topic, "then");
+    assert_int_equal(decoded.members[0].last_message_ms, 3);
+    assert_int_equal(decoded.receipts[0].read_ms, 5);
+    assert_int_equal(decoded.messages_count, 1);
+    assert_int_equal(decoded.messages[0].offset, 9);
+}
+
 static void encoding_what_was_decoded_gives_the_same_bytes(void **state) {
     struct command command = full_command(), decoded;
     struct bytes encoded = encode(*state, &command);
@@ -179,7 +210,8 @@ static void malformed_commands_are_refused(void **state) {
         BYTES_LITERAL("\x90"),                                                 /* no map */
         BYTES_LITERAL("\x81\x01\x0a\x00"),                                     /* something behind it */
         BYTES_LITERAL("\x81\x01\x11"),                                         /* a kind between the two groups */
-        BYTES_LITERAL("\x81\x01\x19"),                                         /* a kind above all */
+        BYTES_LITERAL("\x81\x01\x19"),                                         /* a kind behind the users' */
+        BYTES_LITERAL("\x81\x01\x2a"),                                         /* a kind above all */
         BYTES_LITERAL("\x81\x01\xff"),                                         /* a negative kind */
         BYTES_LITERAL("\x81\x01\xcf\x00\x00\x00\x01\x00\x00\x00\x0a"),         /* a kind that would wrap to 10 */
         BYTES_LITERAL("\x82\x01\x0a\x02\xa3xyz"),                              /* a short hash */
@@ -234,6 +266,7 @@ static void a_command_cut_anywhere_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_member_survives, open_arena, close_arena),
+        cmocka_unit_test_setup_teardown(an_import_survives, open_arena, close_arena),
         cmocka_unit_test_setup_teardown(encoding_what_was_decoded_gives_the_same_bytes, open_arena, close_arena),
         cmocka_unit_test_setup_teardown(absent_members_cost_nothing, open_arena, close_arena),
         cmocka_unit_test_setup_teardown(metadata_tells_unset_from_empty_from_cleared, open_arena, close_arena),
