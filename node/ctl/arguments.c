@@ -37,6 +37,7 @@ static const struct option option_table[] = {
     {"expires-in", required_argument, NULL, OPTION_MINUTES},
     {"interval", required_argument, NULL, OPTION_INTERVAL},
     {"connection-string", required_argument, NULL, OPTION_CONNECTION},
+    {"from-connection-string", required_argument, NULL, OPTION_FROM_CONNECTION},
     {"users", required_argument, NULL, OPTION_USERS},
     {"beside", required_argument, NULL, OPTION_BESIDE},
     {"url", required_argument, NULL, OPTION_URL},
@@ -113,6 +114,8 @@ static const char **text_option(struct arguments *arguments, unsigned bit) {
         return &arguments->user;
     case OPTION_CONNECTION:
         return &arguments->connection;
+    case OPTION_FROM_CONNECTION:
+        return &arguments->from_connection;
     case OPTION_USERS:
         return &arguments->users_file;
     case OPTION_URL:

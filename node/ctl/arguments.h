@@ -32,7 +32,8 @@ enum option_bit {
     OPTION_URL = 1 << 22,
     OPTION_SCHEMA = 1 << 23,
     OPTION_TYPE = 1 << 24,
-    OPTION_FILE = 1 << 25
+    OPTION_FILE = 1 << 25,
+    OPTION_FROM_CONNECTION = 1 << 26
 };
 #define OPTIONS_OF_ALL (OPTION_ENDPOINT | OPTION_TOKEN | OPTION_TOKEN_FILE | OPTION_CA | OPTION_HELP)
 
@@ -51,6 +52,7 @@ struct arguments {
     const char *from, *to, *primary, *node;
     const char *user;
     const char *connection; /* of --connection-string */
+    const char *from_connection;
     const char *users_file;
     const char *url, *schema, *file;
     double minutes;    /* of --expires-in */

@@ -141,6 +141,23 @@ static const struct command commands[] = {
      "edited messages, deleted ones, receipts of threads with more than 20\n"
      "participants. How many messages are lacking in the midst of threads is said.\n",
      OPTION_CONNECTION | OPTION_USERS | OPTION_USER | OPTION_BESIDE, 2, 2, export_run},
+    {"import", "FILE [option...] | verify FILE [option...]", "take over what was exported, and compare it",
+     "Users, threads and messages of a dump become this cluster's, with their ids,\n"
+     "sequence, versions, times, authors, edits, deletions, participants and what\n"
+     "they share of the history. Nobody is told: it is no news. What is there already\n"
+     "stays as it is, so that an import may be ended and gone on with.\n"
+     "\n"
+     "  --from-connection-string S   exports from there into FILE before; takes\n"
+     "                               --users, --user, --beside as weftctl export\n"
+     "\n"
+     "verify reads this cluster through the official REST interface, as those users,\n"
+     "and compares counts, authors, times and texts with the dump. It ends with 1 if\n"
+     "anything differs.\n"
+     "\n"
+     "  --connection-string S        of this cluster (default:\n"
+     "                               WEFT_CONNECTION_STRING)\n"
+     "  --beside N                   so many calls at a time, 1 to 32 (default: 4)\n",
+     OPTION_CONNECTION | OPTION_FROM_CONNECTION | OPTION_USERS | OPTION_USER | OPTION_BESIDE, 2, 3, import_run},
 };
 #define COMMANDS_COUNT (sizeof commands / sizeof *commands)
 

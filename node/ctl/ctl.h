@@ -30,6 +30,7 @@ int hold_run(struct ctl *ctl);
 int undelete_run(struct ctl *ctl);
 int top_run(struct ctl *ctl);
 int export_run(struct ctl *ctl);
+int import_run(struct ctl *ctl);
 
 /* Sets the complaint; returns `rc`. */
 __attribute__((format(printf, 3, 4))) int ctl_complain(struct ctl *ctl, int rc, const char *format, ...);

@@ -3,6 +3,7 @@
  * import from a connection string. The dump grows under the name FILE.partial, which is all that a later run needs to
  * go on from: what is whole in it stays. */
 #include "node/ctl/ctl.h"
+#include "node/ctl/signing.h"
 
 /* --connection-string or --from-connection-string, else WEFT_CONNECTION_STRING. EXIT_USAGE after saying what is wrong.
  */

@@ -109,6 +109,17 @@ size_t source_thread_add(struct source *source, const char *id) {
     return number;
 }
 
+static void viewer_add_locked(struct source_thread *thread, size_t user) {
+    thread->viewers = grown(thread->viewers, thread->viewers_count, sizeof *thread->viewers);
+    thread->viewers[thread->viewers_count++] = user;
+}
+
+void source_viewer_add(struct source *source, size_t thread, size_t user) {
+    pthread_mutex_lock(&source->mutex);
+    viewer_add_locked(&source->threads[thread], user);
+    pthread_mutex_unlock(&source->mutex);
+}
+
 /* ---- tokens ---- */
 
 /* The caller's; NULL: there is none that lasts. */
@@ -229,8 +240,7 @@ static void on_item(void *context, json_t *item) {
     pthread_mutex_lock(&source->mutex);
     size_t number = thread_add_locked(source, id); /* which may move the array */
     struct source_thread *thread = &source->threads[number];
-    thread->viewers = grown(thread->viewers, thread->viewers_count, sizeof *thread->viewers);
-    thread->viewers[thread->viewers_count++] = listing->user;
+    viewer_add_locked(thread, listing->user);
     if (thread->item == NULL)
         thread->item = json_incref(item);
     pthread_mutex_unlock(&source->mutex);

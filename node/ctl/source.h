@@ -50,6 +50,9 @@ void source_close(struct source *source);
 size_t source_user_add(struct source *source, const char *id);
 size_t source_thread_add(struct source *source, const char *id);
 
+/* This user is among those to ask for the thread. */
+void source_viewer_add(struct source *source, size_t thread, size_t user);
+
 /* Asks as this user and follows no link. EXIT_DONE with the answer, which says that the user is gone by status 401 and
  * the code IdentityNotOwned; or another exit status with the source's reason set. */
 int source_ask(struct source *source, CURL *line, size_t user, const char *target, struct rest_answer *answer);

@@ -1,7 +1,7 @@
 # Completion of weftctl for bash: read it into a shell, or put it into /usr/share/bash-completion/completions as weftctl.
 # Nodes are asked for by the options given so far, or by the environment; when none answers, none is offered.
 
-_weftctl_commands="status nodes ranges plan rebalance drain move split pause resume tokens events trace hold undelete top export"
+_weftctl_commands="status nodes ranges plan rebalance drain move split pause resume tokens events trace hold undelete top export import"
 
 _weftctl_options() {
     local common="--endpoint --token --token-file --ca --help"
@@ -18,6 +18,7 @@ _weftctl_options() {
     events) echo "$common --json --wide --url --schema --type --file" ;;
     top) echo "$common --interval" ;;
     export) echo "$common --connection-string --users --user --beside" ;;
+    import) echo "$common --from-connection-string --connection-string --users --user --beside" ;;
     *) echo "$common --version" ;;
     esac
 }
@@ -39,7 +40,7 @@ _weftctl_place() {
     position=0 command=
     for ((index = 1; index < COMP_CWORD; index++)); do
         case ${COMP_WORDS[index]} in
-        --endpoint | --token | --token-file | --ca | --node | --from | --to | --primary | --user | --scope | --expires-in | --interval | --connection-string | --users | --beside | --url | --schema | --type | --file)
+        --endpoint | --token | --token-file | --ca | --node | --from | --to | --primary | --user | --scope | --expires-in | --interval | --connection-string | --from-connection-string | --users | --beside | --url | --schema | --type | --file)
             index=$((index + 1))
             ;;
         -*) ;;
@@ -62,7 +63,7 @@ _weftctl() {
     --node | --from | --to | --primary) words=$(_weftctl_nodes) ;;
     --scope) words="chat voip" ;;
     --schema) words="eventgrid cloudevents" ;;
-    --endpoint | --token | --user | --expires-in | --interval | --connection-string | --beside | --url | --type) ;;
+    --endpoint | --token | --user | --expires-in | --interval | --connection-string | --from-connection-string | --beside | --url | --type) ;;
     *)
         if [[ $word == -* ]]; then
             words=$(_weftctl_options "$command")
@@ -72,7 +73,7 @@ _weftctl() {
             words=$(_weftctl_nodes)
         elif [ "$command $position" = "tokens 1" ]; then
             words="create revoke"
-        elif [ "$command $position" = "export 1" ]; then
+        elif [[ "$command $position" =~ ^(export 1|import [12])$ ]]; then
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
             return
         elif [ "$command $position" = "events 1" ]; then
