@@ -369,12 +369,13 @@ static int export_run_to(struct export *export, const char *partial, const char 
 
 int export_to(struct ctl *ctl, const struct connection *connection, const char *file) {
     char partial[PATH_BYTES_MAX];
-    struct export export = {.ctl = ctl, .users_written = json_object()};
+    struct export export = {.ctl = ctl};
     if ((size_t)snprintf(partial, sizeof partial, "%s.partial", file) >= sizeof partial)
         return usage_wrong("the name of the file is too long");
     if (access(file, F_OK) == 0)
         return usage_wrong("%s is there already", file);
     source_init(&export.source, connection, ctl->access.ca_file);
+    export.users_written = json_object();
     pthread_mutex_init(&export.mutex, NULL);
     int rc = export_run_to(&export, partial, file);
     if (export.file != NULL && fclose(export.file) != 0 && rc == EXIT_DONE)
