@@ -188,6 +188,12 @@ int event_member_put(const struct event_store *self, const struct id_hash *user,
     return sealed_row_put(self->transaction, self->master, STORE_STATE, &key, &PARTICIPANT_ROW_TABLE, row);
 }
 
+int event_member_remove(const struct event_store *self, const struct id_hash *user) {
+    struct key key = key_of_row_hash(&self->thread, ROW_EVENT_MEMBER, user);
+    int rc = store_remove(self->transaction, STORE_STATE, key_bytes(&key));
+    return rc == STATUS_STORE_MISSING ? STATUS_OK : rc;
+}
+
 static void member_add(struct arena *arena, struct participants *members, size_t *capacity,
                        const struct participant *member) {
     if (members->count == *capacity) {

@@ -44,5 +44,8 @@ int event_mark_remove(const struct event_store *self);
 /* Of a thread that is being deleted: somebody whom an event may concern. */
 int event_member_put(const struct event_store *self, const struct id_hash *user, const struct participant_row *row);
 
+/* What an earlier deletion kept of her, which was undone. */
+int event_member_remove(const struct event_store *self, const struct id_hash *user);
+
 /* Who was in the thread when it changed at `offset`, whether or not it has been deleted since; in no special order. */
 int event_members_at(const struct event_store *self, uint64_t offset, struct participants *members);

@@ -35,8 +35,9 @@ static int members_keep(const struct event_store *events, const struct participa
     for (size_t i = 0; rc == STATUS_OK && i < everyone->count; i++) {
         struct participant_row row = everyone->rows[i];
         row.topic = BYTES_ABSENT;
-        if (row.removed_offset == 0 || row.removed_offset >= oldest)
-            rc = event_member_put(events, &everyone->users[i], &row);
+        bool may_concern = row.removed_offset == 0 || row.removed_offset >= oldest;
+        rc = may_concern ? event_member_put(events, &everyone->users[i], &row)
+                         : event_member_remove(events, &everyone->users[i]);
     }
     return rc;
 }

@@ -201,6 +201,19 @@ static void who_was_in_a_thread_is_known_while_it_is_there_and_when_it_is_delete
     }
 }
 
+static void who_is_removed_was_not_in_it(void **state) {
+    struct participants members;
+    struct id_hash user = {{1}};
+    (void)state;
+    member_put(NULL, 1, 1, 0);
+    member_put(NULL, 2, 1, 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(event_member_remove(&events, &user), STATUS_OK);
+    assert_int_equal(event_members_at(&events, 5, &members), STATUS_OK);
+    assert_int_equal(members.count, 1);
+    assert_true(bytes_equal_text(members.items[0].user_id, "8:acs:r_2"));
+}
+
 static void a_row_that_does_not_open_is_never_given_out(void **state) {
     struct key event = key_of_row_number(&THREAD, ROW_EVENT, 5);
     struct key cursors = key_of_row(&THREAD, ROW_EVENT_CURSORS);
@@ -230,6 +243,7 @@ int main(void) {
         STORED(cursors_are_kept_and_no_cursors_are_no_row),
         STORED(a_mark_stands_until_it_is_removed),
         STORED(who_was_in_a_thread_is_known_while_it_is_there_and_when_it_is_deleted),
+        STORED(who_is_removed_was_not_in_it),
         STORED(a_row_that_does_not_open_is_never_given_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

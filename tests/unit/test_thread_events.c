@@ -295,6 +295,23 @@ static void events_that_expire_take_what_a_deleted_thread_has_left(void **state)
     assert_int_equal(fixture_rows(&fixture, STORE_STATE), 1);
 }
 
+/* Bob leaves between two deletions; what the first one kept of him must not make him one who is told of the second. */
+static void who_left_after_an_undone_deletion_is_told_nothing_of_the_next_one(void **state) {
+    struct command deletion = command_of(COMMAND_THREAD_DELETE, ALICE, true);
+    struct command undeletion = command_of(COMMAND_THREAD_UNDELETE, BYTES_ABSENT, false);
+    struct command expire = command_of(COMMAND_EVENTS_EXPIRE, BYTES_ABSENT, false);
+    (void)state;
+    deletion.keep_ms = 1000000;
+    apply(deletion); /* 3 */
+    assert_int_equal(members_at(3), 2);
+    apply(undeletion);
+    change_member(COMMAND_PARTICIPANT_REMOVE, BOB);
+    expire.offset = UINT64_MAX;
+    apply(expire);
+    apply(deletion);
+    assert_int_equal(members_at(fixture.outcome.result.offset), 1);
+}
+
 /* Its purge, which has not come to an end, takes the events too. */
 static void a_purge_that_is_under_way_is_not_begun_again(void **state) {
     (void)state;
@@ -350,6 +367,7 @@ int main(void) {
         RULE(expiry_takes_the_oldest_and_with_the_last_one_everything),
         RULE(a_deleted_thread_keeps_its_events_and_who_was_in_it_until_they_are_delivered),
         RULE(events_that_expire_take_what_a_deleted_thread_has_left),
+        RULE(who_left_after_an_undone_deletion_is_told_nothing_of_the_next_one),
         RULE(a_purge_that_is_under_way_is_not_begun_again),
         RULE(a_thread_that_nobody_watched_leaves_nothing),
         RULE(who_comes_back_was_in_it_before_too),
