@@ -100,6 +100,7 @@ struct replication {
     bool is_refusing;     /* our disk takes nothing at all; set by our caller */
     uint64_t handing_to;  /* PRIMARY: takes no writes, and asks for that one as primary when all is applied; 0: no */
     int64_t handing_ms;   /* since when */
+    bool is_heir_told;    /* that all of it is committed: it applies that while the coordinator is asked */
     uint64_t ready_at;    /* TAKING_OVER: when that much is committed and applied, we serve */
 
     struct replica replicas[RANGE_REPLICAS_MAX]; /* TAKING_OVER, PRIMARY */

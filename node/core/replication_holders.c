@@ -98,6 +98,7 @@ bool replication_hand_over(struct replication *self, uint64_t to, int64_t mono_m
         return false;
     self->handing_to = to;
     self->handing_ms = mono_ms;
+    self->is_heir_told = false;
     return true;
 }
 
@@ -105,11 +106,15 @@ void holders_hand_over(struct replication *self, const struct replication_step *
     if (self->handing_to == 0 || replication_is_given_away(self))
         return;
     uint64_t last = window_last_index(&self->window);
-    const struct replica *heir = replica_find(self, self->handing_to);
+    struct replica *heir = replica_find(self, self->handing_to);
     if (self->role != REPLICATION_PRIMARY || heir == NULL || !holders_may_inherit(self, heir, step->mono_ms) ||
         step->mono_ms - self->handing_ms > REPLICATION_HANDING_MS) {
         self->handing_to = 0;
         return;
+    }
+    if (!self->is_heir_told && self->committed >= last) {
+        self->is_heir_told = true;
+        sending_append(self, step, heir);
     }
     if (self->is_swap_wanted || self->committed < last || self->applied < last)
         return;

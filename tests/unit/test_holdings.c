@@ -30,6 +30,8 @@ static uint64_t told[RANGE_REPLICAS_MAX]; /* whom a RECORD went to */
 static size_t told_count;
 static struct range_record told_record; /* of the last one */
 static uint32_t told_held_ms;
+static size_t appends_to_heir;
+static struct packet heir_told; /* the last APPEND to PRIMARY */
 
 static void action_perform(const struct action *action) {
     if (action->kind == ACTION_WRITE) {
@@ -39,6 +41,9 @@ static void action_perform(const struct action *action) {
         swaps_count++;
     } else if (action->kind == ACTION_SEND && action->packet->kind == PACKET_APPENDED) {
         answer = *action->packet;
+    } else if (action->kind == ACTION_SEND && action->packet->kind == PACKET_APPEND && action->to == PRIMARY) {
+        heir_told = *action->packet;
+        appends_to_heir++;
     } else if (action->kind == ACTION_SEND && action->packet->kind == PACKET_RECORD) {
         assert_int_equal(action->packet->version, 40);
         assert_int_equal(range_record_decode(action->packet->record, &told_record), STATUS_OK);
@@ -365,6 +370,20 @@ static void who_gives_a_range_away_tells_the_others_at_once(void **state) {
     assert_int_equal(told_held_ms, 7);
 }
 
+/* What it lacks is its own disk's work, and may as well be done while the coordinator is asked. */
+static void the_heir_is_told_at_once_that_all_is_committed(void **state) {
+    (void)state;
+    lead(1);
+    appends_to_heir = 0;
+    wish(1);
+    assert_true(node_core_range_status(core, 1).is_handing_over);
+    assert_int_equal(appends_to_heir, 1);
+    assert_true(heir_told.range == 1 && heir_told.committed == LAST && heir_told.entries_count == 0);
+    mono_ms += 1;
+    step((struct event){.kind = EVENT_TICK});
+    assert_int_equal(appends_to_heir, 1);
+}
+
 static void record_come(const struct range_record *record, uint32_t range, uint64_t from, uint64_t version) {
     struct packet packet = {
         .kind = PACKET_RECORD, .range = range, .epoch = record->epoch, .version = version, .held_ms = 6};
@@ -481,6 +500,7 @@ int main(void) {
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_few_ranges_at_a_time_are_given_to_who_should_lead_them, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_gives_a_range_away_tells_the_others_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_heir_is_told_at_once_that_all_is_committed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_is_told_by_the_last_primary_leads_before_the_coordinator_says_so, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(it_is_counted_how_long_writes_are_held_up, set_up, tear_down),
