@@ -6,20 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/ctl/answer_body.h"
 #include "node/ctl/exit_status.h"
 #include "node/ctl/fields.h"
 #include "node/ctl/terminal.h"
 #include "proto/check.h"
 
 #define CONNECT_TIMEOUT_S 5L
-#define CALL_TIMEOUT_S 45L                   /* receivers of events have 30 s to answer a node */
-#define ANSWER_BYTES_MAX (64U * 1024 * 1024) /* many times that of the largest cluster */
+#define CALL_TIMEOUT_S 45L /* receivers of events have 30 s to answer a node */
 #define URL_BYTES_MAX (ACCESS_ENDPOINT_BYTES_MAX + 3 * ADMIN_PATH_BYTES_MAX) /* a path has up to two segments */
-
-struct body {
-    char *data;
-    size_t size;
-};
 
 void admin_init(struct admin *admin, struct access *access) {
     *admin = (struct admin){.access = access};
@@ -57,18 +52,6 @@ __attribute__((format(printf, 2, 3))) static void complain(struct admin *admin, 
     terminal_clean(raw, admin->complaint + used, COMPLAINT_BYTES_MAX - used);
 }
 
-static size_t on_body(char *data, size_t size, size_t count, void *context) {
-    struct body *body = context;
-    size_t more = size * count;
-    if (body->size + more > ANSWER_BYTES_MAX)
-        return 0;
-    body->data = realloc(body->data, body->size + more + 1);
-    check(body->data != NULL);
-    memcpy(body->data + body->size, data, more);
-    body->size += more;
-    return more;
-}
-
 static struct curl_slist *headers_of(const struct admin *admin, bool has_body) {
     char authorization[ACCESS_TOKEN_BYTES_MAX + 32];
     snprintf(authorization, sizeof authorization, "Authorization: Bearer %s", admin->access->token);
@@ -78,7 +61,7 @@ static struct curl_slist *headers_of(const struct admin *admin, bool has_body) {
 }
 
 static CURLcode exchange(struct admin *admin, const char *method, const char *url, const char *text,
-                         struct body *body) {
+                         struct answer_body *body) {
     struct curl_slist *headers = headers_of(admin, text != NULL);
     CURL *easy = admin->easy;
     curl_easy_reset(easy);
@@ -90,7 +73,7 @@ static CURLcode exchange(struct admin *admin, const char *method, const char *ur
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT, CALL_TIMEOUT_S);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "weftctl");
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, answer_body_take);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, body);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
     if (admin->access->ca_file != NULL)
@@ -155,7 +138,7 @@ static int judge_unavailable(struct admin *admin, const char *endpoint, const js
     return EXIT_UNREACHABLE;
 }
 
-static int judge_answer(struct admin *admin, const char *endpoint, const char *path, const struct body *body,
+static int judge_answer(struct admin *admin, const char *endpoint, const char *path, const struct answer_body *body,
                         json_t **answer) {
     long status = 0;
     json_error_t error;
@@ -183,7 +166,7 @@ static int call_one(struct admin *admin, size_t index, const char *method, const
                     json_t **answer, bool *may_go_on) {
     const char *endpoint = admin->access->endpoints[index];
     char url[URL_BYTES_MAX];
-    struct body body = {0};
+    struct answer_body body = {0};
     snprintf(url, sizeof url, "%s%s", endpoint, path);
     CURLcode code = exchange(admin, method, url, text, &body);
     int rc = EXIT_UNREACHABLE;

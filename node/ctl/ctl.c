@@ -38,3 +38,17 @@ int ctl_ask(struct ctl *ctl, const char *method, const char *path, const json_t 
     json_decref(answer);
     return EXIT_DONE;
 }
+
+int ctl_ask_shown(struct ctl *ctl, const char *method, const char *path, const json_t *body,
+                  void (*print)(const json_t *answer)) {
+    json_t *answer;
+    int rc = admin_call(&ctl->admin, method, path, body, &answer);
+    if (rc != EXIT_DONE)
+        return rc;
+    if (arguments_have(ctl->arguments, OPTION_JSON))
+        ctl_print_json(answer, false);
+    else
+        print(answer);
+    json_decref(answer);
+    return EXIT_DONE;
+}

@@ -41,3 +41,7 @@ void ctl_print_json(const json_t *json, bool is_one_of_many);
 /* A call whose answer says nothing but that it was accepted: with --json it is printed, otherwise `format` is. */
 __attribute__((format(printf, 5, 6))) int ctl_ask(struct ctl *ctl, const char *method, const char *path,
                                                   const json_t *body, const char *format, ...);
+
+/* A call whose answer is shown: with --json as it is, otherwise by `print`. */
+int ctl_ask_shown(struct ctl *ctl, const char *method, const char *path, const json_t *body,
+                  void (*print)(const json_t *answer));

@@ -95,22 +95,9 @@ static void state_print(const json_t *subscription) {
         puts("The secret is not shown again. Deliveries are signed with it (Standard Webhooks).");
 }
 
-static int asked(struct ctl *ctl, const char *method, const char *path, const json_t *body) {
-    json_t *answer;
-    int rc = admin_call(&ctl->admin, method, path, body, &answer);
-    if (rc != EXIT_DONE)
-        return rc;
-    if (arguments_have(ctl->arguments, OPTION_JSON))
-        ctl_print_json(answer, false);
-    else
-        state_print(answer);
-    json_decref(answer);
-    return EXIT_DONE;
-}
-
 static int validate(struct ctl *ctl) {
     char path[PATH_BYTES_MAX];
-    return asked(ctl, "POST", path_of(ctl, "/validate", path), NULL);
+    return ctl_ask_shown(ctl, "POST", path_of(ctl, "/validate", path), NULL, state_print);
 }
 
 /* NULL, after saying why. */
@@ -147,7 +134,7 @@ static int create(struct ctl *ctl) {
     json_t *body = arguments->file != NULL ? request_from_file(arguments->file) : request_from_options(arguments);
     if (body == NULL)
         return EXIT_USAGE;
-    int rc = asked(ctl, "PUT", path_of(ctl, "", path), body);
+    int rc = ctl_ask_shown(ctl, "PUT", path_of(ctl, "", path), body, state_print);
     json_decref(body);
     return rc;
 }

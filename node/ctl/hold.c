@@ -42,32 +42,19 @@ static void kept_print(const json_t *answer) {
                field_is(answer, "isHeld") ? "" : time_text(answer, "keptUntil", moment));
 }
 
-static int ask(struct ctl *ctl, const char *method, const char *path, const json_t *body) {
-    json_t *answer;
-    int rc = admin_call(&ctl->admin, method, path, body, &answer);
-    if (rc != EXIT_DONE)
-        return rc;
-    if (arguments_have(ctl->arguments, OPTION_JSON))
-        ctl_print_json(answer, false);
-    else
-        kept_print(answer);
-    json_decref(answer);
-    return EXIT_DONE;
-}
-
 int hold_run(struct ctl *ctl) {
     const struct list *words = &ctl->arguments->words;
     char path[ADMIN_PATH_BYTES_MAX + 32];
     if (strcmp(words->items[1], "show") == 0 && words->count == 3)
-        return ask(ctl, "GET", path_of(words->items[2], "hold", path), NULL);
+        return ctl_ask_shown(ctl, "GET", path_of(words->items[2], "hold", path), NULL, kept_print);
     if (strcmp(words->items[1], "clear") == 0 && words->count == 3)
-        return ask(ctl, "DELETE", path_of(words->items[2], "hold", path), NULL);
+        return ctl_ask_shown(ctl, "DELETE", path_of(words->items[2], "hold", path), NULL, kept_print);
     if (strcmp(words->items[1], "set") != 0 || words->count != 4)
         return usage_wrong("hold: either set THREAD REASON, show THREAD, or clear THREAD");
     json_t *body = json_pack("{s:s}", "reason", words->items[3]);
     if (body == NULL)
         return usage_wrong("hold: the reason is not UTF-8");
-    int rc = ask(ctl, "PUT", path_of(words->items[2], "hold", path), body);
+    int rc = ctl_ask_shown(ctl, "PUT", path_of(words->items[2], "hold", path), body, kept_print);
     json_decref(body);
     return rc;
 }

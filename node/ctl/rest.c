@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "node/ctl/answer_body.h"
 #include "node/ctl/exit_status.h"
 #include "node/ctl/fields.h"
 #include "node/ctl/terminal.h"
@@ -12,29 +13,11 @@
 
 #define CONNECT_TIMEOUT_S 10L
 #define CALL_TIMEOUT_S 60L
-#define ANSWER_BYTES_MAX (64U * 1024 * 1024) /* a page of 200 messages of 28 KB, all escaped, has less */
-#define FAILURES_MAX 8                       /* in a row: with the pauses below, a minute and a half */
+#define FAILURES_MAX 8 /* in a row: with the pauses below, a minute and a half */
 #define PAUSE_LEAST_S 0.5
 #define PAUSE_MOST_S 30.0
 #define WAIT_MOST_S 600.0 /* whatever Retry-After says */
 #define URL_BYTES_MAX (CONNECTION_ENDPOINT_BYTES_MAX + 8192)
-
-struct body {
-    char *data;
-    size_t size;
-};
-
-static size_t on_body(char *data, size_t size, size_t count, void *context) {
-    struct body *body = context;
-    size_t more = size * count;
-    if (body->size + more > ANSWER_BYTES_MAX)
-        return 0;
-    body->data = realloc(body->data, body->size + more + 1);
-    check(body->data != NULL);
-    memcpy(body->data + body->size, data, more);
-    body->size += more;
-    return more;
-}
 
 static void pause_s(double seconds) {
     struct timespec left = {.tv_sec = (time_t)seconds, .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)};
@@ -57,7 +40,7 @@ static struct curl_slist *headers_of(const struct rest *rest, const struct rest_
     return headers;
 }
 
-static CURLcode exchange(struct rest *rest, CURL *line, const struct rest_request *request, struct body *body) {
+static CURLcode exchange(struct rest *rest, CURL *line, const struct rest_request *request, struct answer_body *body) {
     char url[URL_BYTES_MAX];
     if ((size_t)snprintf(url, sizeof url, "%s%s", rest->connection->endpoint, request->target) >= sizeof url)
         return CURLE_URL_MALFORMAT;
@@ -70,7 +53,7 @@ static CURLcode exchange(struct rest *rest, CURL *line, const struct rest_reques
     curl_easy_setopt(line, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
     curl_easy_setopt(line, CURLOPT_TIMEOUT, CALL_TIMEOUT_S);
     curl_easy_setopt(line, CURLOPT_USERAGENT, "weftctl");
-    curl_easy_setopt(line, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(line, CURLOPT_WRITEFUNCTION, answer_body_take);
     curl_easy_setopt(line, CURLOPT_WRITEDATA, body);
     curl_easy_setopt(line, CURLOPT_HTTPHEADER, headers);
     if (rest->ca_file != NULL)
@@ -104,7 +87,8 @@ static void explain_refusal(struct rest_answer *answer, const struct rest_reques
     explain(answer, request, what);
 }
 
-static void answer_take(struct rest_answer *answer, const struct rest_request *request, const struct body *body) {
+static void answer_take(struct rest_answer *answer, const struct rest_request *request,
+                        const struct answer_body *body) {
     json_error_t error;
     json_t *root = body->size == 0 ? NULL : json_loadb(body->data, body->size, 0, &error);
     if (answer->status < 200 || answer->status > 299)
@@ -135,7 +119,7 @@ static bool is_worth_trying_again(long status) {
 /* True: it is answered for good. Otherwise *wait_s says when to try again. */
 static bool attempt(struct rest *rest, CURL *line, const struct rest_request *request, struct rest_answer *answer,
                     unsigned *failures, double *wait_s) {
-    struct body body = {0};
+    struct answer_body body = {0};
     CURLcode code = exchange(rest, line, request, &body);
     rest_answer_close(answer);
     *answer = (struct rest_answer){0};
