@@ -98,12 +98,18 @@ static void ask_at(struct requests *self, struct asked *asked, uint64_t node, in
     request_send(self, asked, mono_ms);
 }
 
-static void wait_longer(struct asked *asked, int64_t mono_ms) {
+static void wait_to_ask(struct asked *asked, int64_t mono_ms) {
     asked->state = ASKED_WAITING;
-    asked->backoff_ms = asked->backoff_ms == 0 ? REQUESTS_BACKOFF_MS : asked->backoff_ms * 2;
+    if (asked->backoff_ms == 0)
+        asked->backoff_ms = REQUESTS_BACKOFF_MS;
+    asked->retry_ms = mono_ms + asked->backoff_ms;
+}
+
+/* Only who has waited for nothing waits longer: many maps in a row, as when a node leaves, are no reason to. */
+static void back_off(struct asked *asked) {
+    asked->backoff_ms *= 2;
     if (asked->backoff_ms > REQUESTS_BACKOFF_MS_MAX)
         asked->backoff_ms = REQUESTS_BACKOFF_MS_MAX;
-    asked->retry_ms = mono_ms + asked->backoff_ms;
 }
 
 /* 0: nobody known. */
@@ -114,7 +120,7 @@ static uint64_t whom(const struct requests *self, const struct asked *asked) {
 static void ask_whom_the_map_names(struct requests *self, struct asked *asked, int64_t mono_ms) {
     uint64_t node = whom(self, asked);
     if (node == 0)
-        wait_longer(asked, mono_ms);
+        wait_to_ask(asked, mono_ms);
     else
         ask_at(self, asked, node, mono_ms);
 }
@@ -125,7 +131,7 @@ static void refused(struct requests *self, struct asked *asked, uint64_t by, int
     bool is_first = asked->backoff_ms == 0;
     bool has_map_changed = asked->map_turn != self->map_turn;
     uint64_t node = whom(self, asked);
-    wait_longer(asked, mono_ms);
+    wait_to_ask(asked, mono_ms);
     if (node != 0 && (has_map_changed || (is_first && node != by)))
         ask_at(self, asked, node, mono_ms);
 }
@@ -261,6 +267,7 @@ void asking_tick(struct requests *self, int64_t mono_ms) {
         if (mono_ms >= asked->deadline_ms) {
             answer(self, asked, STATUS_SERVICE_UNAVAILABLE, BYTES_ABSENT);
         } else if (asked->state == ASKED_WAITING && mono_ms >= asked->retry_ms) {
+            back_off(asked);
             ask_whom_the_map_names(self, asked, mono_ms);
         } else if (asked->state == ASKED_ELSEWHERE && mono_ms - asked->out.sent_ms >= TRANSFER_RESEND_MS) {
             transfer_out_again(&asked->out);

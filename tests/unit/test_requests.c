@@ -56,7 +56,8 @@ static size_t executions_count;
 static struct lossy_network network;
 static uint64_t primary; /* by the map; 0: not known */
 static uint64_t leader;  /* in truth */
-static uint64_t heir;    /* who may be about to lead; 0: nobody */
+static unsigned serving_ms_max;
+static uint64_t heir; /* who may be about to lead; 0: nobody */
 static int64_t now_ms;
 
 static uint64_t on_primary_of(void *context, const struct id_hash *subject) {
@@ -117,10 +118,11 @@ static void on_serve(void *context, const struct requests_call *call) {
     uint64_t question = body_question(call->body);
     check(node->calls_count < CALLS_MAX && question < questions_count);
     check(body_is_right(call->body, question, questions[question].body_size));
-    node->calls[node->calls_count++] = (struct pending_call){.token = call->token,
-                                                             .question = question,
-                                                             .due_ms = now_ms + 1 + chance_below(&network.chance, 100),
-                                                             .was_primary = leader == node->id};
+    node->calls[node->calls_count++] =
+        (struct pending_call){.token = call->token,
+                              .question = question,
+                              .due_ms = now_ms + 1 + chance_below(&network.chance, serving_ms_max),
+                              .was_primary = leader == node->id};
     node->served++;
     if (leader != node->id)
         return;
@@ -158,6 +160,7 @@ static int set_up(void **state) {
     questions_count = executions_count = 0;
     now_ms = 1000;
     primary = leader = 2;
+    serving_ms_max = 100;
     heir = 0;
     for (uint64_t id = 1; id <= NODES; id++)
         node_start(id);
@@ -500,6 +503,23 @@ static void who_is_refused_asks_again_at_once_if_the_map_has_changed(void **stat
     assert_true(question->is_right);
 }
 
+/* As when a node gives all its ranges away: each map asks again, and says nothing about the time that it takes. */
+static void many_maps_in_a_row_make_no_request_wait_longer(void **state) {
+    (void)state;
+    leader = 0;
+    serving_ms_max = 5;
+    struct question *question = ask(1, 16, 16, 10000);
+    for (unsigned i = 0; i < 40; i++) {
+        map_set(2);
+        pass(REQUESTS_BACKOFF_MS / 2);
+    }
+    assert_int_equal(question->answers, 0);
+    leader = 2;
+    pass(2 * REQUESTS_BACKOFF_MS + REQUESTS_TICK_MS);
+    assert_int_equal(question->answers, 1);
+    assert_true(question->is_right);
+}
+
 static void a_primary_that_is_silent_is_left_when_the_map_names_another(void **state) {
     (void)state;
     network.lost_percent = 100;
@@ -739,6 +759,7 @@ int main(void) {
         NETWORKED(a_request_for_one_node_is_not_held),
         NETWORKED(what_is_held_is_let_go_when_nobody_waits_for_it),
         NETWORKED(who_is_refused_asks_again_at_once_if_the_map_has_changed),
+        NETWORKED(many_maps_in_a_row_make_no_request_wait_longer),
         NETWORKED(a_primary_that_is_silent_is_left_when_the_map_names_another),
         NETWORKED(with_no_primary_known_a_request_waits),
         NETWORKED(an_answer_after_the_deadline_is_not_given_twice),
