@@ -61,7 +61,21 @@ void holders_give_away(struct replication *self, const struct replication_step *
     wanted.primary = heir;
     wanted.is_handed_over = true;
     take_out_of_sync(&wanted, self->self);
+    self->handing_ms = step->mono_ms;
     holders_swap(self, step, &wanted, NULL);
+}
+
+/* While the coordinator is away the heir may go for ever, and nobody else have what is committed. One of the two wishes
+ * comes about at most, as both are for one version. */
+static void swap_again(struct replication *self, const struct replication_step *step) {
+    bool is_giving_away =
+        self->role == REPLICATION_REPLICA && self->record.primary == self->self && self->wanted.primary != self->self;
+    if (is_giving_away && step->mono_ms - self->handing_ms > REPLICATION_SILENT_MS) {
+        self->is_swap_wanted = false;
+        holders_ask_to_lead(self, step);
+    } else {
+        swap_send(self, step);
+    }
 }
 
 /* ---- handing over ---- */
@@ -231,7 +245,7 @@ void replication_tick(struct replication *self, const struct replication_step *s
                       size_t live_count, size_t factor) {
     if (self->is_swap_wanted) {
         if (step->mono_ms - self->swap_asked_ms > REPLICATION_SWAP_RETRY_MS)
-            swap_send(self, step);
+            swap_again(self, step);
     } else if (self->role == REPLICATION_REPLICA) {
         take_over_if_silent(self, step);
     } else if (replication_is_leading(self)) {
