@@ -27,11 +27,24 @@ static void fill(struct chunk_budget *budget, int64_t mono_ms) {
     budget->filled_ms = mono_ms;
 }
 
-bool chunk_budget_allows(struct chunk_budget *budget, uint32_t range, int64_t mono_ms) {
+void chunk_budget_rest(struct chunk_budget *budget, int64_t until_ms) {
+    if (until_ms > budget->rests_until_ms)
+        budget->rests_until_ms = until_ms;
+}
+
+bool chunk_budget_rests(const struct chunk_budget *budget, int64_t mono_ms) {
+    return mono_ms < budget->rests_until_ms;
+}
+
+static bool has_left(struct chunk_budget *budget, int64_t mono_ms) {
     if (budget->bytes_per_s == 0)
         return true;
     fill(budget, mono_ms);
-    if (budget->left > 0 && !budget->is_waited_for)
+    return budget->left > 0 && !budget->is_waited_for;
+}
+
+bool chunk_budget_allows(struct chunk_budget *budget, uint32_t range, int64_t mono_ms) {
+    if (has_left(budget, mono_ms) && !chunk_budget_rests(budget, mono_ms))
         return true;
     if (!budget->is_waited_for)
         budget->first_waiting = range;

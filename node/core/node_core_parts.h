@@ -173,6 +173,8 @@ bool disk_state_is_removal(const struct entry *entry);
 
 /* Who stops, or should not lead, gives a few ranges at a time away. */
 void holdings_hand_over(struct node_core *core, const struct step *step);
+/* Somebody hands a range over, by its new record. */
+void holdings_hear(struct node_core *core, const struct step *step, const struct range_record *record);
 /* Begins to drop what the newest records say is with others. */
 void holdings_drop(struct node_core *core, const struct step *step, struct range *range);
 /* How long writes of the range are held up by hand-overs. */

@@ -67,7 +67,8 @@ static void taking_add(struct range *range, struct batch *batch) {
 }
 
 static bool taking_is_due(const struct node_core *core, const struct range *range) {
-    return range->taking.is_wanted && (!range->taking.is_drop || core->may_drop);
+    return range->taking.is_wanted && (!range->taking.is_drop || core->may_drop) &&
+           !chunk_budget_rests(&core->chunk_budget, core->step->mono_ms);
 }
 
 /* What is in the log already: entries from the primary, and what has been committed meanwhile. */

@@ -49,6 +49,7 @@ static void record_accept(struct node_core *core, const struct step *step, struc
     struct replication *replication = &range->replication;
     struct replication_step replication_step = core_replication_step(core, step);
     struct range_record other = expected_of(replication, news);
+    uint64_t known_epoch = replication->record.epoch;
     uint64_t led_epoch = replication->record.primary == core->options.self ? replication->record.epoch : 0;
     if (news->version > replication->version)
         splits_on_child(core, step, range, &news->record);
@@ -59,6 +60,8 @@ static void record_accept(struct node_core *core, const struct step *step, struc
                          replication->record.is_handed_over && replication->record.primary != core->options.self;
     if (is_given_away)
         pass_on(core, step, range);
+    if (replication->record.epoch > known_epoch)
+        holdings_hear(core, step, &replication->record);
     if (news->is_number_taken)
         replication_on_number_taken(replication, news->version);
     core_touch(core, range);

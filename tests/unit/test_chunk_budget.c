@@ -76,12 +76,29 @@ static void who_waited_first_is_first_in_the_next_round(void **state) {
     assert_int_equal(chunk_budget_begin_round(&budget), 0);
 }
 
+static void while_it_rests_nobody_goes_on(void **state) {
+    static const uint64_t rates[] = {0, 1000000};
+    (void)state;
+    for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+        struct chunk_budget budget;
+        chunk_budget_init(&budget, rates[i]);
+        chunk_budget_rest(&budget, 150);
+        chunk_budget_rest(&budget, 120); /* the longer one holds */
+        assert_true(chunk_budget_rests(&budget, 149));
+        assert_false(chunk_budget_allows(&budget, 2, 149));
+        assert_int_equal(chunk_budget_begin_round(&budget), 2);
+        assert_false(chunk_budget_rests(&budget, 150));
+        assert_true(chunk_budget_allows(&budget, 2, 150));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_a_bound_everybody_goes_on),
         cmocka_unit_test(rows_keep_to_the_pace_and_ranges_take_turns),
         cmocka_unit_test(what_was_not_used_is_not_made_up_for),
         cmocka_unit_test(who_waited_first_is_first_in_the_next_round),
+        cmocka_unit_test(while_it_rests_nobody_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

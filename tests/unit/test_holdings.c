@@ -18,6 +18,7 @@
 #define PRIMARY 2
 #define LAST 5 /* index of what is on disk */
 #define HAND_OVERS_MAX 4
+#define REST_MS 50
 
 static struct node_core *core;
 static struct action_list actions;
@@ -479,6 +480,69 @@ static void a_stall_is_what_was_held_there_and_what_it_took_here(void **state) {
     assert_int_equal(node_core_statistics(core).stalled.sum_ms, 6 + 5 + 6 + 8);
 }
 
+/* Nothing of another range's copy goes to the disk while writes wait for a hand-over, here or somewhere. */
+static void copies_rest_while_a_range_is_handed_over(void **state) {
+    (void)state;
+    give_up(2, 20);
+    tick();
+    assert_true(is_wiping(2));
+    batch_done(STATUS_OK, false);
+    struct range_record record = record_of(1, 0); /* PRIMARY gives it to 4 */
+    record.epoch = 3;
+    record.primary = 4;
+    record.is_handed_over = true;
+    record_tell(&record, 21);
+    record.epoch = 4; /* and 4 gives it back, a little later */
+    record.primary = PRIMARY;
+    mono_ms += REST_MS / 2;
+    record_tell(&record, 22);
+    mono_ms += REST_MS - 1;
+    step((struct event){.kind = EVENT_TICK});
+    assert_true(written == NULL || written->takings_count == 0);
+    tick();
+    assert_non_null(written);
+    assert_int_equal(written->takings_count, 1);
+}
+
+static void who_is_told_of_no_hand_over_lets_copies_go_on(void **state) {
+    (void)state;
+    give_up(2, 20);
+    struct range_record record = record_of(1, SELF);
+    record.epoch = 3; /* somebody has taken it over */
+    record.primary = 4;
+    record_tell(&record, 21);
+    tick();
+    assert_true(is_wiping(2));
+}
+
+/* ---- a disk that refuses ---- */
+
+static void write_fails(uint32_t range) {
+    struct entry *entry = entry_new(ENTRY_OF_CLIENT);
+    entry->command = (struct command){.kind = COMMAND_USER_CREATE, .subject = {{(uint8_t)(range * 256 / RANGES + 1)}}};
+    step((struct event){.kind = EVENT_PROPOSE, .entry = entry});
+    batch_done(STATUS_STORAGE_FAILED, false);
+}
+
+/* Its heir may be gone for ever since, with what it alone would have. */
+static void who_gave_a_range_away_leads_again_when_the_coordinator_has_been_away_for_long(void **state) {
+    (void)state;
+    lead(1);
+    write_fails(1);
+    assert_int_equal(node_core_range_status(core, 1).role, REPLICATION_REPLICA);
+    assert_true(wanted[1].primary != SELF && wanted[1].is_handed_over && wanted[1].in_sync_count == 2);
+    uint64_t heir = wanted[1].primary;
+    int64_t given_ms = mono_ms;
+    while (mono_ms - given_ms < REPLICATION_SILENT_MS) {
+        tick();
+        assert_int_equal(wanted[1].primary, heir);
+    }
+    while (mono_ms - given_ms < REPLICATION_SILENT_MS + REPLICATION_SWAP_RETRY_MS + 2 * CORE_TICK_MS)
+        tick();
+    assert_true(wanted[1].primary == SELF && !wanted[1].is_handed_over && wanted[1].in_sync_count == 3);
+    assert_int_equal(wanted[1].epoch, 4);
+}
+
 static void a_wish_for_a_range_that_there_cannot_be_changes_nothing(void **state) {
     (void)state;
     wish(RANGES);
@@ -505,6 +569,10 @@ int main(void) {
                                         tear_down),
         cmocka_unit_test_setup_teardown(it_is_counted_how_long_writes_are_held_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stall_is_what_was_held_there_and_what_it_took_here, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(copies_rest_while_a_range_is_handed_over, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_is_told_of_no_hand_over_lets_copies_go_on, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_gave_a_range_away_leads_again_when_the_coordinator_has_been_away_for_long,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_wish_for_a_range_that_there_cannot_be_changes_nothing, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
