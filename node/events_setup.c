@@ -1,6 +1,7 @@
 /* What the server gives to event subscriptions. */
 #include "node/events/delivery.h"
 #include "node/events/subscription_desk.h"
+#include "node/events/subscription_kind.h"
 #include "node/log.h"
 #include "node/server_parts.h"
 
@@ -22,23 +23,31 @@ static bool is_led_here(void *context, const struct id_hash *thread) {
     return gateway_is_here(&server->gateway, thread);
 }
 
-static int delivery_open(struct server *server, const struct subscription_tasks *tasks) {
+static struct consumer_kind *subscriptions_new(struct server *server, const struct subscription_tasks *tasks) {
     struct bytes folder = arena_printf(&server->folder.arena, "%s/dead-letters", server->config.data);
-    struct delivery_options options = {
-        .feed = server->feed,
-        .store = server->folder.store,
-        .master = &server->folder.master,
-        .hash_key = server->folder.settings.hash_key,
-        .subscriptions = tasks->store,
+    struct subscription_kind_options options = {
+        .store = tasks->store,
         .webhooks = tasks->webhooks,
         .topic = tasks->topic,
-        .dead_letters = {.folder = arena_text(&server->folder.arena, folder), .file_bytes_max = DEAD_LETTER_BYTES_MAX},
-        .is_watched = &server->is_watched,
-        .is_led_here = is_led_here,
-        .propose = core_loop_propose_own,
-        .context = server};
-    server->delivery = delivery_start(&options);
-    return server->delivery == NULL ? STATUS_INTERNAL_ERROR : STATUS_OK;
+        .dead_letters = {.folder = arena_text(&server->folder.arena, folder), .file_bytes_max = DEAD_LETTER_BYTES_MAX}};
+    return subscription_kind_new(&options);
+}
+
+static int delivery_open(struct server *server, const struct subscription_tasks *tasks) {
+    struct delivery_options options = {.feed = server->feed,
+                                       .store = server->folder.store,
+                                       .master = &server->folder.master,
+                                       .hash_key = server->folder.settings.hash_key,
+                                       .coordinator = server->folder.coordinator,
+                                       .kinds = {subscriptions_new(server, tasks)},
+                                       .kinds_count = 1,
+                                       .is_watched = &server->is_watched,
+                                       .is_led_here = is_led_here,
+                                       .propose = core_loop_propose_own,
+                                       .context = server};
+    struct delivery *delivery = delivery_start(&options);
+    server->delivery = delivery;
+    return delivery == NULL ? STATUS_INTERNAL_ERROR : delivery_watch(delivery);
 }
 
 int events_open(struct server *server) {

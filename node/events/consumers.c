@@ -1,9 +1,12 @@
 #include "node/events/consumers.h"
 
-#define REQUESTS_MAX 8 /* of one receiver, of different threads */
+#include "proto/status.h"
+
+#define ATTEMPTS_MAX 8 /* at one consumer, of different threads */
 #define FAILURES_MAX 3 /* in a row, before it is left alone */
 #define REST_MS 10000
 #define RESTS_DOUBLED_MAX 5 /* 5 minutes */
+#define ROOM_FIRST 8
 
 void consumers_init(struct consumers *self) {
     *self = (struct consumers){0};
@@ -14,30 +17,45 @@ void consumers_close(struct consumers *self) {
     arena_close(&self->arena);
 }
 
-struct consumer *consumers_find(struct consumers *self, const struct id_hash *id) {
+struct consumer *consumers_find(const struct consumers *self, const struct id_hash *id) {
     for (size_t i = 0; i < self->count; i++)
         if (id_hash_equal(&self->items[i].id, id))
             return &self->items[i];
     return NULL;
 }
 
-int consumers_load(struct consumers *self, const struct subscription_store *store, const uint8_t *hash_key) {
+void consumers_add(struct consumers *self, const struct consumer *consumer) {
+    if (self->count == self->room) {
+        self->room = self->room == 0 ? ROOM_FIRST : self->room * 2;
+        struct consumer *items = ARENA_NEW_ARRAY(&self->arena, struct consumer, self->room);
+        if (self->count > 0)
+            memcpy(items, self->items, self->count * sizeof(*items));
+        self->items = items;
+    }
+    self->items[self->count++] = *consumer;
+}
+
+static void health_keep(struct consumer *consumer, const struct consumer *known) {
+    consumer->failures = known->failures;
+    consumer->rests_until_ms = known->rests_until_ms;
+    consumer->attempts = known->attempts;
+}
+
+int consumers_load(struct consumers *self, struct consumer_kind *const *kinds, size_t kinds_count,
+                   const uint8_t *hash_key) {
     struct consumers loaded;
-    struct event_subscription *subscriptions;
-    size_t count;
+    int rc = STATUS_OK;
     consumers_init(&loaded);
-    int rc = subscription_store_list(store, &loaded.arena, &subscriptions, &count);
+    for (size_t i = 0; i < kinds_count && rc == STATUS_OK; i++)
+        rc = kinds[i]->load(kinds[i], hash_key, &loaded);
     if (rc != STATUS_OK) {
         consumers_close(&loaded);
         return rc;
     }
-    loaded.items = ARENA_NEW_ARRAY(&loaded.arena, struct consumer, count);
-    for (size_t i = 0; i < count; i++) {
-        struct id_hash id = id_hash_make(hash_key, subscriptions[i].name);
-        const struct consumer *known = consumers_find(self, &id);
-        struct consumer *consumer = &loaded.items[loaded.count++];
-        *consumer = known != NULL ? *known : (struct consumer){.id = id};
-        consumer->subscription = &subscriptions[i];
+    for (size_t i = 0; i < loaded.count; i++) {
+        const struct consumer *known = consumers_find(self, &loaded.items[i].id);
+        if (known != NULL)
+            health_keep(&loaded.items[i], known);
     }
     consumers_close(self);
     *self = loaded;
@@ -45,8 +63,8 @@ int consumers_load(struct consumers *self, const struct subscription_store *stor
 }
 
 bool consumer_is_ready(const struct consumer *consumer, int64_t now_ms) {
-    unsigned most = consumer->failures == 0 ? REQUESTS_MAX : 1;
-    return consumer->subscription->is_validated && consumer->requests < most && now_ms >= consumer->rests_until_ms;
+    unsigned most = consumer->failures == 0 ? ATTEMPTS_MAX : 1;
+    return consumer->is_active && consumer->attempts < most && now_ms >= consumer->rests_until_ms;
 }
 
 void consumer_note(struct consumer *consumer, bool has_taken, int64_t now_ms) {

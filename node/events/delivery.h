@@ -1,25 +1,29 @@
 #pragma once
-/* Brings events to those who want them, on a thread of its own: at least once, those of one thread to one receiver in
- * order, again by the schedule when they are not taken, and as dead letters when they are given up. How far each has
- * come goes into the log of the thread's range, when all are done or now and then; whoever leads it later goes on from
- * there. */
-#include "node/events/dead_letters.h"
+/* Brings what happens in threads to those who want it, on a thread of its own: at least once, that of one thread to one
+ * consumer in order. How far each has come goes into the log of the thread's range; whoever leads it later goes on from
+ * there. Who they are and how it reaches them is said by kinds of consumers (consumers.h). */
+#include <stdatomic.h>
+
+#include "node/coordinator/coordinator.h"
+#include "node/events/consumers.h"
 #include "node/events/feed.h"
-#include "node/events/subscription_store.h"
 #include "proto/command.h"
+#include "storage/seal.h"
+
+#define DELIVERY_KINDS_MAX 4
 
 struct delivery;
+struct store;
 
 struct delivery_options {
-    struct feed *feed; /* borrowed, as everything here */
+    struct feed *feed; /* borrowed, as everything here but the kinds */
     struct store *store;
     const struct seal_key *master;
     const uint8_t *hash_key;
-    struct subscription_store subscriptions;
-    struct webhook_options webhooks; /* is_stopping is its own */
-    struct bytes topic;
-    struct dead_letters dead_letters;
-    atomic_bool *is_watched; /* set: somebody wants events */
+    struct coordinator *coordinator;
+    struct consumer_kind *kinds[DELIVERY_KINDS_MAX]; /* taken */
+    size_t kinds_count;
+    atomic_bool *is_watched; /* set: there are consumers */
     bool (*is_led_here)(void *context, const struct id_hash *thread);
     int (*propose)(void *context, const struct command *command); /* borrowed until return; nobody waits */
     void *context;
@@ -27,8 +31,10 @@ struct delivery_options {
 
 /* NULL: there is no room for the thread. */
 struct delivery *delivery_start(const struct delivery_options *options);
-/* The feed has news. From any thread. */
+/* Consumers are looked for again when the coordinator says that they have changed, until it is closed. Its codes. */
+int delivery_watch(struct delivery *delivery);
+/* The feed has news, or a kind. From any thread. */
 void delivery_wake(struct delivery *delivery);
-/* Requests under way are broken off. The coordinator may still tell it something until it is closed. */
+/* What is under way is broken off. The coordinator may still tell it something. */
 void delivery_stop(struct delivery *delivery);
 void delivery_free(struct delivery *delivery);

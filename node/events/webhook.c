@@ -95,7 +95,7 @@ int webhook_url_check(struct bytes url, bool may_be_private, struct arena *arena
 /* ---- one request ---- */
 
 struct webhook {
-    const struct webhook_options *options;
+    struct webhook_options options;
     CURL *easy;
     struct curl_slist *headers;
     struct arena arena; /* of the request */
@@ -117,7 +117,7 @@ static size_t on_data(char *data, size_t one, size_t size, void *context) {
 static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address) {
     struct webhook *self = context;
     char text[INET6_ADDRSTRLEN] = "?";
-    const char *refused = self->options->may_be_private ? NULL : address_rules_refuse(&address->addr);
+    const char *refused = self->options.may_be_private ? NULL : address_rules_refuse(&address->addr);
     (void)purpose;
     if (refused == NULL)
         return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
@@ -133,7 +133,7 @@ static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_
 static int on_progress(void *context, curl_off_t total, curl_off_t now, curl_off_t total_up, curl_off_t now_up) {
     const struct webhook *self = context;
     (void)total, (void)now, (void)total_up, (void)now_up;
-    return atomic_load(self->options->is_stopping) ? 1 : 0;
+    return atomic_load(self->options.is_stopping) ? 1 : 0;
 }
 
 /* An empty value has a form of its own in curl, which takes "name:" for a wish to leave the header out. */
@@ -153,15 +153,15 @@ static struct curl_slist *headers_make(const struct webhook_request *request, st
 static void options_set(struct webhook *self, const struct webhook_request *request) {
     CURL *easy = self->easy;
     curl_easy_setopt(easy, CURLOPT_URL, arena_text(&self->arena, request->url));
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, self->options->may_be_private ? "http,https" : "https");
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, self->options.may_be_private ? "http,https" : "https");
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS_MAX);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)WEBHOOK_MS_MAX);
-    if (self->options->ca_file[0] != '\0')
-        curl_easy_setopt(easy, CURLOPT_CAINFO, self->options->ca_file);
+    if (self->options.ca_file[0] != '\0')
+        curl_easy_setopt(easy, CURLOPT_CAINFO, self->options.ca_file);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, self);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_data);
@@ -200,7 +200,7 @@ struct webhook *webhook_new(const struct webhook_options *options, const struct 
     struct webhook *self = calloc(1, sizeof(*self));
     check(self != NULL);
     check(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
-    self->options = options;
+    self->options = *options;
     self->easy = curl_easy_init();
     check(self->easy != NULL);
     arena_init(&self->arena);

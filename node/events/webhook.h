@@ -44,8 +44,8 @@ void webhook_header_add(struct webhook_request *request, const char *name, struc
  * that are written as numbers and that nothing may be sent to. */
 int webhook_url_check(struct bytes url, bool may_be_private, struct arena *arena, struct problem *problem);
 
-/* A request on its way, for who has many: libcurl's easy handle, whose private pointer is the webhook. The request is
- * copied, the options are kept. It is ended with a CURLcode, or freed; the handle must be in no multi handle then. */
+/* A request on its way, for who has many: libcurl's easy handle. Request and options are copied, but what the
+ * options point to is kept. It is ended with a CURLcode, or freed; the handle must be in no multi handle then. */
 struct webhook;
 struct webhook *webhook_new(const struct webhook_options *options, const struct webhook_request *request);
 void *webhook_easy(struct webhook *webhook);

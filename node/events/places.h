@@ -1,0 +1,35 @@
+#pragma once
+/* How far consumers have come with threads, beyond what the store says: one place for each thread and consumer of which
+ * something is under way or waits, in bounded memory. Delivery's thread only. */
+#include "node/events/consumers.h"
+
+#define PLACES_MAX 1024 /* the others stay in the feed */
+
+struct place {
+    struct place *next;
+    struct id_hash thread;
+    struct id_hash consumer;
+    uint64_t serial; /* the consumer's, when it was made */
+    uint64_t done;   /* everything up to this offset */
+    size_t number;   /* and so many steps of the next change */
+    unsigned attempts_made;
+    int64_t due_ms;          /* of the next attempt */
+    uint64_t told;           /* what the log was last told */
+    struct attempt *attempt; /* NULL: nothing is under way */
+};
+
+struct places {
+    struct place *first;
+    size_t count;
+};
+
+/* NULL: there is none. */
+struct place *places_find(const struct places *self, const struct id_hash *thread, const struct id_hash *consumer);
+/* A new one, at `done`. NULL: there is no room now. */
+struct place *places_add(struct places *self, const struct id_hash *thread, const struct consumer *consumer,
+                         uint64_t done);
+/* What is under way is broken off. */
+void places_remove(struct places *self, struct place *place);
+/* Consumers were loaded: attempts follow them, and places of those that are none any more, or begin anew, go. */
+void places_follow(struct places *self, const struct consumers *consumers);
+void places_close(struct places *self);
