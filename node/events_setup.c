@@ -1,7 +1,8 @@
 /* What the server gives to event subscriptions. */
 #include "node/events/delivery.h"
-#include "node/events/subscription_desk.h"
 #include "node/events/subscription_kind.h"
+#include "node/events/subscription_tasks.h"
+#include "node/gateway/desk.h"
 #include "node/log.h"
 #include "node/server_parts.h"
 
@@ -50,16 +51,21 @@ static int delivery_open(struct server *server, const struct subscription_tasks 
     return delivery == NULL ? STATUS_INTERNAL_ERROR : delivery_watch(delivery);
 }
 
+static const struct subscription_tasks *tasks_new(struct server *server) {
+    struct subscription_tasks *tasks = ARENA_NEW(&server->folder.arena, struct subscription_tasks);
+    *tasks = (struct subscription_tasks){
+        .store = {.coordinator = server->folder.coordinator, .master = &server->folder.master},
+        .webhooks = {.may_be_private = server->config.events_allow_private, .ca_file = server->config.events_ca_file},
+        .topic = topic_of(server),
+        .resource_id = bytes_of_text(server->folder.settings.resource_id),
+        .hash_key = server->folder.settings.hash_key};
+    return tasks;
+}
+
 int events_open(struct server *server) {
-    struct subscription_desk_options options = {
-        .tasks = {.store = {.coordinator = server->folder.coordinator, .master = &server->folder.master},
-                  .webhooks = {.may_be_private = server->config.events_allow_private,
-                               .ca_file = server->config.events_ca_file},
-                  .topic = topic_of(server),
-                  .resource_id = bytes_of_text(server->folder.settings.resource_id),
-                  .hash_key = server->folder.settings.hash_key}};
-    server->gateway.subscriptions = subscription_desk_start(&options);
-    if (server->gateway.subscriptions != NULL && delivery_open(server, &options.tasks) == STATUS_OK)
+    server->gateway.subscriptions = tasks_new(server);
+    server->gateway.desk = desk_start();
+    if (server->gateway.desk != NULL && delivery_open(server, server->gateway.subscriptions) == STATUS_OK)
         return STATUS_OK;
     log_error("events cannot be told: there is no room for their threads, or the coordinator cannot be watched");
     return STATUS_INTERNAL_ERROR;
@@ -68,9 +74,9 @@ int events_open(struct server *server) {
 void events_close(struct server *server) {
     if (server->delivery != NULL)
         delivery_stop(server->delivery);
-    if (server->gateway.subscriptions != NULL)
-        subscription_desk_stop(server->gateway.subscriptions);
-    server->gateway.subscriptions = NULL;
+    if (server->gateway.desk != NULL)
+        desk_stop(server->gateway.desk);
+    server->gateway.desk = NULL;
 }
 
 void events_free(struct server *server) {

@@ -1,55 +1,31 @@
 #include "node/events/events_api.h"
 
-#include <stdlib.h>
+#include "node/events/subscription_tasks.h"
+#include "node/gateway/desk_call.h"
 
-#include "node/events/subscription_desk.h"
-#include "node/gateway/gateway.h"
-#include "proto/check.h"
+struct subscription_job {
+    struct desk_call base;
+    struct subscription_task task;
+};
 
-static void job_free(struct subscription_job *job) {
-    arena_close(&job->arena);
-    free(job);
-}
-
-static void on_delivered(void *receiver, struct parcel *parcel) {
-    struct subscription_job *job = (struct subscription_job *)parcel;
-    const struct subscription_task *task = &job->task;
-    (void)receiver;
-    http_call_set_header(job->call, "cache-control", BYTES_LITERAL("no-store"));
-    if (task->problem.rc != STATUS_OK)
-        http_call_refuse(job->call, &task->problem);
-    else
-        http_call_reply(job->call, task->status, task->answer);
-    job_free(job);
-}
-
-/* A worker that has stopped has answered its clients. */
-static void on_done(struct subscription_job *job) {
-    struct gateway *gateway = job->context;
-    job->parcel.deliver = on_delivered;
-    if (worker_post(gateway->workers[job->worker].worker, &job->parcel) != STATUS_OK)
-        job_free(job);
+static void work(struct desk_call *base, const atomic_bool *is_stopping) {
+    struct subscription_job *job = (struct subscription_job *)base;
+    struct subscription_tasks tasks = *base->gateway->subscriptions;
+    tasks.webhooks.is_stopping = is_stopping;
+    subscription_task_do(&tasks, &job->task);
+    base->status = job->task.status;
+    base->answer = job->task.answer;
+    base->problem = job->task.problem;
 }
 
 static struct subscription_job *job_new(struct worker *self, struct http_call *call, enum subscription_task_kind kind) {
-    struct subscription_job *job = calloc(1, sizeof(*job));
-    check(job != NULL);
-    arena_init(&job->arena);
-    job->on_done = on_done;
-    job->context = gateway_worker_of(self)->gateway;
-    job->worker = self->index;
-    job->call = call;
-    job->task = (struct subscription_task){.kind = kind, .arena = &job->arena};
+    struct subscription_job *job = desk_call_new(sizeof(*job), self, call, work);
+    job->task = (struct subscription_task){.kind = kind, .arena = &job->base.arena};
     return job;
 }
 
 static void job_hand_in(struct subscription_job *job) {
-    struct gateway *gateway = job->context;
-    int rc = subscription_desk_ask(gateway->subscriptions, job);
-    if (rc == STATUS_OK)
-        return;
-    http_call_refuse_status(job->call, rc);
-    job_free(job);
+    desk_call_ask(&job->base);
 }
 
 /* NULL: refused. */
@@ -64,8 +40,8 @@ static struct subscription_job *named_job_new(struct worker *self, struct http_c
         return NULL;
     }
     struct subscription_job *job = job_new(self, call, kind);
-    job->task.name = arena_copy(&job->arena, name);
-    job->task.origin = arena_copy(&job->arena, http_call_public_origin(call));
+    job->task.name = arena_copy(&job->base.arena, name);
+    job->task.origin = arena_copy(&job->base.arena, http_call_public_origin(call));
     return job;
 }
 
@@ -95,7 +71,7 @@ static void subscription_put(struct worker *self, struct http_call *call) {
     struct subscription_job *job = named_job_new(self, call, SUBSCRIPTION_PUT);
     if (job == NULL)
         return;
-    job->task.body = arena_copy(&job->arena, call->body);
+    job->task.body = arena_copy(&job->base.arena, call->body);
     job_hand_in(job);
 }
 
@@ -136,7 +112,7 @@ static void validation_get(struct worker *self, struct http_call *call) {
     struct subscription_job *job = named_job_new(self, call, SUBSCRIPTION_CONFIRM);
     if (job == NULL)
         return;
-    job->task.code = arena_copy(&job->arena, call->captures[1]);
+    job->task.code = arena_copy(&job->base.arena, call->captures[1]);
     job_hand_in(job);
 }
 

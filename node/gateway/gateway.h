@@ -20,7 +20,8 @@ struct token_cache;
 struct rate_limiter;
 struct endpoint_registry;
 struct cluster_view;
-struct subscription_desk;
+struct desk;
+struct subscription_tasks;
 
 /* An operator's wish on its way: heap memory. The server fills in what came of it and posts the parcel; then on_answer
  * is called on the worker's thread and owns the memory again. So does the server when the worker has stopped meanwhile.
@@ -115,8 +116,9 @@ struct gateway {
     struct rate_limiter *limiter;        /* NULL: no limits */
     struct endpoint_registry *endpoints; /* of the official SDK; shared by the workers */
     struct gateway_admin admin;
-    struct trace *trace;                     /* NULL: nothing is remembered */
-    struct subscription_desk *subscriptions; /* node/events */
+    struct trace *trace; /* NULL: nothing is remembered */
+    struct desk *desk;
+    const struct subscription_tasks *subscriptions; /* node/events */
 };
 
 /* One per worker; used on its thread only. `worker->context` points here. */

@@ -1,26 +1,26 @@
-#include "node/events/subscription_desk.h"
+#include "node/gateway/desk.h"
 
 #include <stdlib.h>
 
 #include "node/coordinator/background.h"
 #include "proto/check.h"
+#include "proto/status.h"
 
 #define THREADS 4
 
-struct subscription_desk {
-    struct subscription_tasks tasks;
+struct desk {
     atomic_bool is_stopping;
     pthread_t threads[THREADS];
     size_t threads_count;
     pthread_mutex_t mutex; /* of what follows */
     pthread_cond_t wakeup;
-    struct subscription_job *first;
-    struct subscription_job **end;
+    struct desk_job *first;
+    struct desk_job **end;
     size_t waiting;
 };
 
-static struct subscription_job *job_take(struct subscription_desk *self) {
-    struct subscription_job *job = self->first;
+static struct desk_job *job_take(struct desk *self) {
+    struct desk_job *job = self->first;
     if (job == NULL)
         return NULL;
     self->first = job->next;
@@ -31,30 +31,28 @@ static struct subscription_job *job_take(struct subscription_desk *self) {
 }
 
 /* NULL: the desk closes. */
-static struct subscription_job *job_wait(struct subscription_desk *self) {
+static struct desk_job *job_wait(struct desk *self) {
     pthread_mutex_lock(&self->mutex);
     while (self->first == NULL && !atomic_load(&self->is_stopping))
         pthread_cond_wait(&self->wakeup, &self->mutex);
-    struct subscription_job *job = atomic_load(&self->is_stopping) ? NULL : job_take(self);
+    struct desk_job *job = atomic_load(&self->is_stopping) ? NULL : job_take(self);
     pthread_mutex_unlock(&self->mutex);
     return job;
 }
 
 static void *run(void *context) {
-    struct subscription_desk *self = context;
-    struct subscription_job *job;
+    struct desk *self = context;
+    struct desk_job *job;
     while ((job = job_wait(self)) != NULL) {
-        subscription_task_do(&self->tasks, &job->task);
-        job->on_done(job);
+        job->work(job, &self->is_stopping);
+        job->on_done(job, STATUS_OK);
     }
     return NULL;
 }
 
-struct subscription_desk *subscription_desk_start(const struct subscription_desk_options *options) {
-    struct subscription_desk *self = calloc(1, sizeof(*self));
+struct desk *desk_start(void) {
+    struct desk *self = calloc(1, sizeof(*self));
     check(self != NULL);
-    self->tasks = options->tasks;
-    self->tasks.webhooks.is_stopping = &self->is_stopping;
     self->end = &self->first;
     pthread_mutex_init(&self->mutex, NULL);
     background_cond_init(&self->wakeup);
@@ -62,17 +60,17 @@ struct subscription_desk *subscription_desk_start(const struct subscription_desk
         self->threads_count++;
     if (self->threads_count == THREADS)
         return self;
-    subscription_desk_stop(self);
+    desk_stop(self);
     return NULL;
 }
 
-int subscription_desk_ask(struct subscription_desk *self, struct subscription_job *job) {
+int desk_ask(struct desk *self, struct desk_job *job) {
     int rc = STATUS_OK;
     job->next = NULL;
     pthread_mutex_lock(&self->mutex);
     if (atomic_load(&self->is_stopping)) {
         rc = STATUS_SHUTTING_DOWN;
-    } else if (self->waiting >= SUBSCRIPTION_JOBS_MAX) {
+    } else if (self->waiting >= DESK_JOBS_MAX) {
         rc = STATUS_OVERLOADED;
     } else {
         *self->end = job;
@@ -84,19 +82,16 @@ int subscription_desk_ask(struct subscription_desk *self, struct subscription_jo
     return rc;
 }
 
-void subscription_desk_stop(struct subscription_desk *self) {
-    struct subscription_job *job;
+void desk_stop(struct desk *self) {
+    struct desk_job *job;
     pthread_mutex_lock(&self->mutex);
     atomic_store(&self->is_stopping, true);
     pthread_cond_broadcast(&self->wakeup);
     pthread_mutex_unlock(&self->mutex);
     for (size_t i = 0; i < self->threads_count; i++)
         check(pthread_join(self->threads[i], NULL) == 0);
-    while ((job = job_take(self)) != NULL) {
-        problem_set(&job->task.problem, &job->arena, STATUS_SHUTTING_DOWN, NULL, "%s",
-                    status_sentence(STATUS_SHUTTING_DOWN));
-        job->on_done(job);
-    }
+    while ((job = job_take(self)) != NULL)
+        job->on_done(job, STATUS_SHUTTING_DOWN);
     pthread_cond_destroy(&self->wakeup);
     pthread_mutex_destroy(&self->mutex);
     free(self);
