@@ -84,6 +84,11 @@ void trouter_recipient_encode(struct buffer *out, struct bytes user_id);
 size_t trouter_pushes_encode(struct arena *arena, const struct change *change, const char *cv,
                              struct trouter_push *pushes, size_t pushes_max);
 
+/* The body alone, for one recipient, as devices are told of it: of a change that has an offset. `*event_id` 0: the SDK
+ * does not know of such a change, and the body is absent. */
+struct bytes trouter_body_encode(struct arena *arena, const struct change *change, struct bytes recipient_id,
+                                 const char *cv, int *event_id);
+
 /* The registration body of POST /v3/registrations (section 5.5); STATUS_BAD_REQUEST or STATUS_VALIDATION_ERROR. */
 struct problem;
 int trouter_registration_parse(struct arena *arena, struct bytes body, struct bytes *registration_id,

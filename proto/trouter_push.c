@@ -270,11 +270,15 @@ static struct bytes after_take(const struct push_writer *writer, json_t *body) {
     return after;
 }
 
+static struct bytes id_without_kind(struct bytes user_id) {
+    size_t prefix = bytes_starts_with(user_id, "8:") ? strlen("8:") : 0;
+    return bytes_of(user_id.data + prefix, user_id.size - prefix);
+}
+
 void trouter_recipient_encode(struct buffer *out, struct bytes user_id) {
     struct arena arena;
     json_t *recipient = json_object_new();
-    size_t prefix = bytes_starts_with(user_id, "8:") ? strlen("8:") : 0;
-    json_text_set(recipient, "recipientId", bytes_of(user_id.data + prefix, user_id.size - prefix));
+    json_text_set(recipient, "recipientId", id_without_kind(user_id));
     json_text_set(recipient, "recipientMri", user_id);
     arena_init(&arena);
     append_escaped(out, members_of(json_text_take(&arena, recipient)));
@@ -334,6 +338,20 @@ static const struct event_form *event_form_find(const struct change *change) {
             return &EVENT_FORMS[i];
     }
     return NULL;
+}
+
+struct bytes trouter_body_encode(struct arena *arena, const struct change *change, struct bytes recipient_id,
+                                 const char *cv, int *event_id) {
+    const struct push_writer writer = {arena, cv};
+    const struct event_form *form = event_form_find(change);
+    *event_id = form == NULL ? 0 : form->event_id;
+    if (form == NULL)
+        return BYTES_ABSENT;
+    json_t *body = form->body_new(&writer, change);
+    json_member_set(body, "eventId", json_integer(form->event_id));
+    json_text_set(body, "recipientId", id_without_kind(recipient_id));
+    json_text_set(body, "recipientMri", recipient_id);
+    return json_text_take(arena, body);
 }
 
 size_t trouter_pushes_encode(struct arena *arena, const struct change *change, const char *cv,
