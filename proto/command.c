@@ -50,6 +50,7 @@ static const struct codec_field COMMAND_FIELDS[] = {
     CODEC_MEMBER(26, CODEC_BOOL, struct command, is_watched),
     CODEC_MEMBER_LIST(27, struct command, cursors, cursors_count, &EVENT_CURSOR_TABLE),
     CODEC_MEMBER(30, CODEC_I64, struct command, keep_ms),
+    CODEC_MEMBER_RECORD(40, struct command, registration, &PUSH_REGISTRATION_TABLE),
     CODEC_MEMBER(60, CODEC_U64, struct command, sequence),
     CODEC_MEMBER(61, CODEC_U64, struct command, version),
     CODEC_MEMBER_LIST(62, struct command, members, members_count, &IMPORT_MEMBER_TABLE),
@@ -60,7 +61,7 @@ static const struct codec_table COMMAND_TABLE = CODEC_TABLE(struct command, COMM
 
 static bool kind_is_known(enum command_kind kind) {
     return (kind >= COMMAND_THREAD_CREATE && kind <= COMMAND_THREAD_SHRED) ||
-           (kind >= COMMAND_USER_CREATE && kind <= COMMAND_USER_FORGET) || kind == COMMAND_THREAD_IMPORT ||
+           (kind >= COMMAND_USER_CREATE && kind <= COMMAND_USER_PUSH_REMOVE) || kind == COMMAND_THREAD_IMPORT ||
            kind == COMMAND_MESSAGES_IMPORT;
 }
 
@@ -79,5 +80,5 @@ int command_decode(struct bytes encoded, struct arena *arena, struct command *co
     if (!kind_is_known(command->kind) || !size_is_expected(command->wrapped_key, WRAPPED_KEY_BYTES) ||
         !size_is_expected(command->body_hash, BODY_HASH_BYTES))
         return STATUS_MALFORMED;
-    return 0;
+    return command->kind == COMMAND_USER_PUSH_SET ? push_registration_check(&command->registration) : 0;
 }

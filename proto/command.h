@@ -4,6 +4,7 @@
 #include "proto/buffer.h"
 #include "proto/chat.h"
 #include "proto/ids.h"
+#include "proto/push_registration.h"
 
 enum command_kind {
     COMMAND_THREAD_CREATE = 1,
@@ -25,10 +26,12 @@ enum command_kind {
     COMMAND_USER_CREATE = 20,
     COMMAND_USER_DELETE = 21,
     COMMAND_USER_REVOKE = 22,
-    COMMAND_USER_THREAD = 23,    /* a thread tells a user's range: joined, left or deleted at `offset` */
-    COMMAND_USER_FORGET = 24,    /* the thread that was deleted at `offset` goes from the user's list */
-    COMMAND_THREAD_IMPORT = 40,  /* a thread as it was elsewhere, with room for its messages */
-    COMMAND_MESSAGES_IMPORT = 41 /* some of these messages */
+    COMMAND_USER_THREAD = 23,      /* a thread tells a user's range: joined, left or deleted at `offset` */
+    COMMAND_USER_FORGET = 24,      /* the thread that was deleted at `offset` goes from the user's list */
+    COMMAND_USER_PUSH_SET = 25,    /* a device registers, or renews what it said */
+    COMMAND_USER_PUSH_REMOVE = 26, /* and goes: `registration.id`, if that was made at `created_ms`, or 0 */
+    COMMAND_THREAD_IMPORT = 40,    /* a thread as it was elsewhere, with room for its messages */
+    COMMAND_MESSAGES_IMPORT = 41   /* some of these messages */
 };
 
 enum membership {
@@ -95,8 +98,9 @@ struct command {
     uint64_t offset;            /* USER_THREAD, USER_FORGET: the thread's offset of that change; EVENTS_EXPIRE */
     struct bytes topic;         /* USER_THREAD, left or deleted: the last topic */
     int64_t last_message_ms;    /* USER_THREAD, left or deleted */
-    int64_t valid_from_s;       /* USER_REVOKE: tokens issued earlier are void */
-    int64_t keep_ms;            /* THREAD_DELETE: so long it can be undeleted; 0: it is shredded at once */
+    struct push_registration registration; /* USER_PUSH_SET, USER_PUSH_REMOVE */
+    int64_t valid_from_s;                  /* USER_REVOKE: tokens issued earlier are void */
+    int64_t keep_ms;                       /* THREAD_DELETE: so long it can be undeleted; 0: it is shredded at once */
 
     bool is_watched;              /* of what changes a thread: its changes are wanted as events */
     struct event_cursor *cursors; /* EVENTS_DONE: of every consumer there is */

@@ -49,5 +49,6 @@
 #define LIMIT_PURGE_ROWS_PER_COMMAND 2000         /* rows of a deleted thread removed per write transaction */
 #define LIMIT_COALESCE_TICK_MS 250                /* typing and receipts of large threads are gathered this long */
 #define LIMIT_COALESCE_PER_TICK_MAX 16            /* typing users, and receipts, told per thread and tick */
-#define LIMIT_IMPORT_MESSAGES_MAX 500 /* messages of a dump in one command; their bytes are bounded by the body */
-#define LIMIT_LIST_ITEMS_MAX 1000     /* items of a list in a command, change or row; participants are 250 */
+#define LIMIT_IMPORT_MESSAGES_MAX 500   /* messages of a dump in one command; their bytes are bounded by the body */
+#define LIMIT_PUSH_REGISTRATIONS_MAX 16 /* devices of one user that are told of messages */
+#define LIMIT_LIST_ITEMS_MAX 1000       /* items of a list in a command, change or row; participants are 250 */

@@ -111,6 +111,8 @@ static const struct codec_table *codec_of(uint8_t kind) {
         return &USER_ROW_TABLE;
     case ROW_MEMBERSHIP:
         return &MEMBERSHIP_ROW_TABLE;
+    case ROW_PUSH:
+        return &PUSH_REGISTRATION_TABLE;
     case ROW_TOMBSTONE:
         return &TOMBSTONE_ROW_TABLE;
     case ROW_EVENT:

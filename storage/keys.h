@@ -21,6 +21,7 @@ enum row_kind {
     ROW_IMPORT = 'i',         /* of a thread that was imported: the room for its messages */
     ROW_USER = 'U',           /* a user's record */
     ROW_MEMBERSHIP = 'L',     /* | thread's hash: an item of a user's list of threads */
+    ROW_PUSH = 'N',           /* | registration's hash: a device of a user */
     ROW_EVENT = 'E',          /* | offset: a change that somebody outside wants */
     ROW_EVENT_CURSORS = 'e',  /* how far who wants them has come */
     ROW_EVENT_MEMBER = 'm'    /* | user's hash: who was in a deleted thread whose events are not all delivered */

@@ -4,6 +4,7 @@
 #include "proto/chat.h"
 #include "proto/command.h"
 #include "proto/msgpack_codec.h"
+#include "proto/push_registration.h"
 
 /* ROW_COUNTERS: rewritten with every change of a thread, therefore small. */
 struct thread_counters {

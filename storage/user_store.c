@@ -1,5 +1,6 @@
 #include "storage/user_store.h"
 
+#include "proto/limits.h"
 #include "proto/status.h"
 #include "storage/keys.h"
 #include "storage/sealed_row.h"
@@ -64,6 +65,45 @@ int user_memberships_visit(struct user_store *self, user_membership_visitor visi
         rc = sealed_row_open(&self->key, STORE_STATE, key, sealed, &MEMBERSHIP_ROW_TABLE, self->arena, &row);
         if (rc != STATUS_OK || !visit(context, &thread, &row))
             break;
+        rc = store_cursor_next(cursor, &key, &sealed);
+    }
+    store_cursor_close(cursor);
+    return rc == STATUS_STORE_MISSING ? STATUS_OK : rc;
+}
+
+int user_push_put(struct user_store *self, const struct id_hash *hash, const struct push_registration *registration) {
+    struct key key = key_of_row_hash(&self->user, ROW_PUSH, hash);
+    return row_put(self, &key, &PUSH_REGISTRATION_TABLE, registration);
+}
+
+int user_push_get(struct user_store *self, const struct id_hash *hash, struct push_registration *registration) {
+    struct key key = key_of_row_hash(&self->user, ROW_PUSH, hash);
+    return row_get(self, &key, &PUSH_REGISTRATION_TABLE, registration);
+}
+
+int user_push_remove(struct user_store *self, const struct id_hash *hash) {
+    struct key key = key_of_row_hash(&self->user, ROW_PUSH, hash);
+    return store_remove(self->transaction, STORE_STATE, key_bytes(&key));
+}
+
+int user_push_list(struct user_store *self, struct push_row **rows, size_t *count) {
+    struct store_cursor *cursor = NULL;
+    struct key first = key_of_row(&self->user, ROW_PUSH);
+    struct bytes key, sealed;
+    *count = 0;
+    *rows = ARENA_NEW_ARRAY(self->arena, struct push_row, LIMIT_PUSH_REGISTRATIONS_MAX);
+    int rc = store_cursor_open(self->transaction, STORE_STATE, &cursor);
+    if (rc != STATUS_OK)
+        return rc;
+    rc = store_cursor_seek(cursor, key_bytes(&first), &key, &sealed);
+    while (rc == STATUS_OK && *count < LIMIT_PUSH_REGISTRATIONS_MAX && key_is_of_row(key, &self->user, ROW_PUSH)) {
+        struct push_row *row = &(*rows)[*count];
+        row->hash = key_suffix_hash(key);
+        rc = sealed_row_open(&self->key, STORE_STATE, key, sealed, &PUSH_REGISTRATION_TABLE, self->arena,
+                             &row->registration);
+        if (rc != STATUS_OK)
+            break;
+        ++*count;
         rc = store_cursor_next(cursor, &key, &sealed);
     }
     store_cursor_close(cursor);

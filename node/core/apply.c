@@ -73,6 +73,8 @@ int command_apply(const struct apply_context *context, const struct command *com
     case COMMAND_USER_REVOKE:
     case COMMAND_USER_THREAD:
     case COMMAND_USER_FORGET:
+    case COMMAND_USER_PUSH_SET:
+    case COMMAND_USER_PUSH_REMOVE:
         return user_apply(context, command, outcome);
     }
     *outcome = (struct outcome){.result.rc = STATUS_MALFORMED};

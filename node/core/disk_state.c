@@ -17,6 +17,7 @@ bool disk_state_is_removal(const struct entry *entry) {
     case COMMAND_EVENTS_EXPIRE:
     case COMMAND_USER_DELETE:
     case COMMAND_USER_FORGET:
+    case COMMAND_USER_PUSH_REMOVE:
         return true;
     default:
         return false;

@@ -1,5 +1,6 @@
 #include "node/core/user.h"
 
+#include "node/core/user_push.h"
 #include "proto/status.h"
 #include "storage/range_log.h"
 #include "storage/thread_store.h"
@@ -40,7 +41,8 @@ static int revoke_apply(const struct apply_context *context, const struct comman
     row.valid_from_s = command->valid_from_s > row.valid_from_s ? command->valid_from_s : row.valid_from_s + 1;
     revocation_tell(context, command, outcome, row.valid_from_s);
     outcome->result.time_ms = command->time_ms;
-    return user_row_put(store, &row);
+    rc = user_push_clear(store);
+    return rc == STATUS_OK ? user_row_put(store, &row) : rc;
 }
 
 static int deletion_keep(const struct apply_context *context, const struct command *command) {
@@ -129,6 +131,10 @@ static int existing_user_apply(const struct apply_context *context, const struct
         return revoke_apply(context, command, &store, outcome);
     if (command->kind == COMMAND_USER_FORGET)
         return forget_apply(command, &store);
+    if (command->kind == COMMAND_USER_PUSH_SET)
+        return user_push_set(context, command, &store);
+    if (command->kind == COMMAND_USER_PUSH_REMOVE)
+        return user_push_unset(context, command, &store);
     return thread_apply_to_list(context, command, &store, outcome);
 }
 

@@ -80,7 +80,8 @@ static struct command any_command(void) {
         COMMAND_PARTICIPANTS_ADD, COMMAND_PARTICIPANT_REMOVE, COMMAND_RECEIPT_SEND,  COMMAND_USER_CREATE,
         COMMAND_USER_REVOKE,      COMMAND_USER_DELETE,        COMMAND_USER_THREAD,   COMMAND_THREAD_PURGE,
         COMMAND_OUTBOX_DONE,      COMMAND_EVENTS_DONE,        COMMAND_EVENTS_EXPIRE, COMMAND_USER_FORGET,
-        COMMAND_THREAD_HOLD,      COMMAND_THREAD_UNDELETE,    COMMAND_THREAD_SHRED};
+        COMMAND_THREAD_HOLD,      COMMAND_THREAD_UNDELETE,    COMMAND_THREAD_SHRED,  COMMAND_USER_PUSH_SET,
+        COMMAND_USER_PUSH_REMOVE};
     enum command_kind kind = kinds[chance(sizeof(kinds) / sizeof(kinds[0]))];
     unsigned thread = first_thread + chance(THREADS);
     if ((kind == COMMAND_THREAD_DELETE || kind == COMMAND_USER_DELETE) && chance(8) != 0)
@@ -117,6 +118,11 @@ static struct command any_command(void) {
     command.reason = chance(2) == 0 ? BYTES_ABSENT : name("reason %u", chance(3));
     command.keep_ms = chance(3);
     command.is_watched = kind < COMMAND_OUTBOX_DONE && chance(4) != 0;
+    command.registration = (struct push_registration){.id = name("device %u", chance(30)),
+                                                      .transport = PUSH_APNS,
+                                                      .address = BYTES_LITERAL("token"),
+                                                      .created_ms = chance(100),
+                                                      .expires_ms = chance(3) == 0 ? chance(1000) : 0};
     cursors_take(&command, kind == COMMAND_EVENTS_DONE ? 1 + chance(3) : 0);
     return command;
 }

@@ -79,6 +79,13 @@ static struct command full_command(void) {
         .cursors = CURSORS,
         .cursors_count = COUNT(CURSORS),
         .keep_ms = 6,
+        .registration = {.id = BYTES_LITERAL("device"),
+                         .transport = PUSH_WEB,
+                         .address = BYTES_LITERAL("https://push.example/x"),
+                         .public_key = BYTES_LITERAL("point"),
+                         .auth = BYTES_LITERAL("auth"),
+                         .created_ms = 7,
+                         .expires_ms = 8},
     };
 }
 
@@ -108,6 +115,11 @@ static void every_member_survives(void **state) {
     assert_bytes(decoded.user_id, "8:acs:r_3");
     assert_bytes(decoded.reason, "deletedByPolicy");
     assert_true(decoded.message_id == UINT64_MAX);
+    assert_bytes(decoded.registration.id, "device");
+    assert_int_equal(decoded.registration.transport, PUSH_WEB);
+    assert_bytes(decoded.registration.address, "https://push.example/x");
+    assert_bytes(decoded.registration.auth, "auth");
+    assert_int_equal(decoded.registration.expires_ms, 8);
     assert_int_equal(decoded.message_type, MESSAGE_HTML);
     assert_int_equal(decoded.content.size, 8);
     assert_bytes(decoded.display_name, "");

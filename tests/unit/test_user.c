@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "proto/limits.h"
 #include "storage/user_store.h"
 #include "tests/lib/store_fixture.h"
 
@@ -82,8 +83,8 @@ static void a_user_is_created_once(void **state) {
 }
 
 static void nothing_happens_to_a_user_that_is_not_there(void **state) {
-    static const enum command_kind kinds[] = {COMMAND_USER_DELETE, COMMAND_USER_REVOKE, COMMAND_USER_THREAD,
-                                              COMMAND_USER_FORGET};
+    static const enum command_kind kinds[] = {COMMAND_USER_DELETE, COMMAND_USER_REVOKE,   COMMAND_USER_THREAD,
+                                              COMMAND_USER_FORGET, COMMAND_USER_PUSH_SET, COMMAND_USER_PUSH_REMOVE};
     struct store_lmdb_statistics before;
     struct store_lmdb_statistics after;
     (void)state;
@@ -185,6 +186,92 @@ static void a_list_forgets_what_was_deleted_then_and_nothing_newer(void **state)
     assert_int_equal(forget(9), STATUS_OK);
 }
 
+static int device_set(struct bytes id, int64_t created_ms, int64_t expires_ms) {
+    struct command command = command_of(COMMAND_USER_PUSH_SET);
+    command.registration = (struct push_registration){.id = id,
+                                                      .transport = PUSH_APNS,
+                                                      .address = BYTES_LITERAL("token"),
+                                                      .created_ms = created_ms,
+                                                      .expires_ms = expires_ms};
+    return fixture_apply(&fixture, &command);
+}
+
+static int device_remove(struct bytes id, int64_t created_ms) {
+    struct command command = command_of(COMMAND_USER_PUSH_REMOVE);
+    command.registration = (struct push_registration){.id = id, .created_ms = created_ms};
+    return fixture_apply(&fixture, &command);
+}
+
+/* Of all that there are. */
+static size_t devices_read(struct push_row **rows) {
+    struct store_transaction *transaction = fixture_read(&fixture);
+    struct user_store store;
+    struct id_hash alice = fixture_hash(&fixture, ALICE);
+    size_t count = 0;
+    int rc = user_store_open(&store, transaction, &fixture.arena, &fixture.master, &alice);
+    if (rc == STATUS_OK)
+        check(user_push_list(&store, rows, &count) == STATUS_OK);
+    store_abort(transaction);
+    return count;
+}
+
+static bool has_device(struct bytes id) {
+    struct push_row *rows;
+    bool is_there = false;
+    for (size_t i = devices_read(&rows); i > 0; i--)
+        is_there = is_there || bytes_equal(rows[i - 1].registration.id, id);
+    return is_there;
+}
+
+static void a_device_registers_again_and_goes(void **state) {
+    struct push_row *rows;
+    (void)state;
+    assert_int_equal(device_set(BYTES_LITERAL("phone"), 10, 0), STATUS_OK);
+    assert_int_equal(device_set(BYTES_LITERAL("desk"), 11, 0), STATUS_OK);
+    assert_int_equal(device_set(BYTES_LITERAL("phone"), 20, 0), STATUS_OK);
+    assert_int_equal(devices_read(&rows), 2);
+    assert_int_equal(device_remove(BYTES_LITERAL("phone"), 10), STATUS_OK);
+    assert_true(has_device(BYTES_LITERAL("phone")));
+    assert_int_equal(device_remove(BYTES_LITERAL("phone"), 20), STATUS_OK);
+    assert_false(has_device(BYTES_LITERAL("phone")));
+    assert_int_equal(device_remove(BYTES_LITERAL("phone"), 0), STATUS_OK);
+    assert_int_equal(device_remove(BYTES_LITERAL("desk"), 0), STATUS_OK);
+    assert_int_equal(devices_read(&rows), 0);
+}
+
+static void there_is_room_for_so_many_devices(void **state) {
+    struct push_row *rows;
+    (void)state;
+    assert_int_equal(device_set(BYTES_LITERAL("expired"), 50, fixture.now_ms), STATUS_OK);
+    for (int i = 0; i < LIMIT_PUSH_REGISTRATIONS_MAX; i++)
+        assert_int_equal(device_set(arena_printf(&fixture.arena, "device %d", i), 100 + i, 0), STATUS_OK);
+    assert_int_equal(devices_read(&rows), LIMIT_PUSH_REGISTRATIONS_MAX);
+    assert_false(has_device(BYTES_LITERAL("expired")));
+    assert_int_equal(device_set(BYTES_LITERAL("device 3"), 200, 0), STATUS_OK);
+    assert_true(has_device(BYTES_LITERAL("device 0")));
+    assert_int_equal(device_set(BYTES_LITERAL("newcomer"), 201, 0), STATUS_OK);
+    assert_int_equal(devices_read(&rows), LIMIT_PUSH_REGISTRATIONS_MAX);
+    assert_false(has_device(BYTES_LITERAL("device 0")));
+    assert_true(has_device(BYTES_LITERAL("newcomer")));
+}
+
+static void devices_go_with_the_tokens_and_with_the_user(void **state) {
+    struct command revoke = command_of(COMMAND_USER_REVOKE), delete = command_of(COMMAND_USER_DELETE);
+    struct command purge = command_of(COMMAND_THREAD_PURGE);
+    struct push_row *rows;
+    (void)state;
+    assert_int_equal(device_set(BYTES_LITERAL("phone"), 10, 0), STATUS_OK);
+    revoke.valid_from_s = 1000;
+    assert_int_equal(fixture_apply(&fixture, &revoke), STATUS_OK);
+    assert_int_equal(devices_read(&rows), 0);
+    assert_int_equal(device_set(BYTES_LITERAL("phone"), 20, 0), STATUS_OK);
+    assert_int_equal(fixture_apply(&fixture, &delete), STATUS_OK);
+    assert_int_equal(fixture_apply(&fixture, &purge), STATUS_OK);
+    assert_int_equal(fixture_rows(&fixture, STORE_STATE), 0);
+    assert_int_equal(create(), STATUS_OK);
+    assert_int_equal(devices_read(&rows), 0);
+}
+
 static void joining_is_told_once_however_often_it_arrives(void **state) {
     (void)state;
     assert_int_equal(follow_up(MEMBERSHIP_JOINED, 2, NULL), STATUS_OK);
@@ -247,6 +334,9 @@ int main(void) {
         RULE(a_deleted_user_is_shredded_and_may_be_made_anew),
         RULE(a_deletion_that_comes_again_is_answered_as_before),
         RULE(a_list_forgets_what_was_deleted_then_and_nothing_newer),
+        RULE(a_device_registers_again_and_goes),
+        RULE(there_is_room_for_so_many_devices),
+        RULE(devices_go_with_the_tokens_and_with_the_user),
         RULE(joining_is_told_once_however_often_it_arrives),
         RULE(follow_ups_may_arrive_in_any_order),
     };
