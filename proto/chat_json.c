@@ -154,6 +154,22 @@ static json_t *receipt_to_json(const struct receipt *receipt) {
 
 /* Whole bodies */
 
+static json_t *refusal_to_json(enum participant_refusal refusal) {
+    static const struct {
+        const char *code;
+        const char *message;
+    } rows[] = {
+        [REFUSAL_BOT] = {"BotUserNotSupported", "Bots (28:...) cannot take part in threads."},
+        [REFUSAL_PERSONAL_ACCOUNT] = {"PersonalAccountNotSupported",
+                                      "Skype users and users without an enterprise cannot take part in threads."},
+        [REFUSAL_OTHER_RESOURCE] = {"IdentityNotOwned", "The identity doesn't belong to this resource."},
+    };
+    json_t *object = json_object_new();
+    json_text_set(object, "code", bytes_of_text(rows[refusal].code));
+    json_text_set(object, "message", bytes_of_text(rows[refusal].message));
+    return object;
+}
+
 static json_t *invalid_participant_to_json(const struct invalid_participant *invalid) {
     json_t *object = json_object_new();
     const char *message = status_sentence(invalid->rc);
@@ -164,6 +180,8 @@ static json_t *invalid_participant_to_json(const struct invalid_participant *inv
     json_text_set(object, "target", invalid->user_id);
     json_member_set(object, "code", json_decimal_new((uint64_t)status_http(invalid->rc)));
     json_text_set(object, "message", bytes_of_text(message));
+    if (invalid->refusal != REFUSAL_NONE)
+        json_member_set(object, "innererror", refusal_to_json(invalid->refusal));
     return object;
 }
 

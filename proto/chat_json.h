@@ -51,9 +51,18 @@ int remove_participant_request_parse(struct arena *arena, struct bytes body, str
 int typing_request_parse(struct arena *arena, struct bytes body, struct bytes *display_name, struct problem *problem);
 int read_receipt_request_parse(struct arena *arena, struct bytes body, uint64_t *message_id, struct problem *problem);
 
+/* Why an identity cannot take part anywhere here, more exactly than the contract's codes: told as `innererror`. */
+enum participant_refusal {
+    REFUSAL_NONE,
+    REFUSAL_BOT,              /* "BotUserNotSupported" */
+    REFUSAL_PERSONAL_ACCOUNT, /* "PersonalAccountNotSupported": Skype, and Teams without an enterprise */
+    REFUSAL_OTHER_RESOURCE    /* "IdentityNotOwned" */
+};
+
 struct invalid_participant {
     struct bytes user_id;
     int rc; /* STATUS_FORBIDDEN → code "403", "Permissions check failed"; STATUS_NOT_FOUND → "404", "Not found" */
+    enum participant_refusal refusal;
 };
 
 /* Bodies out, each a complete JSON text in the arena. */

@@ -203,6 +203,14 @@ static json_t *nested_new(const struct identifier *identifier, const char *membe
     return nested;
 }
 
+static json_t *phone_number_new(const struct identifier *identifier) {
+    json_t *nested = nested_new(identifier, "value");
+    if (identifier->is_anonymous)
+        json_member_set(nested, "isAnonymous", json_true());
+    json_text_set_present(nested, "assertedId", identifier->asserted_id);
+    return nested;
+}
+
 static json_t *teams_app_new(const struct identifier *identifier) {
     json_t *nested = nested_new(identifier, "appId");
     json_text_set(nested, "cloud", bytes_of_text(identifier->cloud));
@@ -218,7 +226,7 @@ json_t *identifier_to_json(struct bytes raw_id) {
         json_member_set(object, "communicationUser", nested_new(&identifier, "id"));
         break;
     case IDENTIFIER_PHONE_NUMBER:
-        json_member_set(object, "phoneNumber", nested_new(&identifier, "value"));
+        json_member_set(object, "phoneNumber", phone_number_new(&identifier));
         break;
     case IDENTIFIER_TEAMS_USER:
         json_member_set(object, "microsoftTeamsUser", teams_user_new(&identifier));

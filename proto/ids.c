@@ -183,11 +183,20 @@ static bool identifier_parse_user(struct bytes suffix, const struct identifier_f
     return true;
 }
 
+/* "+1555_<asserted id>": what follows the last underscore. */
+static struct bytes asserted_id_of(struct bytes value) {
+    size_t start = value.size;
+    while (start > 0 && value.data[start - 1] != '_')
+        start--;
+    return start > 1 && start < value.size ? bytes_from(value, start) : BYTES_ABSENT;
+}
+
 static struct identifier identifier_parse_phone_number(struct bytes raw_id) {
     struct bytes value = bytes_from(raw_id, strlen("4:"));
     return (struct identifier){.kind = IDENTIFIER_PHONE_NUMBER,
                                .raw_id = raw_id,
                                .value = value,
+                               .asserted_id = asserted_id_of(value),
                                .is_anonymous = bytes_equal_text(value, "anonymous")};
 }
 
@@ -214,4 +223,12 @@ struct identifier identifier_parse(struct bytes raw_id) {
     out.cloud = form->cloud;
     out.is_anonymous = form->is_anonymous;
     return out;
+}
+
+bool identifier_is_teams_user(struct bytes raw_id) {
+    return identifier_parse(raw_id).kind == IDENTIFIER_TEAMS_USER;
+}
+
+bool identifier_is_bot(struct bytes raw_id) {
+    return bytes_starts_with(raw_id, "28:");
 }

@@ -54,9 +54,14 @@ struct identifier {
     struct bytes value;       /* user id, app id, or phone number; borrowed from raw_id */
     struct bytes tenant_id;   /* Teams extension user only */
     struct bytes resource_id; /* Teams extension user only */
+    struct bytes asserted_id; /* phone numbers that have one, which is the end of `value` */
     const char *cloud;        /* "public", "dod", "gcch"; Teams kinds only */
     bool is_anonymous;        /* Teams visitors, anonymous phone numbers */
 };
 
 /* Never fails: what fits no form is IDENTIFIER_UNKNOWN. Everything is borrowed from raw_id. */
 struct identifier identifier_parse(struct bytes raw_id);
+
+bool identifier_is_teams_user(struct bytes raw_id);
+/* "28:…", in the vendor's cloud or anywhere else. */
+bool identifier_is_bot(struct bytes raw_id);

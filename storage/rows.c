@@ -8,6 +8,7 @@ static const struct codec_field counters_fields[] = {
     CODEC_MEMBER(5, CODEC_U32, struct thread_counters, participants),
     CODEC_MEMBER(6, CODEC_U64, struct thread_counters, joins),
     CODEC_MEMBER(7, CODEC_U64, struct thread_counters, properties_offset),
+    CODEC_MEMBER(8, CODEC_U32, struct thread_counters, teams_users),
 };
 const struct codec_table THREAD_COUNTERS_TABLE = CODEC_TABLE(struct thread_counters, counters_fields);
 

@@ -13,6 +13,7 @@ struct thread_counters {
     uint64_t version;  /* of the newest change, epoch ms; rises strictly */
     int64_t last_message_ms;
     uint32_t participants;      /* active ones */
+    uint32_t teams_users;       /* of these, those of Teams */
     uint64_t joins;             /* how often anybody joined: gives join order */
     uint64_t properties_offset; /* where the mark of the last change without message lies; 0: none */
 };

@@ -150,7 +150,10 @@ static int members_write(struct importing *self, struct thread_counters *counter
         int rc = member_write(self, member, ++counters->joins);
         if (rc != STATUS_OK)
             return rc;
-        counters->participants += member->removed_offset == 0 ? 1 : 0;
+        if (member->removed_offset != 0)
+            continue;
+        counters->participants++;
+        counters->teams_users += identifier_is_teams_user(member->participant.user_id) ? 1 : 0;
     }
     return STATUS_OK;
 }

@@ -341,6 +341,7 @@ static int participant_join(struct rule *rule, const struct participant *given, 
                                        .earlier_joined_offset = row.joined_offset,
                                        .earlier_removed_offset = row.removed_offset};
         rule->counters.participants++;
+        rule->counters.teams_users += identifier_is_teams_user(given->user_id) ? 1 : 0;
         joining->users[joining->participants.count].hash = user;
         joining->participants.items[joining->participants.count++] = *given;
     } else {
@@ -591,6 +592,11 @@ static int add_write(struct rule *rule) {
     return rc == STATUS_OK ? membership_tell(rule, MEMBERSHIP_JOINED, joining.users, joining.participants.count) : rc;
 }
 
+/* Those who joined under a version that did not count them are not counted when they leave. */
+static bool is_counted_of_teams(const struct rule *rule, struct bytes user_id) {
+    return rule->counters.teams_users > 0 && identifier_is_teams_user(user_id);
+}
+
 static int remove_write(struct rule *rule) {
     struct participant_row row;
     struct outbox_user *user = ARENA_NEW(rule->context->arena, struct outbox_user);
@@ -602,6 +608,7 @@ static int remove_write(struct rule *rule) {
     row.removed_offset = rule->counters.offset;
     row.topic = rule->properties.topic;
     rule->counters.participants--;
+    rule->counters.teams_users -= is_counted_of_teams(rule, row.participant.user_id) ? 1 : 0;
 
     struct change change = change_of(rule, CHANGE_PARTICIPANTS_REMOVED);
     change.participants = (struct participants){ARENA_NEW(rule->context->arena, struct participant), 1};

@@ -45,6 +45,14 @@ struct thread_properties thread_view_properties(const struct thread_view *view) 
     return properties;
 }
 
+bool thread_view_has_typing(const struct thread_view *view, int64_t participants_max) {
+    return (int64_t)view->counters.participants - view->counters.teams_users <= participants_max;
+}
+
+bool thread_view_has_receipts(const struct thread_view *view, int64_t participants_max) {
+    return view->counters.teams_users == 0 && view->counters.participants <= participants_max;
+}
+
 static bool view_reaches(const struct thread_view *view, uint64_t offset) {
     return view->is_active || offset <= view->participant.removed_offset;
 }

@@ -23,6 +23,11 @@ int thread_view_open_whole(struct thread_view *view, const struct apply_context 
 /* The properties as the user may know them: for removed ones as at their removal, without metadata. */
 struct thread_properties thread_view_properties(const struct thread_view *view);
 
+/* Typing is told in threads of at most so many participants, not counting users of Teams, and beside these nobody's
+ * receipts are kept or shown (contract 8.5; the concepts' limits of Teams interoperability). */
+bool thread_view_has_typing(const struct thread_view *view, int64_t participants_max);
+bool thread_view_has_receipts(const struct thread_view *view, int64_t participants_max);
+
 /* Is this message among what the user may see? */
 bool thread_view_shows(const struct thread_view *view, const struct message *message);
 

@@ -263,7 +263,7 @@ static bool is_for_bots(const struct event_source *source) {
     if (source->change->kind != CHANGE_MESSAGE_RECEIVED)
         return false;
     for (size_t i = 0; i < source->members_count; i++)
-        if (identifier_parse(source->members[i].user_id).kind == IDENTIFIER_TEAMS_APP &&
+        if (identifier_is_bot(source->members[i].user_id) &&
             !bytes_equal(source->members[i].user_id, source->change->actor_id))
             return true;
     return false;

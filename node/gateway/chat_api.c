@@ -556,8 +556,7 @@ static void receipts_list(struct worker *worker, struct http_call *call) {
         return;
     int64_t participants_max = reading.worker->gateway->config->feature_participants_max;
     int rc = reading.view.is_active ? STATUS_OK : STATUS_FORBIDDEN;
-    /* Contract 8.5: a thread that is too large for receipts has none. */
-    if (rc == STATUS_OK && reading.view.counters.participants <= participants_max)
+    if (rc == STATUS_OK && thread_view_has_receipts(&reading.view, participants_max))
         rc = thread_receipts_list(&reading.view.store, &items, &total);
     if (rc == STATUS_OK) {
         size_t count = window_of(&reading, total, &first, &next_link);

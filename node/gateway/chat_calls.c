@@ -9,7 +9,6 @@
 #include "storage/user_store.h"
 
 #define BODY_HASH_BYTES 16
-#define BOT_PREFIX "28:"
 
 /* Contract 2.4. */
 #define SCOPES_MANAGE TOKEN_SCOPE_CHAT
@@ -152,14 +151,27 @@ static int identity_check(const struct chat_call *call, const struct gateway_rea
     return rc == STATUS_STORE_MISSING ? STATUS_NOT_FOUND : rc;
 }
 
-/* Identities of this resource must exist; of other kinds nothing is known here, but bots of the vendor's cloud cannot
- * take part. */
-static int participant_check(const struct chat_call *call, const struct gateway_read *read, struct bytes user_id) {
-    if (bytes_starts_with(user_id, BOT_PREFIX))
+/* Whom the vendor does not let take part either: of Skype and of personal accounts nothing is known but that they are
+ * called "8:" as all people are. */
+static enum participant_refusal refusal_of(const struct gateway *gateway, struct bytes user_id) {
+    enum identifier_kind kind = identifier_parse(user_id).kind;
+    if (identifier_is_bot(user_id))
+        return REFUSAL_BOT;
+    if (kind == IDENTIFIER_UNKNOWN && bytes_starts_with(user_id, "8:"))
+        return REFUSAL_PERSONAL_ACCOUNT;
+    if (kind == IDENTIFIER_COMMUNICATION_USER && !is_own_identity(gateway, user_id))
+        return REFUSAL_OTHER_RESOURCE;
+    return REFUSAL_NONE;
+}
+
+/* Identities of this resource must exist; of Teams users and phone numbers nothing is known here. */
+static int participant_check(const struct chat_call *call, const struct gateway_read *read, struct bytes user_id,
+                             enum participant_refusal *refusal) {
+    *refusal = refusal_of(call->worker->gateway, user_id);
+    if (*refusal != REFUSAL_NONE)
         return STATUS_FORBIDDEN;
-    if (identifier_parse(user_id).kind != IDENTIFIER_COMMUNICATION_USER)
-        return 0;
-    return is_own_identity(call->worker->gateway, user_id) ? identity_check(call, read, user_id) : STATUS_FORBIDDEN;
+    bool is_own = identifier_parse(user_id).kind == IDENTIFIER_COMMUNICATION_USER;
+    return is_own ? identity_check(call, read, user_id) : 0;
 }
 
 static int participants_resolve(const struct chat_call *call, const struct gateway_read *read,
@@ -169,11 +181,12 @@ static int participants_resolve(const struct chat_call *call, const struct gatew
                                               ARENA_NEW_ARRAY(call->arena, struct invalid_participant, given->count)};
     for (size_t i = 0; i < given->count; i++) {
         struct bytes user_id = given->items[i].user_id;
-        int rc = participant_check(call, read, user_id);
+        enum participant_refusal refusal;
+        int rc = participant_check(call, read, user_id, &refusal);
         if (rc == 0)
             out->valid.items[out->valid.count++] = given->items[i];
         else if (rc == STATUS_FORBIDDEN || rc == STATUS_NOT_FOUND)
-            out->invalid[out->invalid_count++] = (struct invalid_participant){.user_id = user_id, .rc = rc};
+            out->invalid[out->invalid_count++] = (struct invalid_participant){user_id, rc, refusal};
         else
             return refuse(call, rc);
     }
@@ -422,8 +435,12 @@ int chat_participant_remove(const struct chat_call *call, struct bytes thread_id
 
 /* ---- typing and receipts ---- */
 
+/* What of typing and receipts is told in a thread of this size and with these people. */
+typedef bool feature(const struct thread_view *view, int64_t participants_max);
+
 /* May the caller type and read here, and would anybody be told? */
-static int feature_check(const struct chat_call *call, const struct command *command, bool *is_small_enough) {
+static int feature_check(const struct chat_call *call, const struct command *command, feature *has_feature,
+                         bool *is_told) {
     struct gateway_read read;
     struct thread_view view;
     int rc = read_begin(call, command, &read);
@@ -435,19 +452,22 @@ static int feature_check(const struct chat_call *call, const struct command *com
         rc = STATUS_FORBIDDEN;
     if (rc != 0)
         return refuse(call, rc);
-    *is_small_enough = view.counters.participants <= call->worker->gateway->config->feature_participants_max;
+    *is_told = has_feature(&view, call->worker->gateway->config->feature_participants_max);
     return 0;
 }
 
 int chat_typing_send(const struct chat_call *call, struct bytes thread_id, struct bytes display_name) {
     struct gateway *gateway = call->worker->gateway;
     struct command command;
-    bool is_small_enough = false;
+    bool is_told = false;
     int rc = command_begin(call, COMMAND_RECEIPT_SEND, SCOPES_TAKE_PART, thread_id, &command);
     if (rc == 0)
-        rc = feature_check(call, &command, &is_small_enough);
+        rc = feature_check(call, &command, thread_view_has_typing, &is_told);
     if (rc != 0)
         return rc;
+    /* Of Teams users the vendor tells no name here. */
+    if (identifier_is_teams_user(call->caller->user_id))
+        display_name = BYTES_LITERAL("");
     struct typing_notice notice = {
         .user_id = call->caller->user_id, .display_name = display_name, .time_ms = command.time_ms};
     struct change change = {.kind = CHANGE_TYPING,
@@ -457,19 +477,19 @@ int chat_typing_send(const struct chat_call *call, struct bytes thread_id, struc
                             .actor_id = call->caller->user_id,
                             .typing = &notice,
                             .typing_count = 1};
-    if (is_small_enough)
+    if (is_told)
         rc = gateway->notice(gateway->core, &change);
     return rc == 0 ? settle_without_effect(call) : refuse(call, rc);
 }
 
 int chat_receipt_send(const struct chat_call *call, struct bytes thread_id, uint64_t message_id) {
     struct command command;
-    bool is_small_enough = false;
+    bool is_told = false;
     int rc = command_begin(call, COMMAND_RECEIPT_SEND, SCOPES_TAKE_PART, thread_id, &command);
     if (rc == 0)
-        rc = feature_check(call, &command, &is_small_enough);
+        rc = feature_check(call, &command, thread_view_has_receipts, &is_told);
     if (rc != 0)
         return rc;
     command.message_id = message_id;
-    return is_small_enough ? check_and_propose(call, &command) : settle_without_effect(call);
+    return is_told ? check_and_propose(call, &command) : settle_without_effect(call);
 }

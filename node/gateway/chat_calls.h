@@ -76,4 +76,5 @@ int chat_participant_remove(const struct chat_call *call, struct bytes thread_id
 
 /* Always settled or refused. In a thread above the configured size it has no effect (contract 8.5). */
 int chat_typing_send(const struct chat_call *call, struct bytes thread_id, struct bytes display_name);
+/* Likewise, and where there are users of Teams. */
 int chat_receipt_send(const struct chat_call *call, struct bytes thread_id, uint64_t message_id);

@@ -54,7 +54,7 @@ static int view_read(struct gateway_worker *worker, struct arena *arena, struct 
                      struct missed *missed) {
     struct change *changes;
     size_t count;
-    bool has_receipts = view->counters.participants <= worker->gateway->config->feature_participants_max;
+    bool has_receipts = thread_view_has_receipts(view, worker->gateway->config->feature_participants_max);
     missed->thread_id = arena_copy(arena, view->properties.id);
     missed->is_active = view->is_active;
     missed->newest = view->is_active ? view->counters.offset : view->participant.removed_offset;

@@ -146,8 +146,8 @@ static void thread_add(struct realtime_session *self, const struct id_hash *thre
 static void receipts_tell(struct realtime_session *self, struct thread_view *view) {
     struct change change = {.kind = CHANGE_RECEIPTS, .subject = view->store.thread, .thread_id = view->properties.id};
     struct buffer frame;
-    bool is_small_enough = view->counters.participants <= self->worker->gateway->config->feature_participants_max;
-    if (!view->is_active || !is_small_enough ||
+    int64_t participants_max = self->worker->gateway->config->feature_participants_max;
+    if (!view->is_active || !thread_view_has_receipts(view, participants_max) ||
         thread_receipts_list(&view->store, &change.receipts, &change.receipts_count) != 0 || change.receipts_count == 0)
         return;
     buffer_init(&frame);

@@ -30,6 +30,7 @@ struct gateway_fixture {
     struct gateway_worker gateway_worker;
     struct entry *proposed; /* the newest; freed at the next */
     size_t notices;
+    struct bytes typing_name; /* of the newest notice */
 };
 
 static inline void listener_tell(struct session *session, struct broadcast *broadcast) {
@@ -80,8 +81,9 @@ static inline int gateway_fixture_propose(void *core, struct entry *entry) {
 }
 
 static inline int gateway_fixture_notice(void *core, const struct change *change) {
-    (void)change;
-    ((struct gateway_fixture *)core)->notices++;
+    struct gateway_fixture *fixture = core;
+    fixture->notices++;
+    fixture->typing_name = arena_copy(&fixture->store.arena, change->typing->display_name);
     return STATUS_OK;
 }
 

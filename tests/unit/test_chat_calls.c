@@ -162,18 +162,31 @@ static void unknown_and_foreign_participants_are_reported_and_left_out(void **st
                                   BYTES_LITERAL("8:acs:r_nobody"),
                                   BYTES_LITERAL("8:acs:other_x"),
                                   BYTES_LITERAL("28:bot"),
+                                  BYTES_LITERAL("28:orgid:app"),
+                                  BYTES_LITERAL("8:live:someone"),
+                                  BYTES_LITERAL("8:someone"),
                                   BYTES_LITERAL("8:orgid:someone"),
+                                  BYTES_LITERAL("8:teamsvisitor:v"),
                                   BYTES_LITERAL("4:+123")};
-    static const int invalid[] = {STATUS_NOT_FOUND, STATUS_FORBIDDEN, STATUS_FORBIDDEN};
+    static const struct {
+        int rc;
+        enum participant_refusal refusal;
+    } invalid[] = {{STATUS_NOT_FOUND, REFUSAL_NONE},
+                   {STATUS_FORBIDDEN, REFUSAL_OTHER_RESOURCE},
+                   {STATUS_FORBIDDEN, REFUSAL_BOT},
+                   {STATUS_FORBIDDEN, REFUSAL_BOT},
+                   {STATUS_FORBIDDEN, REFUSAL_PERSONAL_ACCOUNT},
+                   {STATUS_FORBIDDEN, REFUSAL_PERSONAL_ACCOUNT}};
     struct created_thread created;
-    assert_int_equal(create(BYTES_ABSENT, participants_of(given, 6), &created), 0);
-    assert_int_equal(created.participants.valid.count, 3);
-    assert_int_equal(created.participants.invalid_count, 3);
-    for (size_t i = 0; i < 3; i++) {
-        assert_int_equal(created.participants.invalid[i].rc, invalid[i]);
+    assert_int_equal(create(BYTES_ABSENT, participants_of(given, 10), &created), 0);
+    assert_int_equal(created.participants.valid.count, 4);
+    assert_int_equal(created.participants.invalid_count, 6);
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(created.participants.invalid[i].rc, invalid[i].rc);
+        assert_int_equal(created.participants.invalid[i].refusal, invalid[i].refusal);
         assert_true(bytes_equal(created.participants.invalid[i].user_id, given[1 + i]));
     }
-    assert_int_equal(fixture.proposed->command.participants.count, 3);
+    assert_int_equal(fixture.proposed->command.participants.count, 4);
 }
 
 static void a_repeated_creation_gives_the_same_thread(void **state) {
@@ -312,6 +325,58 @@ static void typing_and_receipts_have_no_effect_in_larger_threads(void **state) {
     assert_int_equal(chat_receipt_send(&call, thread_id, id), CHAT_CALL_SETTLED);
 }
 
+/* ---- users of Teams ---- */
+
+static void add(struct bytes user_id) {
+    struct resolved_participants resolved;
+    struct participants participants = participants_of(&user_id, 1);
+    assert_int_equal(chat_participants_add(&call, thread_id, &participants, &resolved), 0);
+    apply();
+}
+
+static void users_of_teams_do_not_count_for_typing_and_end_receipts(void **state) {
+    static const struct {
+        const char *user;
+        bool is_typing_told;
+        bool are_receipts_told;
+    } rows[] = {{"8:acs:r_carol", false, false},
+                {"4:+123", false, false},
+                {"8:orgid:t", true, false},
+                {"8:dod:t", true, false},
+                {"8:gcch:t", true, false},
+                {"8:teamsvisitor:t", true, false},
+                {NULL, true, true}};
+    (void)state;
+    fixture.config.feature_participants_max = 2;
+    assert_int_equal(do_send(), 0);
+    apply();
+    uint64_t id = fixture.store.outcome.result.message_id;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        size_t before = fixture.notices;
+        if (rows[i].user != NULL)
+            add(bytes_of_text(rows[i].user));
+        assert_int_equal(do_type(), CHAT_CALL_SETTLED);
+        assert_int_equal(fixture.notices - before, rows[i].is_typing_told);
+        assert_int_equal(chat_receipt_send(&call, thread_id, id), rows[i].are_receipts_told ? 0 : CHAT_CALL_SETTLED);
+        if (rows[i].user == NULL)
+            continue;
+        assert_int_equal(chat_participant_remove(&call, thread_id, bytes_of_text(rows[i].user)), 0);
+        apply();
+    }
+}
+
+static void the_name_of_a_user_of_teams_who_types_is_blank(void **state) {
+    (void)state;
+    be(BOB, TOKEN_SCOPE_CHAT);
+    assert_int_equal(chat_typing_send(&call, thread_id, BYTES_LITERAL("Bob")), CHAT_CALL_SETTLED);
+    assert_true(bytes_equal_text(fixture.typing_name, "Bob"));
+    add(BYTES_LITERAL("8:orgid:t"));
+    be(BYTES_LITERAL("8:orgid:t"), TOKEN_SCOPE_CHAT);
+    assert_int_equal(chat_typing_send(&call, thread_id, BYTES_LITERAL("Tea")), CHAT_CALL_SETTLED);
+    assert_true(bytes_is_present(fixture.typing_name));
+    assert_int_equal(fixture.typing_name.size, 0);
+}
+
 static void a_receipt_for_no_message_is_not_found(void **state) {
     (void)state;
     assert_int_equal(chat_receipt_send(&call, thread_id, 1), STATUS_MESSAGE_NOT_FOUND);
@@ -335,6 +400,8 @@ int main(void) {
         TEST(html_that_grows_beyond_the_bound_is_too_large),
         TEST(a_message_of_another_is_neither_edited_nor_deleted),
         TEST(typing_and_receipts_have_no_effect_in_larger_threads),
+        TEST(users_of_teams_do_not_count_for_typing_and_end_receipts),
+        TEST(the_name_of_a_user_of_teams_who_types_is_blank),
         TEST(a_receipt_for_no_message_is_not_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

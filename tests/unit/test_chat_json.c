@@ -467,7 +467,11 @@ static void identifiers_are_written_with_the_nested_object_of_their_kind(void **
         {U1, CID(U1)},
         {"8:spool:x", CID("8:spool:x")},
         {"8:gcch-acs:r_u", CID("8:gcch-acs:r_u")},
-        {"4:+1555_x", "{\"rawId\":\"4:+1555_x\",\"phoneNumber\":{\"value\":\"+1555_x\"}}"},
+        {"4:+1555", "{\"rawId\":\"4:+1555\",\"phoneNumber\":{\"value\":\"+1555\"}}"},
+        {"4:+1555_x_y", "{\"rawId\":\"4:+1555_x_y\",\"phoneNumber\":{\"value\":\"+1555_x_y\",\"assertedId\":\"y\"}}"},
+        {"4:+1555_", "{\"rawId\":\"4:+1555_\",\"phoneNumber\":{\"value\":\"+1555_\"}}"},
+        {"4:_x", "{\"rawId\":\"4:_x\",\"phoneNumber\":{\"value\":\"_x\"}}"},
+        {"4:anonymous", "{\"rawId\":\"4:anonymous\",\"phoneNumber\":{\"value\":\"anonymous\",\"isAnonymous\":true}}"},
         {"8:orgid:u", "{\"rawId\":\"8:orgid:u\",\"microsoftTeamsUser\":{\"userId\":\"u\",\"isAnonymous\":false,"
                       "\"cloud\":\"public\"}}"},
         {"8:teamsvisitor:u", "{\"rawId\":\"8:teamsvisitor:u\",\"microsoftTeamsUser\":{\"userId\":\"u\","
@@ -560,8 +564,8 @@ static struct thread_properties properties(void) {
 
 static void a_creation_is_answered_as_recorded(void **state) {
     struct thread_properties thread = properties();
-    const struct invalid_participant invalid[] = {{BYTES_LITERAL(U1), STATUS_FORBIDDEN},
-                                                  {BYTES_LITERAL(U2), STATUS_NOT_FOUND}};
+    const struct invalid_participant invalid[] = {{BYTES_LITERAL(U1), STATUS_FORBIDDEN, REFUSAL_NONE},
+                                                  {BYTES_LITERAL(U2), STATUS_NOT_FOUND, REFUSAL_NONE}};
     assert_text(create_thread_response_encode(*state, &thread, NULL, 0), "{\"chatThread\":" PROPERTIES_START "}}");
     assert_text(create_thread_response_encode(*state, &thread, invalid, COUNT(invalid)),
                 "{\"chatThread\":" PROPERTIES_START "},\"invalidParticipants\":[{\"target\":\"" U1
@@ -571,6 +575,27 @@ static void a_creation_is_answered_as_recorded(void **state) {
     assert_text(add_participants_response_encode(*state, invalid, 1),
                 "{\"invalidParticipants\":[{\"target\":\"" U1
                 "\",\"code\":\"403\",\"message\":\"Permissions check failed\"}]}");
+}
+
+static void a_refused_identity_is_told_why(void **state) {
+    const struct {
+        enum participant_refusal refusal;
+        const char *json;
+    } rows[] = {
+        {REFUSAL_BOT, "{\"code\":\"BotUserNotSupported\",\"message\":\"Bots (28:...) cannot take part in threads.\"}"},
+        {REFUSAL_PERSONAL_ACCOUNT, "{\"code\":\"PersonalAccountNotSupported\",\"message\":\"Skype users and users "
+                                   "without an enterprise cannot take part in threads.\"}"},
+        {REFUSAL_OTHER_RESOURCE,
+         "{\"code\":\"IdentityNotOwned\",\"message\":\"The identity doesn't belong to this resource.\"}"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct invalid_participant invalid = {BYTES_LITERAL("8:x"), STATUS_FORBIDDEN, rows[i].refusal};
+        struct bytes expected = arena_printf(*state,
+                                             "{\"invalidParticipants\":[{\"target\":\"8:x\",\"code\":\"403\","
+                                             "\"message\":\"Permissions check failed\",\"innererror\":%s}]}",
+                                             rows[i].json);
+        assert_text(add_participants_response_encode(*state, &invalid, 1), arena_text(*state, expected));
+    }
 }
 
 static void properties_echo_metadata_and_retention_when_set(void **state) {
@@ -648,6 +673,7 @@ int main(void) {
         TEST(a_deleted_message_has_lost_content_metadata_and_edit),
         TEST(system_messages_have_neither_sender_nor_name_nor_metadata),
         TEST(a_creation_is_answered_as_recorded),
+        TEST(a_refused_identity_is_told_why),
         TEST(properties_echo_metadata_and_retention_when_set),
         TEST(pages_carry_a_next_link_only_when_there_is_one),
         TEST(small_answers_are_written),

@@ -137,6 +137,9 @@ static void a_message_beside_a_bot_is_a_command_too(void **state) {
                                          "ChatAzureBotCommandReceivedInThread thread/" T "/sender/" A "\n"
                                          "ChatMessageReceived thread/" T "/sender/" A "/recipient/" C "\n"
                                          "ChatMessageReceived thread/" T "/sender/" A "/recipient/" BOT "\n");
+    people[3].user_id = BYTES_LITERAL("28:b");
+    assert_non_null(strstr(arena_text(*state, listed(*state, &source)), "ChatAzureBotCommandReceivedInThread"));
+    people[3].user_id = BYTES_LITERAL(BOT);
     change.actor_id = change.message.actor_id = BYTES_LITERAL(BOT);
     assert_text(listed(*state, &source), "ChatMessageReceivedInThread thread/" T "/sender/" BOT "\n"
                                          "ChatMessageReceived thread/" T "/sender/" BOT "/recipient/" C "\n");

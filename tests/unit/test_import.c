@@ -146,6 +146,24 @@ static void each_sees_what_she_saw(void **state) {
     assert_int_equal(seen_by(CAROL).count, 4); /* up to her removal */
 }
 
+/* Who has left is not. */
+static void users_of_teams_are_counted(void **state) {
+    (void)state;
+    struct thread_view view;
+    struct command command = thread_command();
+    command.members[1].participant.user_id = BYTES_LITERAL("8:orgid:b");
+    command.members[2].participant.user_id = BYTES_LITERAL("8:orgid:c");
+    assert_int_equal(fixture_apply(&fixture, &command), STATUS_OK);
+    struct store_transaction *transaction = fixture_read(&fixture);
+    struct apply_context context = fixture_context(&fixture, transaction);
+    assert_int_equal(thread_view_open(&view, &context, &command.subject, ALICE), STATUS_OK);
+    assert_int_equal(view.counters.participants, 2);
+    assert_int_equal(view.counters.teams_users, 1);
+    assert_true(thread_view_has_typing(&view, 1));
+    assert_false(thread_view_has_receipts(&view, 20));
+    store_abort(transaction);
+}
+
 static void lists_of_users_get_the_thread_as_at_a_creation(void **state) {
     (void)state;
     size_t joined = 0, left = 0;
@@ -342,6 +360,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(messages_are_as_they_were, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_sees_what_she_saw, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(users_of_teams_are_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lists_of_users_get_the_thread_as_at_a_creation, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_same_commands_again_change_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(batches_may_overlap_and_come_in_any_order, set_up, tear_down),

@@ -95,7 +95,7 @@ function threadPath(threadId) {
 }
 
 export function identifier(userId) {
-    return { rawId: userId, communicationUser: { id: userId } };
+    return { rawId: userId };
 }
 
 export function participant(userId, displayName) {
