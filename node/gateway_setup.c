@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "node/bridges/bridges_api.h"
 #include "node/events/events_api.h"
 #include "node/gateway/admin_api.h"
 #include "node/gateway/authentication.h"
@@ -31,9 +32,9 @@
 #define STOP_MS 2000           /* how long a stopping worker waits for its clients */
 
 static void on_call(struct worker *worker, struct http_call *call) {
-    const struct http_route_table tables[] = {chat_routes, identity_routes, trouter_routes, realtime_routes,
-                                              page_routes, metrics_routes,  admin_routes,   trace_routes,
-                                              join_routes, events_routes,   keeping_routes, import_routes};
+    const struct http_route_table tables[] = {
+        chat_routes,  identity_routes, trouter_routes, realtime_routes, page_routes,   metrics_routes, admin_routes,
+        trace_routes, join_routes,     events_routes,  keeping_routes,  import_routes, bridges_routes};
     const struct http_route *route = router_find(tables, sizeof(tables) / sizeof(tables[0]), call);
     if (route != NULL)
         forward_call(worker, route, call);

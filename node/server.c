@@ -244,6 +244,8 @@ int server_open(const struct config *config, struct server **out) {
         rc = own_sweep_open(server);
     if (rc == STATUS_OK)
         rc = events_open(server);
+    if (rc == STATUS_OK)
+        rc = bridges_open(server);
     if (rc == STATUS_OK) {
         rc = data_folder_announce(&server->folder, config, server->workers[0].ports[0], &reason);
         if (rc != STATUS_OK)
@@ -280,6 +282,7 @@ void server_close(struct server *server) {
     join_host_free(server->join_host);
     data_folder_close(&server->folder); /* with the coordinator, whose thread posts news */
     events_free(server);
+    bridges_free(server);
     mailbox_dispose(&server->mailbox);
     pthread_mutex_destroy(&server->core_mutex);
     check(uv_loop_close(&server->loop) == 0);

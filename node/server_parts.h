@@ -138,6 +138,10 @@ int events_open(struct server *server);
 void events_close(struct server *server); /* after the workers' threads, before their memory goes */
 void events_free(struct server *server);  /* after the coordinator */
 
+/* bridges_setup.c. Who may act for users of Teams, as long as the coordinator is open; errors have been logged. */
+int bridges_open(struct server *server);
+void bridges_free(struct server *server); /* after the coordinator */
+
 /* gateway_setup.c. TLS, what handlers share, the workers; errors have been logged. */
 int gateway_setup(struct server *server);
 int gateway_start(struct server *server);

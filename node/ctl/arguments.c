@@ -43,6 +43,7 @@ static const struct option option_table[] = {
     {"url", required_argument, NULL, OPTION_URL},
     {"schema", required_argument, NULL, OPTION_SCHEMA},
     {"type", required_argument, NULL, OPTION_TYPE},
+    {"identity", required_argument, NULL, OPTION_IDENTITY},
     {"file", required_argument, NULL, OPTION_FILE},
     {NULL, 0, NULL, 0},
 };
@@ -142,6 +143,8 @@ static int option_take(struct arguments *arguments, unsigned bit, const char *te
         return list_add(&arguments->scopes, "--scope", text);
     else if (bit == OPTION_TYPE)
         return list_add(&arguments->types, "--type", text);
+    else if (bit == OPTION_IDENTITY)
+        return list_add(&arguments->identities, "--identity", text);
     else if (bit == OPTION_MINUTES)
         return minutes_take(text, &arguments->minutes);
     else if (bit == OPTION_BESIDE)

@@ -33,7 +33,8 @@ enum option_bit {
     OPTION_SCHEMA = 1 << 23,
     OPTION_TYPE = 1 << 24,
     OPTION_FILE = 1 << 25,
-    OPTION_FROM_CONNECTION = 1 << 26
+    OPTION_FROM_CONNECTION = 1 << 26,
+    OPTION_IDENTITY = 1 << 27
 };
 #define OPTIONS_OF_ALL (OPTION_ENDPOINT | OPTION_TOKEN | OPTION_TOKEN_FILE | OPTION_CA | OPTION_HELP)
 
@@ -47,7 +48,8 @@ struct arguments {
     struct list words;
     struct list endpoints; /* of --endpoint, as they were given */
     struct list scopes;
-    struct list types; /* of --type */
+    struct list types;      /* of --type */
+    struct list identities; /* of --identity */
     const char *token, *token_file, *ca_file;
     const char *from, *to, *primary, *node;
     const char *user;

@@ -87,6 +87,17 @@ static const struct command commands[] = {
      "\n"
      "Ends with 1 if a sample was not accepted.\n",
      OPTION_JSON | OPTION_WIDE | OPTION_URL | OPTION_SCHEMA | OPTION_TYPE | OPTION_FILE, 2, 3, events_run},
+    {"bridges", "VERB [NAME] [option...]", "who may act for users of Teams",
+     "  list              the bridges, and for whom each may act\n"
+     "  show NAME         all of one\n"
+     "  create NAME       makes one, or makes it another one\n"
+     "  --identity ID     it may act for this user: 8:orgid:..., 8:dod:..., 8:gcch:...\n"
+     "                    or 8:teamsvisitor:...; for all whose ids begin so, if it ends\n"
+     "                    in *. May be repeated\n"
+     "  --url URL         also sends there, as the event subscription NAME, what happens\n"
+     "                    in threads with them\n"
+     "  delete NAME       it acts for nobody any more; its subscription stays\n",
+     OPTION_JSON | OPTION_WIDE | OPTION_IDENTITY | OPTION_URL, 2, 3, bridges_run},
     {"trace", "THREAD MESSAGE [--json]", "the way of a message: owner, log, each recipient",
      "Who leads the thread, when the message was received, was on the disks, was\n"
      "committed, came to each node, and was put on each recipient's connection; its\n"

@@ -4,6 +4,7 @@
 
 #include "node/ctl/ctl.h"
 #include "node/ctl/fields.h"
+#include "node/ctl/subscriptions.h"
 #include "node/ctl/table.h"
 
 #define SUBSCRIPTIONS "/admin/events/subscriptions"
@@ -83,7 +84,7 @@ static void line_print(const char *title, const char *value) {
         printf("%-10s %s\n", title, text);
 }
 
-static void state_print(const json_t *subscription) {
+void subscription_print(const json_t *subscription) {
     const json_t *secrets = field_array(subscription, "secrets");
     line_print("name", field_text(subscription, "name"));
     line_print("state", field_text(subscription, "state"));
@@ -97,7 +98,7 @@ static void state_print(const json_t *subscription) {
 
 static int validate(struct ctl *ctl) {
     char path[PATH_BYTES_MAX];
-    return ctl_ask_shown(ctl, "POST", path_of(ctl, "/validate", path), NULL, state_print);
+    return ctl_ask_shown(ctl, "POST", path_of(ctl, "/validate", path), NULL, subscription_print);
 }
 
 /* NULL, after saying why. */
@@ -134,7 +135,7 @@ static int create(struct ctl *ctl) {
     json_t *body = arguments->file != NULL ? request_from_file(arguments->file) : request_from_options(arguments);
     if (body == NULL)
         return EXIT_USAGE;
-    int rc = ctl_ask_shown(ctl, "PUT", path_of(ctl, "", path), body, state_print);
+    int rc = ctl_ask_shown(ctl, "PUT", path_of(ctl, "", path), body, subscription_print);
     json_decref(body);
     return rc;
 }

@@ -1,7 +1,7 @@
 # Completion of weftctl for bash: read it into a shell, or put it into /usr/share/bash-completion/completions as weftctl.
 # Nodes are asked for by the options given so far, or by the environment; when none answers, none is offered.
 
-_weftctl_commands="status nodes ranges plan rebalance drain move split pause resume tokens events trace hold undelete top export import"
+_weftctl_commands="status nodes ranges plan rebalance drain move split pause resume tokens events bridges trace hold undelete top export import"
 
 _weftctl_options() {
     local common="--endpoint --token --token-file --ca --help"
@@ -16,6 +16,7 @@ _weftctl_options() {
     pause | resume | hold | undelete) echo "$common --json" ;;
     tokens) echo "$common --json --user --scope --expires-in" ;;
     events) echo "$common --json --wide --url --schema --type --file" ;;
+    bridges) echo "$common --json --wide --identity --url" ;;
     top) echo "$common --interval" ;;
     export) echo "$common --connection-string --users --user --beside" ;;
     import) echo "$common --from-connection-string --connection-string --users --user --beside" ;;
@@ -40,7 +41,7 @@ _weftctl_place() {
     position=0 command=
     for ((index = 1; index < COMP_CWORD; index++)); do
         case ${COMP_WORDS[index]} in
-        --endpoint | --token | --token-file | --ca | --node | --from | --to | --primary | --user | --scope | --expires-in | --interval | --connection-string | --from-connection-string | --users | --beside | --url | --schema | --type | --file)
+        --endpoint | --token | --token-file | --ca | --node | --from | --to | --primary | --user | --scope | --expires-in | --interval | --connection-string | --from-connection-string | --users | --beside | --url | --schema | --type | --identity | --file)
             index=$((index + 1))
             ;;
         -*) ;;
@@ -63,7 +64,7 @@ _weftctl() {
     --node | --from | --to | --primary) words=$(_weftctl_nodes) ;;
     --scope) words="chat voip" ;;
     --schema) words="eventgrid cloudevents" ;;
-    --endpoint | --token | --user | --expires-in | --interval | --connection-string | --from-connection-string | --beside | --url | --type) ;;
+    --endpoint | --token | --user | --expires-in | --interval | --connection-string | --from-connection-string | --beside | --url | --type | --identity) ;;
     *)
         if [[ $word == -* ]]; then
             words=$(_weftctl_options "$command")
@@ -78,6 +79,8 @@ _weftctl() {
             return
         elif [ "$command $position" = "events 1" ]; then
             words="list show create validate test delete"
+        elif [ "$command $position" = "bridges 1" ]; then
+            words="list show create delete"
         elif [ "$command $position" = "hold 1" ]; then
             words="set show clear"
         fi

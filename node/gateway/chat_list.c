@@ -271,6 +271,9 @@ static int facts_gather(struct thread_list *list) {
 
 int thread_list_gather(struct thread_list *list) {
     int rc = memberships_read(list);
+    if (rc == STATUS_STORE_MISSING)
+        return problem_set(&list->problem, &list->call->arena, STATUS_NOT_FOUND, NULL,
+                           "There is no list of threads for a user of Teams: server events tell of them.");
     if (rc != STATUS_OK)
         return list_problem(list, rc);
     return list->elsewhere_count == 0 ? STATUS_OK : facts_gather(list);

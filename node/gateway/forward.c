@@ -3,7 +3,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#include "node/gateway/authentication.h"
+#include "node/gateway/acting.h"
 #include "node/gateway/chat_calls.h"
 #include "proto/check.h"
 #include "proto/identity_json.h"
@@ -242,8 +242,11 @@ static int authenticate(struct forwarding *self) {
     case HTTP_ACCESS_SKYPETOKEN:
         break;
     }
-    const char *header = self->route->access == HTTP_ACCESS_TOKEN ? "authorization" : "x-skypetoken";
-    int rc = authenticate_call(authentication, self->call, header);
+    bool is_bearer = self->route->access == HTTP_ACCESS_TOKEN;
+    int rc = is_bearer && acting_is_claimed(self->call)
+                 ? acting_authenticate(self->worker, self->route, self->call, &authentication->caller,
+                                       &authentication->problem)
+                 : authenticate_call(authentication, self->call, is_bearer ? "authorization" : "x-skypetoken");
     if (rc == STATUS_OK)
         self->call->caller = &authentication->caller;
     return rc;

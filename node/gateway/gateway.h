@@ -22,6 +22,7 @@ struct endpoint_registry;
 struct cluster_view;
 struct desk;
 struct subscription_tasks;
+struct bridge_table;
 
 /* An operator's wish on its way: heap memory. The server fills in what came of it and posts the parcel; then on_answer
  * is called on the worker's thread and owns the memory again. So does the server when the worker has stopped meanwhile.
@@ -112,6 +113,8 @@ struct gateway {
      * alone. */
     int (*tell_joining)(void *core, struct bytes address, struct bytes message, struct buffer *answer,
                         const char **reason);
+    /* May the bridge of this name act for a user? STATUS_NOT_FOUND: there is none; STATUS_FORBIDDEN: not for her. */
+    int (*bridge_check)(void *core, struct bytes bridge, struct bytes user_id);
     int64_t started_ms;
     struct rate_limiter *limiter;        /* NULL: no limits */
     struct endpoint_registry *endpoints; /* of the official SDK; shared by the workers */
@@ -119,6 +122,7 @@ struct gateway {
     struct trace *trace; /* NULL: nothing is remembered */
     struct desk *desk;
     const struct subscription_tasks *subscriptions; /* node/events */
+    struct bridge_table *bridges;                   /* node/bridges */
 };
 
 /* One per worker; used on its thread only. `worker->context` points here. */

@@ -42,6 +42,14 @@ const subscriptions = {
     "POST /admin/events/subscriptions/audit/test": { isDelivered: false, isWanted: true, failure: "Connection refused\u001b[31m", tookMs: 3, event: { id: "0c62a0a0-0000-4000-8000-000000000002" } },
     "DELETE /admin/events/subscriptions/billing": accepted, "DELETE /admin/events/subscriptions/x%2F": refusal(404, "NotFound", 'There is no subscription "x/".'),
 };
+const bridges = {
+    "GET /admin/bridges": { value: [{ name: "contoso", identities: ["8:orgid:2f*", "8:teamsvisitor:*"], createdOn: "2026-11-23T18:00:00.000Z" }, { name: "fabrikam", identities: ["8:dod:\u001b[31m"], createdOn: "2026-11-23T18:00:00.000Z" }] },
+    "GET /admin/bridges/contoso": { name: "contoso", identities: ["8:orgid:2f*"], createdOn: "2026-11-23T18:00:00.000Z" },
+    "PUT /admin/bridges/contoso": ({ identities }) => ({ name: "contoso", identities, createdOn: "2026-11-23T18:00:00.000Z" }),
+    "PUT /admin/bridges/wrong": refusal(400, "ValidationError", '"8:acs:x" names no users of Teams'),
+    "PUT /admin/events/subscriptions/contoso": ({ filter }) => subscription("contoso", { filter, message: JSON.stringify(filter) }),
+    "DELETE /admin/bridges/contoso": accepted, "DELETE /admin/bridges/none": refusal(404, "NotFound", 'There is no bridge "none".'),
+};
 const node = (cluster, planned = plan) => ({ "GET /admin/cluster": cluster(), "GET /admin/plan": planned(), ...calls });
 
 // [file, what the node answers, command lines, variables]
@@ -69,13 +77,15 @@ const cases = [
     ["events", { ...node(balanced), ...subscriptions }, [["events", "list"], ["events", "list", "--json"], ["events", "show", "billing"], ["events", "create", "billing", "--url", "https://billing.example.org/hook", "--type", "ChatMessageReceived", "--type", "ChatThreadCreated", "--schema", "cloudevents"], ["events", "create", "audit", "--url", "https://audit.example.org/hook"], ["events", "create", "wrong", "--url", "https://x/"], ["events", "validate", "billing"], ["events", "test", "billing"], ["events", "test", "audit", "--type", "ChatThreadCreated"], ["events", "delete", "billing"], ["events", "delete", "x/"]], {}],
     ["events-usage", node(balanced), [["events"], ["events", "create", "a"], ["events", "create", "a", "--url", "https://x/", "--file", "y"], ["events", "create", "a", "--url", "https://x/", "--schema", "z"], ["events", "create", "a", "--file", "no-such-file"], ["events", "list", "--url", "https://x/"], ["events", "test", "a", "--type", "b", "--type", "c"], ["events", "remove", "a"]], {}],
     ["events-nobody", { ...node(balanced), "GET /admin/events/subscriptions": { value: [] } }, [["events", "list"]], {}],
+    ["bridges", { ...node(balanced), ...bridges }, [["bridges", "list"], ["bridges", "list", "--json"], ["bridges", "show", "contoso"], ["bridges", "create", "contoso", "--identity", "8:orgid:2f*", "--identity", "8:teamsvisitor:v"], ["bridges", "create", "contoso", "--identity", "8:orgid:2f*", "--url", "https://contoso.example.org/hook"], ["bridges", "create", "wrong", "--identity", "8:acs:x"], ["bridges", "delete", "contoso"], ["bridges", "delete", "none"], ["bridges", "create", "contoso"], ["bridges", "list", "--identity", "8:orgid:x"], ["bridges", "remove", "contoso"]], {}],
+    ["bridges-nobody", { ...node(balanced), "GET /admin/bridges": { value: [] } }, [["bridges", "list"]], {}],
     ["hold", node(balanced), [["hold", "show", "19:t@thread.v2"], ["hold", "show", "19:d@thread.v2"], ["hold", "set", "19:t@thread.v2", "case 7"], ["hold", "clear", "19:t@thread.v2"], ["hold", "set", "19:t@thread.v2", "case 7", "--json"], ["hold", "set", "19:t@thread.v2"], ["hold", "keep", "19:t@thread.v2"], ["undelete", "19:t@thread.v2"], ["undelete", "19:gone@thread.v2"]], {}],
     ["trace", node(balanced), [["trace", traced.thread, traced.message.id], ["trace", traced.thread, "@5", "--json"], ["trace", traced.thread, "6"], ["trace", traced.thread], ["trace", "x".repeat(301), "6"]], {}],
     ["trace-narrow", node(balanced), [["trace", traced.thread, traced.message.id], ["trace", traced.thread, traced.message.id, "--wide"]], { COLUMNS: "80" }],
     ["trace-lacking", node(balanced), [["trace", traced.thread, "4"]], {}],
     ["top", node(joining), [["top"]], {}],
     ["top-ascii", node(joining), [["top"]], { LC_ALL: "C", COLUMNS: "80" }],
-    ["help", node(balanced), [["--help"], ["status", "--help"], ["nodes", "-h"], ["ranges", "--help"], ["plan", "--help"], ["rebalance", "--help"], ["drain", "--help"], ["move", "--help"], ["split", "--help"], ["pause", "--help"], ["resume", "--help"], ["tokens", "--help"], ["events", "--help"], ["trace", "--help"], ["hold", "--help"], ["undelete", "--help"], ["top", "--help"]], {}],
+    ["help", node(balanced), [["--help"], ["status", "--help"], ["nodes", "-h"], ["ranges", "--help"], ["plan", "--help"], ["rebalance", "--help"], ["drain", "--help"], ["move", "--help"], ["split", "--help"], ["pause", "--help"], ["resume", "--help"], ["tokens", "--help"], ["events", "--help"], ["bridges", "--help"], ["trace", "--help"], ["hold", "--help"], ["undelete", "--help"], ["top", "--help"]], {}],
     ["usage", node(balanced), [[], ["stats"], ["status", "--watch"], ["drain"], ["status", "--no-such"], ["nodes", "--node", ""], ["top", "--interval", "0"]], {}],
 ];
 
