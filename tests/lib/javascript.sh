@@ -32,3 +32,11 @@ javascript_ready() {
     hash -r
     javascript_is_new
 }
+
+# install_packages FOLDER: those of its package.json, unless they are there.
+install_packages() {
+    local mark="$1/node_modules/.installed"
+    if [ ! -f "$mark" ] || [ "$1/package.json" -nt "$mark" ]; then
+        (cd "$1" && npm install --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error >&2 && touch "$mark")
+    fi
+}

@@ -10,7 +10,7 @@ export { until };
 const connection = /^endpoint=(.*?)\/?;accesskey=(.*)$/i.exec(process.env.WEFT_CONNECTION_STRING ?? "");
 if (!connection) throw new Error("WEFT_CONNECTION_STRING is not set; use tests/sdk/run");
 
-const endpoints = process.env.WEFT_ENDPOINTS?.split(" ") ?? [connection[1]];
+export const endpoints = process.env.WEFT_ENDPOINTS?.split(" ") ?? [connection[1]];
 let turn = 0;
 let seed = Number(process.env.WEFT_SEED ?? 1);
 

@@ -4,7 +4,7 @@ import { createHash, X509Certificate } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import tls from "node:tls";
 import { chromium } from "playwright-core";
-import { endpoint } from "../../sdk/lib/world.mjs";
+import { endpoint, endpoints } from "../../sdk/lib/world.mjs";
 
 const FLAGS = [
     "--no-sandbox",
@@ -14,14 +14,16 @@ const FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    // Nothing leaves this machine, whatever a page asks for.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 ];
 
 export const DESKTOP = { width: 1180, height: 780 };
 export const PHONE = { width: 375, height: 720 };
 
-// The hash of the public key of the node's certificate: the one key for which the browser lets an unknown authority pass.
-function keyHash() {
-    const { hostname, port } = new URL(endpoint);
+// The hash of the public key of a node's certificate: the keys for which the browser lets an unknown authority pass.
+function keyHash(at) {
+    const { hostname, port } = new URL(at);
     return new Promise((resolve, reject) => {
         const socket = tls.connect({ host: hostname, port }, () => {
             const { raw } = socket.getPeerCertificate();
@@ -38,7 +40,7 @@ let browser;
 export async function openBrowser() {
     browser ??= await chromium.launch({
         executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-        args: [...FLAGS, `--ignore-certificate-errors-spki-list=${await keyHash()}`],
+        args: [...FLAGS, `--ignore-certificate-errors-spki-list=${await Promise.all(endpoints.map(keyHash))}`],
     });
     return browser;
 }
