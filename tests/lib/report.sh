@@ -39,12 +39,17 @@ try() {
     fi
 }
 
-# configure_and_build PRESET [OPTION …]: into $build_dir/PRESET; options as for cmake --build, such as --target.
+# configure_and_build PRESET [OPTION …]: into $build_dir/PRESET; options as for cmake --build, such as --target. One at a
+# time in a folder, as parts run beside each other.
 configure_and_build() {
     local preset=$1
     shift
-    (cd "$root" && cmake --preset "$preset" -B "$build_dir/$preset") &&
-        cmake --build "$build_dir/$preset" --parallel "$jobs" "$@"
+    mkdir -p "$build_dir"
+    (
+        flock 9
+        cd "$root" && cmake --preset "$preset" -B "$build_dir/$preset" &&
+            cmake --build "$build_dir/$preset" --parallel "$jobs" "$@"
+    ) 9>"$build_dir/$preset.lock"
 }
 
 # Whole cases side by side: most of them wait most of the time. What each says is told at its end, in the order of their
