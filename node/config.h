@@ -91,6 +91,12 @@ struct config {
     int64_t events_keep_hours;
     char events_topic[CONFIG_TEXT_MAX];
 
+    bool push;
+    char push_contact[CONFIG_TEXT_MAX];
+    int64_t push_ttl_s;
+    bool push_allow_private;
+    char push_ca_file[CONFIG_TEXT_MAX];
+
     int64_t request_body_bytes_max;
     int64_t request_timeout_ms;
     int64_t connections_max;

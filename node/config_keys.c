@@ -42,6 +42,12 @@ static bool is_origin(const char *value, size_t size) {
     return has_form_of_origin(text);
 }
 
+static bool has_form_of_contact(const char *value) {
+    bool is_mail = strncmp(value, "mailto:", 7) == 0 && strchr(value + 7, '@') != NULL;
+    bool is_page = strncmp(value, "https://", 8) == 0 && value[8] != '\0';
+    return (is_mail || is_page) && strchr(value, ' ') == NULL;
+}
+
 static bool has_form_of_origins(const char *value) {
     size_t count = 0;
     for (value += strspn(value, " "); *value != '\0'; value += strspn(value, " ")) {
@@ -92,6 +98,7 @@ static bool has_form_of_access_key(const char *value) {
 #define CHAT "Chat"
 #define REALTIME "Real time"
 #define EVENTS "Server events"
+#define PUSH "Devices of absent users"
 #define LIMITS "Limits"
 #define LOG "Log"
 
@@ -296,6 +303,22 @@ const struct config_key config_keys[] = {
     {KEY(events_topic, EVENTS, CONFIG_TEXT, "",
          "What server events say they are from: their topic, or source. Empty: made of cluster_name and the resource "
          "id, in the form of Azure's. To keep what receivers look at, put the Azure resource's own here.")},
+
+    {KEY(push, PUSH, CONFIG_SWITCH, "off",
+         "Tell users' devices of messages while they have no session: those that register, as browsers do with the "
+         "key of GET /push/key.")},
+    {KEY(push_contact, PUSH, CONFIG_TEXT, "",
+         "Who answers for what is sent, told to push services of browsers; some take nothing without."),
+     .has_form = has_form_of_contact, .form = "mailto: and an address, or an https:// address"},
+    {KEY(push_ttl_s, PUSH, CONFIG_NUMBER, "86400",
+         "How long after a message a device is told of it that could not be reached before."),
+     .min = 1, .max = 2419200, .unit = "s"},
+    {KEY(push_allow_private, PUSH, CONFIG_SWITCH, "off",
+         "Let users name push services at addresses of this machine and its networks, and by http://, as "
+         "events_allow_private does for server events.")},
+    {KEY(push_ca_file, PUSH, CONFIG_TEXT, "",
+         "CA certificates (PEM) by which push services are known. Empty: those that this machine trusts."),
+     .form = "a path"},
 
     {KEY(request_body_bytes_max, LIMITS, CONFIG_NUMBER, "1048576",
          "Largest request body; the creation of a full thread with all metadata fits into the default."),

@@ -46,6 +46,9 @@ static int delivery_open(struct server *server, const struct subscription_tasks 
                                        .is_led_here = is_led_here,
                                        .propose = core_loop_propose_own,
                                        .context = server};
+    struct consumer_kind *push = push_setup_kind(server);
+    if (push != NULL)
+        options.kinds[options.kinds_count++] = push;
     struct delivery *delivery = delivery_start(&options);
     server->delivery = delivery;
     return delivery == NULL ? STATUS_INTERNAL_ERROR : delivery_watch(delivery);
@@ -65,7 +68,8 @@ static const struct subscription_tasks *tasks_new(struct server *server) {
 int events_open(struct server *server) {
     server->gateway.subscriptions = tasks_new(server);
     server->gateway.desk = desk_start();
-    if (server->gateway.desk != NULL && delivery_open(server, server->gateway.subscriptions) == STATUS_OK)
+    if (push_setup_open(server) == STATUS_OK && server->gateway.desk != NULL &&
+        delivery_open(server, server->gateway.subscriptions) == STATUS_OK)
         return STATUS_OK;
     log_error("events cannot be told: there is no room for their threads, or the coordinator cannot be watched");
     return STATUS_INTERNAL_ERROR;
@@ -77,6 +81,7 @@ void events_close(struct server *server) {
     if (server->gateway.desk != NULL)
         desk_stop(server->gateway.desk);
     server->gateway.desk = NULL;
+    push_setup_close(server);
 }
 
 void events_free(struct server *server) {

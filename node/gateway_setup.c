@@ -15,6 +15,7 @@
 #include "node/gateway/import_api.h"
 #include "node/gateway/join_api.h"
 #include "node/gateway/keeping_api.h"
+#include "node/gateway/presence.h"
 #include "node/gateway/rate_limit.h"
 #include "node/gateway/realtime_session.h"
 #include "node/gateway/session.h"
@@ -25,6 +26,7 @@
 #include "node/log.h"
 #include "node/ops/metrics.h"
 #include "node/ops/pages.h"
+#include "node/push/push_api.h"
 #include "node/server_parts.h"
 #include "proto/check.h"
 
@@ -34,7 +36,7 @@
 static void on_call(struct worker *worker, struct http_call *call) {
     const struct http_route_table tables[] = {
         chat_routes,  identity_routes, trouter_routes, realtime_routes, page_routes,   metrics_routes, admin_routes,
-        trace_routes, join_routes,     events_routes,  keeping_routes,  import_routes, bridges_routes};
+        trace_routes, join_routes,     events_routes,  keeping_routes,  import_routes, bridges_routes, push_routes};
     const struct http_route *route = router_find(tables, sizeof(tables) / sizeof(tables[0]), call);
     if (route != NULL)
         forward_call(worker, route, call);
@@ -198,6 +200,7 @@ static void gateway_fill(struct server *server) {
     gateway->copies = server->leads == NULL ? NULL : routing_copies;
     gateway->listen = server->leads == NULL ? NULL : routing_listen;
     gateway->unlisten = server->leads == NULL ? NULL : routing_unlisten;
+    gateway->listeners = server->leads == NULL ? NULL : routing_listeners;
     gateway->admin.view = server->view;
     gateway->tell_joining = server->join_host == NULL ? NULL : tell_joining;
     gateway->admin.wish = server->folder.is_in_cluster ? wishes_ask : NULL;
@@ -207,6 +210,7 @@ static void gateway_fill(struct server *server) {
         trace_new(TRACE_RING_WORKERS + workers_wanted(&server->config), (size_t)server->config.trace_events);
     gateway->limiter = rate_limiter_new(&server->config);
     gateway->endpoints = endpoint_registry_new();
+    gateway->presence = presence_new();
     token_key_from_seed(&gateway->token_key, settings->token_seed);
 }
 
@@ -232,6 +236,7 @@ void gateway_close(struct server *server) {
         SSL_CTX_free(server->tls);
     rate_limiter_free(server->gateway.limiter);
     endpoint_registry_free(server->gateway.endpoints);
+    presence_free(server->gateway.presence);
     trace_free(server->gateway.trace);
     free(server->workers);
     free(server->gateway.workers);

@@ -278,6 +278,14 @@ void routing_unlisten(void *context, const struct id_hash *subject) {
     listening_post(context, &(struct listening){.subject = *subject, .is_over = true});
 }
 
+size_t routing_listeners(void *context, const struct id_hash *user, uint64_t *nodes, size_t nodes_max) {
+    struct server *server = context;
+    pthread_mutex_lock(&server->core_mutex);
+    size_t count = node_core_listeners(server->core, user, nodes, nodes_max);
+    pthread_mutex_unlock(&server->core_mutex);
+    return count;
+}
+
 void routing_look_again(struct server *server, const struct id_hash *user) {
     for (size_t i = 0; i < server->gateway.workers_count; i++)
         gateway_look_again(&server->gateway.workers[i], user);

@@ -36,6 +36,8 @@ struct lead {
     _Atomic int64_t since_ms; /* monotonic: when this node learnt of the epoch */
 };
 
+struct consumer_kind;
+
 struct server {
     struct config config;
     struct data_folder folder;
@@ -114,6 +116,8 @@ void routing_reply(struct server *server, const struct action *action);
 void routing_serve(struct server *server, const struct action *action);
 void routing_listen(void *server, const struct id_hash *subject, uint64_t next_offset); /* gateway->listen */
 void routing_unlisten(void *server, const struct id_hash *subject);                     /* gateway->unlisten */
+size_t routing_listeners(void *server, const struct id_hash *user, uint64_t *nodes,
+                         size_t nodes_max); /* gateway->listeners */
 void routing_look_again(struct server *server, const struct id_hash *user);
 void routing_listening(struct server *server, const struct id_hash *thread);
 
@@ -141,6 +145,11 @@ void events_free(struct server *server);  /* after the coordinator */
 /* bridges_setup.c. Who may act for users of Teams, as long as the coordinator is open; errors have been logged. */
 int bridges_open(struct server *server);
 void bridges_free(struct server *server); /* after the coordinator */
+
+/* push_setup.c. What devices of absent users are told, if they are; errors have been logged. */
+int push_setup_open(struct server *server);                   /* before the workers start */
+struct consumer_kind *push_setup_kind(struct server *server); /* for delivery; NULL: it is off */
+void push_setup_close(struct server *server);                 /* after workers and delivery have stopped */
 
 /* gateway_setup.c. TLS, what handlers share, the workers; errors have been logged. */
 int gateway_setup(struct server *server);

@@ -9,7 +9,7 @@ static const struct codec_field SUBJECT_FIELDS[] = {
 static const struct codec_table SUBJECT_TABLE = CODEC_TABLE(struct question_subject, SUBJECT_FIELDS);
 
 static const struct codec_field QUESTION_FIELDS[] = {
-    CODEC_MEMBER_ENUM(1, struct question, kind, QUESTION_TRACE_MEMORY),
+    CODEC_MEMBER_ENUM(1, struct question, kind, QUESTION_PUSH),
     CODEC_MEMBER(2, CODEC_U32, struct question, left_ms),
     CODEC_MEMBER(3, CODEC_BYTES, struct question, call),
     CODEC_MEMBER_LIST(4, struct question, subjects, subjects_count, &SUBJECT_TABLE),
@@ -51,7 +51,7 @@ static bool is_sound(const struct question *question) {
         return false;
     if (question->kind == QUESTION_MEMBERSHIP && question->subjects_count != 2)
         return false;
-    if ((is_of_endpoint || is_of_trace) && !bytes_is_present(question->call))
+    if ((is_of_endpoint || is_of_trace || question->kind == QUESTION_PUSH) && !bytes_is_present(question->call))
         return false;
     if (is_of_view && !bytes_is_present(question->user_id))
         return false;

@@ -23,7 +23,9 @@ enum question_kind {
     QUESTION_MEMBERSHIP = 10,
     /* Of the one subject, a thread; `call` has a trace_request (trace.h), and the answer is its part of it. */
     QUESTION_TRACE_SUBJECT = 11, /* to the node that leads it */
-    QUESTION_TRACE_MEMORY = 12   /* to any node */
+    QUESTION_TRACE_MEMORY = 12,  /* to any node */
+    QUESTION_PUSH = 13 /* a change (`call`, encoded) concerns these users: those who are absent have it sent to their
+                          devices; the answer is empty */
 };
 
 #define QUESTION_SUBJECTS_MAX 500 /* of one question; who has more to ask asks twice */

@@ -98,6 +98,8 @@ void interest_unlisten(struct interest *interest, const struct id_hash *subject)
 
 /* A change of a thread or user that this node leads, in order. Borrowed. */
 void interest_publish(struct interest *interest, const struct change *change, unsigned copies);
+/* The nodes that are told of it; at most `nodes_max` are written. */
+size_t interest_listeners(struct interest *interest, const struct id_hash *subject, uint64_t *nodes, size_t nodes_max);
 void interest_repeated(struct interest *interest, const struct interest_repeated *repeated, int64_t mono_ms);
 
 /* ---- both ---- */

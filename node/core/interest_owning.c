@@ -183,6 +183,15 @@ static void user_tell(struct interest *self, struct registration *registration, 
         state_set(registration, REGISTRATION_BEHIND);
 }
 
+size_t interest_listeners(struct interest *self, const struct id_hash *subject, uint64_t *nodes, size_t nodes_max) {
+    const struct watched *watched = watched_find(self, subject);
+    const struct registration *registration = watched == NULL ? NULL : watched->registrations;
+    size_t count = 0;
+    for (; registration != NULL && count < nodes_max; registration = registration->next_watching)
+        nodes[count++] = registration->peer->node;
+    return count;
+}
+
 void interest_publish(struct interest *self, const struct change *change, unsigned copies) {
     bool is_user = change->kind == CHANGE_USER_JOINED || change->kind == CHANGE_USER_REVOKED;
     uint64_t offset = is_user ? 0 : change->offset;

@@ -224,6 +224,11 @@ void listeners_on_unlisten(struct node_core *core, const struct id_hash *subject
     listened_remove(core, listened);
 }
 
+size_t node_core_listeners(const struct node_core *core, const struct id_hash *subject, uint64_t *nodes,
+                           size_t nodes_max) {
+    return core->interest == NULL ? 0 : interest_listeners(core->interest, subject, nodes, nodes_max);
+}
+
 void listeners_on_repeated(struct node_core *core, const struct step *step, struct interest_repeated *repeated) {
     repeated->copies = replication_copies(&core_range_of(core, &repeated->asked.thread)->replication);
     interest_repeated(core->interest, repeated, step->mono_ms);

@@ -98,6 +98,10 @@ struct node_core_range_status node_core_range_status(const struct node_core *cor
 const struct cluster_map *node_core_map(const struct node_core *core);
 uint32_t node_core_range_count(const struct node_core *core);
 
+/* The nodes that are told of a user or thread that this one leads; at most `nodes_max` are written. */
+size_t node_core_listeners(const struct node_core *core, const struct id_hash *subject, uint64_t *nodes,
+                           size_t nodes_max);
+
 /* After EVENT_LEAVE: nothing is held up any more when this node stops. */
 bool node_core_may_leave(const struct node_core *core, int64_t mono_ms);
 

@@ -125,8 +125,9 @@ static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_
         inet_ntop(AF_INET, &((struct sockaddr_in *)(void *)&address->addr)->sin_addr, text, sizeof(text));
     else if (address->family == AF_INET6)
         inet_ntop(AF_INET6, &((struct sockaddr_in6 *)(void *)&address->addr)->sin6_addr, text, sizeof(text));
-    snprintf(self->refused, sizeof(self->refused), "its host is at %s, %s; that needs events_allow_private = on", text,
-             refused);
+    const char *key = self->options.allowing_key;
+    snprintf(self->refused, sizeof(self->refused), "its host is at %s, %s; that needs %s = on", text, refused,
+             key == NULL ? "events_allow_private" : key);
     return CURL_SOCKET_BAD;
 }
 
@@ -179,10 +180,12 @@ static void options_set(struct webhook *self, const struct webhook_request *requ
 
 static void answer_fill(const struct webhook *self, CURLcode code, struct arena *arena, struct webhook_answer *answer) {
     struct curl_header *origin;
-    curl_off_t took_us = 0;
+    curl_off_t took_us = 0, retry_after_s = 0;
     *answer = (struct webhook_answer){.body = arena_copy(arena, buffer_bytes(&self->body))};
     curl_easy_getinfo(self->easy, CURLINFO_TOTAL_TIME_T, &took_us);
     answer->took_ms = took_us / 1000;
+    curl_easy_getinfo(self->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
+    answer->retry_after_s = retry_after_s;
     if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && self->is_cut)) {
         curl_easy_getinfo(self->easy, CURLINFO_RESPONSE_CODE, &answer->status);
         if (curl_easy_header(self->easy, "WebHook-Allowed-Origin", 0, CURLH_HEADER, -1, &origin) == CURLHE_OK)

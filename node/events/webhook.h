@@ -13,6 +13,7 @@
 
 struct webhook_options {
     bool may_be_private;            /* addresses of this machine and its networks too, and http:// */
+    const char *allowing_key;       /* of the configuration, which would allow them; NULL: events_allow_private */
     const char *ca_file;            /* whose certificates are believed; "": the system's */
     const atomic_bool *is_stopping; /* set by another thread: requests end soon */
 };
@@ -35,6 +36,7 @@ struct webhook_answer {
     struct bytes failure; /* why none came, a clause for people; absent: one did */
     struct bytes body;
     struct bytes allowed_origin; /* the header WebHook-Allowed-Origin; absent: none */
+    int64_t retry_after_s;       /* the header Retry-After; 0: none */
     int64_t took_ms;
 };
 

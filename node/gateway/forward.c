@@ -266,7 +266,8 @@ static bool is_served_for_others(const struct forwarding *self) {
     const struct http_call *call = self->call;
     enum http_subject subject = self->route->subject;
     bool is_new = subject == HTTP_SUBJECT_NEW_USER || subject == HTTP_SUBJECT_NEW_THREAD;
-    bool needs_caller = self->route->access == HTTP_ACCESS_TOKEN || self->route->access == HTTP_ACCESS_NODE;
+    enum http_access access = self->route->access;
+    bool needs_caller = access == HTTP_ACCESS_TOKEN || access == HTTP_ACCESS_SKYPETOKEN || access == HTTP_ACCESS_NODE;
     return subject != HTTP_SUBJECT_NONE && needs_caller == (call->caller != NULL) &&
            (!is_new || bytes_is_present(call->operation_id));
 }

@@ -21,6 +21,9 @@ struct rate_limiter;
 struct endpoint_registry;
 struct cluster_view;
 struct desk;
+struct presence;
+struct push;
+struct question;
 struct subscription_tasks;
 struct bridge_table;
 
@@ -109,6 +112,11 @@ struct gateway {
      * alone, whose sessions hear everything. */
     void (*listen)(void *core, const struct id_hash *subject, uint64_t next_offset);
     void (*unlisten)(void *core, const struct id_hash *subject);
+    /* In a cluster, of a user whose range this node leads: which nodes have sessions of hers. At most `nodes_max` are
+     * written. */
+    size_t (*listeners)(void *core, const struct id_hash *user, uint64_t *nodes, size_t nodes_max);
+    /* Serves a QUESTION_PUSH. NULL: this node sends nothing to devices. */
+    int (*push)(struct gateway_worker *worker, struct arena *arena, const struct question *question);
     /* Answers a node that asks to join the cluster (proto/join.h). `reason` says for people why not. NULL: a node
      * alone. */
     int (*tell_joining)(void *core, struct bytes address, struct bytes message, struct buffer *answer,
@@ -118,11 +126,13 @@ struct gateway {
     int64_t started_ms;
     struct rate_limiter *limiter;        /* NULL: no limits */
     struct endpoint_registry *endpoints; /* of the official SDK; shared by the workers */
+    struct presence *presence;           /* likewise */
     struct gateway_admin admin;
     struct trace *trace; /* NULL: nothing is remembered */
     struct desk *desk;
     const struct subscription_tasks *subscriptions; /* node/events */
     struct bridge_table *bridges;                   /* node/bridges */
+    struct push *pushes;                            /* node/push; NULL: it is off */
 };
 
 /* One per worker; used on its thread only. `worker->context` points here. */

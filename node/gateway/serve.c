@@ -222,6 +222,14 @@ static void take_over_serve(struct gateway_worker *worker, struct serving *self,
         serving_end(self, rc, BYTES_ABSENT);
 }
 
+/* ---- devices ---- */
+
+static void push_serve(struct gateway_worker *worker, struct serving *self, struct arena *arena,
+                       const struct question *question) {
+    const struct gateway *gateway = worker->gateway;
+    serving_end(self, gateway->push == NULL ? STATUS_OK : gateway->push(worker, arena, question), BYTES_LITERAL(""));
+}
+
 /* ---- all of them ---- */
 
 static void question_serve(struct gateway_worker *worker, struct serving *self, struct arena *arena,
@@ -253,6 +261,9 @@ static void question_serve(struct gateway_worker *worker, struct serving *self, 
         break;
     case QUESTION_TRACE_MEMORY:
         trace_memory_serve(worker, self, arena, question);
+        break;
+    case QUESTION_PUSH:
+        push_serve(worker, self, arena, question);
         break;
     case QUESTION_USERS:
     case QUESTION_THREADS:

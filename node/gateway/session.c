@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "node/gateway/looking.h"
+#include "node/gateway/presence.h"
 #include "node/gateway/subscription.h"
 #include "proto/check.h"
 #include "proto/limits.h"
@@ -60,13 +61,22 @@ void session_begin(struct session *session, const struct session_kind *kind, str
         session->next->link = &session->next;
     session->user->first = session;
     session_token_set(session, caller);
+    session->is_present = true;
+    presence_come(worker->gateway->presence, &caller->hash);
     table->count++;
+}
+
+void session_leave(struct session *session) {
+    if (session->is_present)
+        presence_go(session->worker->gateway->presence, &session->user->hash);
+    session->is_present = false;
 }
 
 void session_end(struct session *session) {
     struct session_table *table = session->worker->sessions;
     struct session_user *user = session->user;
     looking_end(session);
+    session_leave(session);
     wheel_timer_stop(&session->worker->worker->wheel, &session->patience);
     if (session->is_user_listened)
         session->worker->gateway->unlisten(session->worker->gateway->core, &user->hash);

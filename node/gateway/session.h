@@ -23,6 +23,7 @@ struct session {
     uint8_t scopes;
     uint16_t connection; /* its number in what is remembered of deliveries */
     bool is_told_to_move;
+    bool is_present;         /* its client is connected */
     bool is_revoked;         /* the token was taken back before it expired */
     bool is_user_listened;   /* in a cluster: what concerns its user comes here */
     bool has_looked;         /* in a cluster: what it joins from now on is told from the joining on */
@@ -60,6 +61,8 @@ struct session_kind {
 /* Puts the session into the table; `session` is zeroed but for what its kind keeps. */
 void session_begin(struct session *session, const struct session_kind *kind, struct gateway_worker *worker,
                    const struct caller *caller);
+/* Its client has gone, and may come back. */
+void session_leave(struct session *session);
 /* Takes it out with all its subscriptions. The memory stays its kind's. */
 void session_end(struct session *session);
 

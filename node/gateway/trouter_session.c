@@ -305,6 +305,7 @@ static void on_closed(struct websocket *websocket, uint16_t code) {
     }
     while ((push = endpoint_buffer_next(&self->buffer, &cursor)) != NULL)
         push->id = 0;
+    session_leave(&self->session);
     self->away_until_ms =
         worker_now_ms(trouter_worker(self)) + (uint64_t)trouter_gateway(self)->config->endpoint_buffer_ms;
     trouter_timer_arm(self);

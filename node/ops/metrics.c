@@ -5,6 +5,7 @@
 
 #include "node/cluster_view.h"
 #include "node/gateway/authentication.h"
+#include "node/push/push.h"
 #include "storage/store_lmdb.h"
 
 /* Written by the core's thread on its ticks, read by workers. */
@@ -92,6 +93,17 @@ static void core_write(struct buffer *out) {
     family(out, "disk_write_seconds_total", "counter", "Time spent in write transactions.");
     buffer_printf(out, "weft_disk_write_seconds_total %.6f\n", (double)disk.write_us / 1e6);
     number(out, "log_bytes", "gauge", "Bytes of log entries kept.", disk.log_bytes);
+}
+
+static void pushes_write(struct buffer *out, struct push *pushes) {
+    struct push_statistics push = push_statistics(pushes);
+    number(out, "pushes_waiting", "gauge", "What is on its way to devices of absent users.", push.waiting);
+    number(out, "pushes_sent_total", "counter", "Taken by push services.", push.sent);
+    number(out, "pushes_repeated_total", "counter", "Not taken then, and tried again.", push.repeated);
+    number(out, "pushes_refused_total", "counter", "Refused for good by push services.", push.refused);
+    number(out, "pushes_given_up_total", "counter", "Tried often enough, or too late to be of interest.",
+           push.given_up);
+    number(out, "push_devices_gone_total", "counter", "Devices that push services do not know any more.", push.gone);
 }
 
 static void links_write(struct buffer *out, const struct cluster_statistics *links) {
@@ -205,6 +217,8 @@ static void metrics_get(struct worker *self, struct http_call *call) {
     buffer_init(&out);
     workers_write(&out, worker->gateway);
     core_write(&out);
+    if (worker->gateway->pushes != NULL)
+        pushes_write(&out, worker->gateway->pushes);
     cluster_write(&out, worker->gateway);
     store_write(&out, worker->gateway->store);
     number(&out, "start_time_seconds", "gauge", "Unix time at which the node started.",

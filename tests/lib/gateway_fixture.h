@@ -2,6 +2,7 @@
 /* A gateway without sockets over a store in a temporary folder: commands are applied at once and what they lead to is
  * delivered to the one worker's sessions, as core and server do it. For unit tests of what lies between. */
 #include "node/gateway/fanout.h"
+#include "node/gateway/presence.h"
 #include "node/gateway/session.h"
 #include "tests/lib/store_fixture.h"
 
@@ -101,7 +102,8 @@ static inline void gateway_fixture_open(struct gateway_fixture *fixture) {
                                         .workers_count = 1,
                                         .core = fixture,
                                         .propose = gateway_fixture_propose,
-                                        .notice = gateway_fixture_notice};
+                                        .notice = gateway_fixture_notice,
+                                        .presence = presence_new()};
     fixture->gateway_worker = (struct gateway_worker){
         .gateway = &fixture->gateway, .worker = &fixture->worker, .sessions = session_table_new()};
     fixture->worker.context = &fixture->gateway_worker;
@@ -111,6 +113,7 @@ static inline void gateway_fixture_close(struct gateway_fixture *fixture) {
     if (fixture->proposed != NULL)
         entry_free(fixture->proposed);
     session_table_free(fixture->gateway_worker.sessions);
+    presence_free(fixture->gateway.presence);
     fixture_close(&fixture->store);
 }
 

@@ -15,6 +15,7 @@
 #include "node/gateway/forward.h"
 #include "node/gateway/identity_api.h"
 #include "node/gateway/looking.h"
+#include "node/gateway/presence.h"
 #include "node/gateway/realtime_session.h"
 #include "node/gateway/serve.h"
 #include "node/gateway/session.h"
@@ -443,7 +444,8 @@ static inline void two_node_open(struct two_gateways *all, unsigned index) {
                                      .ask = two_ask,
                                      .listen = all->is_listening ? two_listen : NULL,
                                      .unlisten = all->is_listening ? two_unlisten : NULL,
-                                     .endpoints = endpoint_registry_new()};
+                                     .endpoints = endpoint_registry_new(),
+                                     .presence = presence_new()};
     token_key_from_seed(&node->gateway.token_key, seed);
     node->gateway_worker = (struct gateway_worker){.gateway = &node->gateway, .worker = &node->worker};
     struct listen_address address = {.host = "127.0.0.1"};
@@ -493,6 +495,7 @@ static inline void two_close(struct two_gateways *all) {
         struct gateway_node *node = &all->nodes[i];
         worker_close(&node->worker);
         endpoint_registry_free(node->gateway.endpoints);
+        presence_free(node->gateway.presence);
         if (node->kept != NULL) {
             free(node->kept->reply_to);
             entry_free(node->kept);

@@ -1,0 +1,43 @@
+#pragma once
+/* What goes to one device, as the request to its push service, and what the answer says of it: the contracts of Web
+ * Push (RFC 8030, 8291, 8292). Pure: chance comes in. */
+#include "node/events/webhook.h"
+#include "node/push/web_push_encrypt.h"
+#include "proto/ids.h"
+
+/* For one device. */
+struct push_job {
+    struct id_hash user;
+    const struct push_registration *device;
+    struct id_hash thread; /* what is said of a thread takes the place of what was said before */
+    struct bytes json;     /* push_payload_make */
+    int64_t happened_ms;
+};
+
+/* Of this request only. */
+struct push_chance {
+    struct elliptic_key key;
+    uint8_t salt[WEB_PUSH_SALT_BYTES];
+};
+void push_chance_take(struct push_chance *chance);
+
+struct push_sender {
+    const struct elliptic_key *vapid;
+    struct bytes contact;
+    int64_t ttl_ms;
+};
+
+/* False: the device can never be told, as its key is none. Everything is in the arena. */
+bool push_request_make(const struct push_sender *sender, const struct push_job *job, const struct push_chance *chance,
+                       int64_t now_ms, struct arena *arena, struct webhook_request *request);
+
+enum push_outcome {
+    PUSH_SENT,
+    PUSH_AGAIN,  /* not now */
+    PUSH_GONE,   /* there is no such device any more */
+    PUSH_REFUSED /* never */
+};
+enum push_outcome push_outcome_of(const struct webhook_answer *answer);
+
+/* How long to wait after so many attempts, `answer` having the last word. */
+int64_t push_wait_ms(const struct webhook_answer *answer, unsigned attempts, uint32_t chance);
