@@ -5,6 +5,7 @@ import { spawn } from "node:child_process";
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { run, test } from "../sdk/lib/harness.mjs";
+import { admin } from "../cluster/lib/admin.mjs";
 import { isInstalled } from "../cluster/lib/etcd.mjs";
 import { ThreeNodes } from "../cluster/lib/three.mjs";
 import { threadPath, until, World } from "../cluster/lib/world.mjs";
@@ -78,6 +79,28 @@ test("a thread is there as it was, for everybody who is or was in it, and goes o
         const changed = await to("import", "verify", file("dump"));
         assert.equal(changed.status, 1);
         assert.match(changed.out, /is not in the dump/, "what was sent here since is told");
+    }), { deadlineMs: 120000 });
+
+test("users of Teams and what they said come along", () =>
+    withTwo(async ({ source, target, from, to, file }) => {
+        const ids = ["8:orgid:2f6a", "8:dod:2f6a", "8:teamsvisitor:2f6a", "4:+15550100"];
+        const ann = await source.newUser();
+        const thread = await source.newThread([ann, ...ids.map((id) => ({ id }))]);
+        const acting = { Authorization: `Bearer ${source.node.adminToken}`, "x-weft-bridge": "vendor", "x-weft-acting-as": ids[0] };
+        assert.equal((await admin(source, "PUT", "/admin/bridges/vendor", { identities: [ids[0]] })).status, 201);
+        await until("the bridge acts", async () => (await source.call(ann, "POST", `${threadPath(thread)}/messages`, { body: { content: "from Teams" }, headers: acting })).status === 201);
+        await source.expect(ann, "POST", `${threadPath(thread)}/participants/:remove`, { body: { rawId: ids[1] } });
+        assert.equal((await from("export", file("dump"), "--user", ann.id)).status, 0);
+        assert.equal((await to("import", file("dump"))).status, 0);
+        const verified = await to("import", "verify", file("dump"));
+        assert.equal(verified.status, 0, verified.out + verified.err);
+        const here = await tokenOf(target, ann);
+        assert.deepEqual(await target.allMessages(here, thread), await source.allMessages(ann, thread));
+        const people = [[source, ann], [target, here]].map(async ([world, user]) => (await world.expect(user, "GET", `${threadPath(thread)}/participants`)).json.value);
+        assert.deepEqual(await people[1], await people[0]);
+        const [{ id }] = await target.allMessages(here, thread);
+        await target.expect(here, "POST", `${threadPath(thread)}/readReceipts`, { body: { chatMessageId: id } });
+        assert.deepEqual((await target.expect(here, "GET", `${threadPath(thread)}/readReceipts`)).json.value, [], "beside users of Teams there are none");
     }), { deadlineMs: 120000 });
 
 test("what contradicts is refused by name and changes nothing, and the rest is taken", () =>
