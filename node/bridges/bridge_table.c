@@ -40,16 +40,18 @@ static void forget(struct bridge_table *self, struct bytes name) {
     entry_free(gone);
 }
 
-static void learn(struct bridge_table *self, struct bytes stored) {
+/* A record that cannot be read takes the one before with it: what that allowed is not meant any more. */
+static void learn(struct bridge_table *self, struct bytes name, struct bytes stored) {
     struct entry *entry = calloc(1, sizeof(*entry));
     check(entry != NULL);
     arena_init(&entry->arena);
-    if (bridge_decode(stored, &entry->arena, &entry->bridge) != STATUS_OK) {
-        log_error("the record of a bridge cannot be read");
+    forget(self, name);
+    int rc = bridge_decode(stored, &entry->arena, &entry->bridge);
+    if (rc != STATUS_OK || !bytes_equal(entry->bridge.name, name)) {
+        log_error("the record " BRIDGES_FOLDER "%.*s cannot be read", BYTES_ARG(name));
         entry_free(entry);
         return;
     }
-    forget(self, entry->bridge.name);
     entry->next = self->entries;
     self->entries = entry;
 }
@@ -57,11 +59,12 @@ static void learn(struct bridge_table *self, struct bytes stored) {
 static void on_change(void *context, const struct coordinator_item *change) {
     struct bridge_table *self = context;
     size_t folder = strlen(BRIDGES_FOLDER);
+    struct bytes name = bytes_of(change->name.data + folder, change->name.size - folder);
     pthread_mutex_lock(&self->mutex);
-    /* A record that cannot be read takes the one before with it: what it allowed is not meant any more. */
-    forget(self, bytes_of(change->name.data + folder, change->name.size - folder));
     if (bytes_is_present(change->value))
-        learn(self, change->value);
+        learn(self, name, change->value);
+    else
+        forget(self, name);
     pthread_mutex_unlock(&self->mutex);
 }
 
@@ -74,7 +77,7 @@ static uint64_t load(struct bridge_table *self) {
     arena_init(&arena);
     int rc = bridge_store_list(self->coordinator, &arena, &bridges, &count, &revision);
     for (size_t i = 0; rc == STATUS_OK && i < count; i++)
-        learn(self, json_text_take(&arena, bridge_to_json(&bridges[i])));
+        learn(self, bridges[i].name, json_text_take(&arena, bridge_to_json(&bridges[i])));
     arena_close(&arena);
     return rc == STATUS_OK ? revision : 0;
 }
