@@ -33,10 +33,13 @@ javascript_ready() {
     javascript_is_new
 }
 
-# install_packages FOLDER: those of its package.json, unless they are there.
+# install_packages FOLDER: those of its package.json, unless they are there. Parts that run side by side wait for each other.
 install_packages() {
     local mark="$1/node_modules/.installed"
-    if [ ! -f "$mark" ] || [ "$1/package.json" -nt "$mark" ]; then
-        (cd "$1" && npm install --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error >&2 && touch "$mark")
-    fi
+    (
+        flock 9
+        if [ ! -f "$mark" ] || [ "$1/package.json" -nt "$mark" ]; then
+            cd "$1" && npm install --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error >&2 && touch "$mark"
+        fi
+    ) 9<"$1/package.json"
 }
