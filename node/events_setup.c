@@ -40,8 +40,8 @@ static int delivery_open(struct server *server, const struct subscription_tasks 
                                        .master = &server->folder.master,
                                        .hash_key = server->folder.settings.hash_key,
                                        .coordinator = server->folder.coordinator,
-                                       .kinds = {subscriptions_new(server, tasks)},
-                                       .kinds_count = 1,
+                                       .kinds = {subscriptions_new(server, tasks), bots_setup_kind(server)},
+                                       .kinds_count = 2,
                                        .is_watched = &server->is_watched,
                                        .is_led_here = is_led_here,
                                        .propose = core_loop_propose_own,
@@ -68,6 +68,7 @@ static const struct subscription_tasks *tasks_new(struct server *server) {
 int events_open(struct server *server) {
     server->gateway.subscriptions = tasks_new(server);
     server->gateway.desk = desk_start();
+    bots_setup_open(server);
     if (push_setup_open(server) == STATUS_OK && server->gateway.desk != NULL &&
         delivery_open(server, server->gateway.subscriptions) == STATUS_OK)
         return STATUS_OK;
@@ -82,6 +83,7 @@ void events_close(struct server *server) {
         desk_stop(server->gateway.desk);
     server->gateway.desk = NULL;
     push_setup_close(server);
+    bots_setup_close(server);
 }
 
 void events_free(struct server *server) {

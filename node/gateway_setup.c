@@ -3,6 +3,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "node/bots/bot_connector.h"
+#include "node/bots/bots_api.h"
 #include "node/bridges/bridges_api.h"
 #include "node/events/events_api.h"
 #include "node/gateway/admin_api.h"
@@ -34,9 +36,10 @@
 #define STOP_MS 2000           /* how long a stopping worker waits for its clients */
 
 static void on_call(struct worker *worker, struct http_call *call) {
-    const struct http_route_table tables[] = {
-        chat_routes,  identity_routes, trouter_routes, realtime_routes, page_routes,   metrics_routes, admin_routes,
-        trace_routes, join_routes,     events_routes,  keeping_routes,  import_routes, bridges_routes, push_routes};
+    const struct http_route_table tables[] = {chat_routes,    identity_routes, trouter_routes, realtime_routes,
+                                              page_routes,    metrics_routes,  admin_routes,   trace_routes,
+                                              join_routes,    events_routes,   keeping_routes, import_routes,
+                                              bridges_routes, push_routes,     bots_routes,    bot_connector_routes};
     const struct http_route *route = router_find(tables, sizeof(tables) / sizeof(tables[0]), call);
     if (route != NULL)
         forward_call(worker, route, call);

@@ -146,6 +146,11 @@ void events_free(struct server *server);  /* after the coordinator */
 int bridges_open(struct server *server);
 void bridges_free(struct server *server); /* after the coordinator */
 
+/* bots_setup.c. */
+void bots_setup_open(struct server *server);                  /* before the workers start */
+struct consumer_kind *bots_setup_kind(struct server *server); /* for delivery */
+void bots_setup_close(struct server *server);                 /* after workers and delivery have stopped */
+
 /* push_setup.c. What devices of absent users are told, if they are; errors have been logged. */
 int push_setup_open(struct server *server);                   /* before the workers start */
 struct consumer_kind *push_setup_kind(struct server *server); /* for delivery; NULL: it is off */

@@ -87,6 +87,16 @@ static const struct command commands[] = {
      "\n"
      "Ends with 1 if a sample was not accepted.\n",
      OPTION_JSON | OPTION_WIDE | OPTION_URL | OPTION_SCHEMA | OPTION_TYPE | OPTION_FILE, 2, 3, events_run},
+    {"bots", "VERB [NAME] [option...]", "bots: programs that take part in threads",
+     "  list              the bots\n"
+     "  show NAME         all of one\n"
+     "  create NAME       makes one, or changes it; its user joins threads as any other\n"
+     "  --url URL         where it is told what happens in them\n"
+     "  --user ID         whom it is, 8:acs:... (default: a new user)\n"
+     "  --file FILE       all of a bot, as show prints it\n"
+     "  token NAME        a token of its user, for a day\n"
+     "  delete NAME       it is told nothing more\n",
+     OPTION_JSON | OPTION_WIDE | OPTION_URL | OPTION_USER | OPTION_FILE, 2, 3, bots_run},
     {"bridges", "VERB [NAME] [option...]", "who may act for users of Teams",
      "  list              the bridges, and for whom each may act\n"
      "  show NAME         all of one\n"

@@ -25,6 +25,7 @@ int pause_run(struct ctl *ctl);
 int resume_run(struct ctl *ctl);
 int tokens_run(struct ctl *ctl);
 int events_run(struct ctl *ctl);
+int bots_run(struct ctl *ctl);
 int bridges_run(struct ctl *ctl);
 int trace_run(struct ctl *ctl);
 int hold_run(struct ctl *ctl);

@@ -1,7 +1,7 @@
 # Completion of weftctl for bash: read it into a shell, or put it into /usr/share/bash-completion/completions as weftctl.
 # Nodes are asked for by the options given so far, or by the environment; when none answers, none is offered.
 
-_weftctl_commands="status nodes ranges plan rebalance drain move split pause resume tokens events bridges trace hold undelete top export import"
+_weftctl_commands="status nodes ranges plan rebalance drain move split pause resume tokens events bots bridges trace hold undelete top export import"
 
 _weftctl_options() {
     local common="--endpoint --token --token-file --ca --help"
@@ -16,6 +16,7 @@ _weftctl_options() {
     pause | resume | hold | undelete) echo "$common --json" ;;
     tokens) echo "$common --json --user --scope --expires-in" ;;
     events) echo "$common --json --wide --url --schema --type --file" ;;
+    bots) echo "$common --json --wide --url --user --file" ;;
     bridges) echo "$common --json --wide --identity --url" ;;
     top) echo "$common --interval" ;;
     export) echo "$common --connection-string --users --user --beside" ;;
@@ -77,6 +78,8 @@ _weftctl() {
         elif [[ "$command $position" =~ ^(export 1|import [12])$ ]]; then
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
             return
+        elif [ "$command $position" = "bots 1" ]; then
+            words="list show create token delete"
         elif [ "$command $position" = "events 1" ]; then
             words="list show create validate test delete"
         elif [ "$command $position" = "bridges 1" ]; then

@@ -25,6 +25,7 @@ struct presence;
 struct push;
 struct question;
 struct subscription_tasks;
+struct gateway_bots;
 struct bridge_table;
 
 /* An operator's wish on its way: heap memory. The server fills in what came of it and posts the parcel; then on_answer
@@ -131,6 +132,7 @@ struct gateway {
     struct trace *trace; /* NULL: nothing is remembered */
     struct desk *desk;
     const struct subscription_tasks *subscriptions; /* node/events */
+    const struct gateway_bots *bots;                /* node/bots */
     struct bridge_table *bridges;                   /* node/bridges */
     struct push *pushes;                            /* node/push; NULL: it is off */
 };

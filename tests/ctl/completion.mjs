@@ -32,6 +32,7 @@ test("commands, options and sub-commands are completed", async () => {
     assert.deepEqual(await offered(["split", "256", "--"]), ["--endpoint", "--token", "--token-file", "--ca", "--help", "--json", "--watch", "--interval"]);
     assert.deepEqual(await offered(["tokens", ""]), ["create", "revoke"]);
     assert.deepEqual(await offered(["events", "sh"]), ["show"]);
+    assert.deepEqual(await offered(["bots", "to"]), ["token"]);
     assert.deepEqual(await offered(["events", "create", "x", "--schema", ""]), ["eventgrid", "cloudevents"]);
     assert.deepEqual(await offered(["hold", ""]), ["set", "show", "clear"]);
     assert.deepEqual(await offered(["status", ""]), []);

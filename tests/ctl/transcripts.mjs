@@ -31,6 +31,16 @@ const calls = {
 };
 const subscription = (name, more = {}) => ({ name, endpoint: `https://${name}.example.org/hook`, schema: "EventGridSchema", state: "active", createdOn: "2026-11-23T18:00:00.000Z", filter: { includedEventTypes: ["Microsoft.Communication.ChatMessageReceived"] }, headers: [], ...more });
 const awaiting = { state: "awaitingValidation", validateUntil: "2026-11-23T18:10:00.000Z", message: "it answers 200 without the code" };
+const bot = (name, rest = {}) => ({ name, endpoint: `https://${name}.example.org/api/messages`, userId: `8:acs:r_${name}`, displayName: name, deliveryMode: "normal", createdOn: "2026-01-02T03:04:05.000Z", ...rest });
+const bots = {
+    "GET /admin/bots": { value: [bot("echo", { deliveryMode: "expectReplies" }), bot("assistant")] },
+    "GET /admin/bots/echo": bot("echo"),
+    "PUT /admin/bots/echo": ({ endpoint }) => bot("echo", { endpoint }),
+    "PUT /admin/bots/fresh": ({ userId }) => bot("fresh", { userId, secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" }),
+    "PUT /admin/bots/wrong": refusal(400, "ValidationError", 'The userId must be that of a communication user of this resource, not "8:acs:x".'),
+    "POST /admin/tokens": ({ userId = "8:acs:r_new" }) => ({ userId, token: "a.b.c", expiresOn: "2026-01-03T03:04:05Z" }),
+    "DELETE /admin/bots/echo": accepted, "DELETE /admin/bots/x%2F": refusal(404, "NotFound", 'There is no bot "x/".'),
+};
 const subscriptions = {
     "GET /admin/events/subscriptions": { value: [subscription("billing"), subscription("audit", { ...awaiting, schema: "CloudEventSchemaV1_0" })] },
     "GET /admin/events/subscriptions/billing": subscription("billing"),
@@ -76,6 +86,9 @@ const cases = [
     ["tokens", node(balanced), [["tokens", "create"], ["tokens", "create", "--json", "--user", "8:acs:r_u", "--scope", "chat", "--scope", "voip", "--expires-in", "60"], ["tokens", "revoke", "8:acs:r_u/ x"], ["tokens", "revoke"], ["tokens", "create", "--expires-in", "5"]], {}],
     ["events", { ...node(balanced), ...subscriptions }, [["events", "list"], ["events", "list", "--json"], ["events", "show", "billing"], ["events", "create", "billing", "--url", "https://billing.example.org/hook", "--type", "ChatMessageReceived", "--type", "ChatThreadCreated", "--schema", "cloudevents"], ["events", "create", "audit", "--url", "https://audit.example.org/hook"], ["events", "create", "wrong", "--url", "https://x/"], ["events", "validate", "billing"], ["events", "test", "billing"], ["events", "test", "audit", "--type", "ChatThreadCreated"], ["events", "delete", "billing"], ["events", "delete", "x/"]], {}],
     ["events-usage", node(balanced), [["events"], ["events", "create", "a"], ["events", "create", "a", "--url", "https://x/", "--file", "y"], ["events", "create", "a", "--url", "https://x/", "--schema", "z"], ["events", "create", "a", "--file", "no-such-file"], ["events", "list", "--url", "https://x/"], ["events", "test", "a", "--type", "b", "--type", "c"], ["events", "remove", "a"]], {}],
+    ["bots", { ...node(balanced), ...bots }, [["bots", "list"], ["bots", "list", "--json"], ["bots", "show", "echo"], ["bots", "create", "echo", "--url", "https://other.example.org/"], ["bots", "create", "fresh", "--url", "https://fresh.example.org/"], ["bots", "create", "wrong", "--url", "https://x/", "--user", "8:acs:x"], ["bots", "token", "echo"], ["bots", "delete", "echo"], ["bots", "delete", "x/"]], {}],
+    ["bots-usage", node(balanced), [["bots"], ["bots", "create", "a"], ["bots", "create", "a", "--url", "https://x/", "--file", "y"], ["bots", "create", "a", "--file", "no-such-file"], ["bots", "list", "--url", "https://x/"], ["bots", "remove", "a"]], {}],
+    ["bots-none", { ...node(balanced), "GET /admin/bots": { value: [] } }, [["bots", "list"]], {}],
     ["events-nobody", { ...node(balanced), "GET /admin/events/subscriptions": { value: [] } }, [["events", "list"]], {}],
     ["bridges", { ...node(balanced), ...bridges }, [["bridges", "list"], ["bridges", "list", "--json"], ["bridges", "show", "contoso"], ["bridges", "create", "contoso", "--identity", "8:orgid:2f*", "--identity", "8:teamsvisitor:v"], ["bridges", "create", "contoso", "--identity", "8:orgid:2f*", "--url", "https://contoso.example.org/hook"], ["bridges", "create", "wrong", "--identity", "8:acs:x"], ["bridges", "delete", "contoso"], ["bridges", "delete", "none"], ["bridges", "create", "contoso"], ["bridges", "list", "--identity", "8:orgid:x"], ["bridges", "remove", "contoso"]], {}],
     ["bridges-nobody", { ...node(balanced), "GET /admin/bridges": { value: [] } }, [["bridges", "list"]], {}],
@@ -85,7 +98,7 @@ const cases = [
     ["trace-lacking", node(balanced), [["trace", traced.thread, "4"]], {}],
     ["top", node(joining), [["top"]], {}],
     ["top-ascii", node(joining), [["top"]], { LC_ALL: "C", COLUMNS: "80" }],
-    ["help", node(balanced), [["--help"], ["status", "--help"], ["nodes", "-h"], ["ranges", "--help"], ["plan", "--help"], ["rebalance", "--help"], ["drain", "--help"], ["move", "--help"], ["split", "--help"], ["pause", "--help"], ["resume", "--help"], ["tokens", "--help"], ["events", "--help"], ["bridges", "--help"], ["trace", "--help"], ["hold", "--help"], ["undelete", "--help"], ["top", "--help"]], {}],
+    ["help", node(balanced), [["--help"], ["status", "--help"], ["nodes", "-h"], ["ranges", "--help"], ["plan", "--help"], ["rebalance", "--help"], ["drain", "--help"], ["move", "--help"], ["split", "--help"], ["pause", "--help"], ["resume", "--help"], ["tokens", "--help"], ["events", "--help"], ["bots", "--help"], ["bridges", "--help"], ["trace", "--help"], ["hold", "--help"], ["undelete", "--help"], ["top", "--help"]], {}],
     ["usage", node(balanced), [[], ["stats"], ["status", "--watch"], ["drain"], ["status", "--no-such"], ["nodes", "--node", ""], ["top", "--interval", "0"]], {}],
 ];
 
