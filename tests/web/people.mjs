@@ -14,6 +14,16 @@ async function three() {
     return { alice, bob, carol, thread, hers: await signIn(alice, thread), his: await signIn(bob, thread) };
 }
 
+async function addById({ page }, id, name) {
+    await page.getByRole("button", { name: "Add people" }).click();
+    const form = page.getByRole("dialog", { name: "Add people" });
+    await form.getByText("Add by user id").click();
+    await form.getByRole("textbox", { name: "By user id" }).fill(id);
+    await form.getByRole("textbox", { name: "Their name" }).fill(name);
+    await form.getByRole("button", { name: "Add", exact: true }).click();
+    await form.waitFor({ state: "detached" });
+}
+
 webTest("the beginning is told as the system noted it, with its place", async () => {
     const { hers, his } = await three();
     await note(hers, "You added Bob").waitFor();
@@ -37,13 +47,7 @@ webTest("somebody is added, is told, and takes part", async () => {
     const { hers, his, carol } = await three();
     const third = await signIn(carol);
     await hers.page.getByRole("button", { name: "People" }).click();
-    await hers.page.getByRole("button", { name: "Add people" }).click();
-    const form = hers.page.getByRole("dialog", { name: "Add people" });
-    await form.getByText("Add by user id").click();
-    await form.getByRole("textbox", { name: "By user id" }).fill(carol.id);
-    await form.getByRole("textbox", { name: "Their name" }).fill("Carol");
-    await form.getByRole("button", { name: "Add", exact: true }).click();
-    await form.waitFor({ state: "detached" });
+    await addById(hers, carol.id, "Carol");
     await hers.page.getByRole("dialog", { name: "People" }).getByText("Carol").waitFor();
     await hers.page.keyboard.press("Escape");
     await note(his, "Alice added Carol").waitFor();
@@ -51,6 +55,19 @@ webTest("somebody is added, is told, and takes part", async () => {
     await write(third, "Carol is here");
     await place(hers, "Carol is here");
     await place(his, "Carol is here");
+});
+
+webTest("a user of Teams is added and removed, and a bot is refused with its reason", async () => {
+    const { hers, his } = await three();
+    await hers.page.getByRole("button", { name: "People" }).click();
+    await addById(hers, "8:orgid:2f6a41c0", "Tea");
+    await hers.page.getByRole("dialog", { name: "People" }).getByText("Tea").waitFor();
+    await addById(hers, "28:orgid:2f6a41c0", "Botty");
+    await hers.page.getByText("28:orgid:2f6a41c0: Bots (28:...) cannot take part in threads.").waitFor();
+    await hers.page.getByRole("button", { name: "Remove Tea" }).click();
+    await hers.page.keyboard.press("Escape");
+    await note(his, "Alice added Tea").waitFor();
+    await note(his, "Alice removed Tea").waitFor();
 });
 
 webTest("a malformed user id is refused with the server's reason", async () => {

@@ -487,7 +487,7 @@ export class ChatStore extends EventTarget {
     }
 
     #reportInvalid(invalid) {
-        for (const { target, message } of invalid ?? []) this.#notice(`${target}: ${message}`);
+        for (const { target, message, innererror } of invalid ?? []) this.#notice(`${target}: ${innererror?.message ?? message}`);
     }
 
     async #attempt(work) {
