@@ -30,7 +30,7 @@ static bool has_type_prefix(struct bytes raw_id) {
     return digits > 0 && digits + 1 < raw_id.size && raw_id.data[digits] == ':';
 }
 
-static bool raw_id_is_well_formed(struct bytes raw_id) {
+bool identifier_is_well_formed(struct bytes raw_id) {
     static const char *const strict_prefixes[] = {"8:acs:", "8:gcch-acs:", "8:dod-acs:"};
     if (raw_id.size > LIMIT_RAW_ID_BYTES_MAX || !is_printable_ascii(raw_id) || !has_type_prefix(raw_id))
         return false;
@@ -175,7 +175,7 @@ int identifier_from_json(const struct json_reader *reader, const json_t *object,
                            "The rawId \"%.*s\" does not agree with the nested identifier \"%.*s\".", BYTES_ARG(given),
                            BYTES_ARG(nested));
     *raw_id = bytes_is_present(given) ? given : nested;
-    return raw_id_is_well_formed(*raw_id) ? 0 : refuse_format(reader, target, *raw_id);
+    return identifier_is_well_formed(*raw_id) ? 0 : refuse_format(reader, target, *raw_id);
 }
 
 /* Writing */

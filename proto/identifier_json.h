@@ -7,5 +7,8 @@
 int identifier_from_json(const struct json_reader *reader, const json_t *object, const char *target,
                          struct bytes *raw_id);
 
+/* Printable, not too long, "<digits>:…", and no communication user's that is none. */
+bool identifier_is_well_formed(struct bytes raw_id);
+
 /* `rawId` and the nested object of its kind; never null members. The caller owns the result. */
 json_t *identifier_to_json(struct bytes raw_id);

@@ -1,7 +1,7 @@
 #include "node/gateway/acting.h"
 
 #include "node/log.h"
-#include "proto/limits.h"
+#include "proto/identifier_json.h"
 
 #define SHOWN_BYTES_MAX 128 /* of what a client says, in refusals and the log */
 
@@ -57,7 +57,7 @@ static int right_check(struct acting *self) {
     struct arena *arena = &self->call->arena;
     struct bytes bridge = shown(arena, self->bridge);
     struct bytes user_id = shown(arena, self->user_id);
-    if (self->user_id.size > LIMIT_RAW_ID_BYTES_MAX || !identifier_is_teams_user(self->user_id))
+    if (!identifier_is_well_formed(self->user_id) || !identifier_is_teams_user(self->user_id))
         return problem_set(self->problem, arena, STATUS_FORBIDDEN, ACTING_USER_HEADER,
                            "A bridge acts for users of Teams only, and \"%.*s\" is none.", BYTES_ARG(user_id));
     int rc = gateway->bridge_check(gateway->core, self->bridge, self->user_id);

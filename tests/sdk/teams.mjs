@@ -169,7 +169,7 @@ teams("a user of Teams may begin a thread", async (newBridge) => {
 teams("who is no bridge, or not for this user, is refused by name, and every act is in the log", async (newBridge) => {
     const [ann, bob] = await newUsers(2);
     const [user, other] = [newTeamsUser(), newTeamsUser()];
-    const bridge = await newBridge([user], user);
+    const bridge = await newBridge([user, "8:dod:*"], user);
     const threadId = await newThread(ann, [{ id: user }, { id: other }]);
     const body = { content: "x" };
     const target = `${threadPath(threadId)}/messages`;
@@ -187,6 +187,8 @@ teams("who is no bridge, or not for this user, is refused by name, and every act
         [acting({ ...adminToken, "x-weft-acting-as": other }), 403, `The bridge "${bridge.name}" may not act for ${other}.`],
         [acting({ ...adminToken, "x-weft-acting-as": bob.id }), 403, `A bridge acts for users of Teams only, and "${bob.id}" is none.`],
         [acting({ ...adminToken, "x-weft-acting-as": "28:orgid:a" }), 403, 'A bridge acts for users of Teams only, and "28:orgid:a" is none.'],
+        [acting({ ...adminToken, "x-weft-acting-as": "8:dod:a b" }), 403, 'A bridge acts for users of Teams only, and "8:dod:a?b" is none.'],
+        [acting({ ...adminToken, "x-weft-acting-as": `8:dod:${"x".repeat(300)}` }), 403, "A bridge acts for users of Teams only"],
         [{ ...adminToken, "x-weft-bridge": bridge.name }, 400, "The header x-weft-acting-as is missing"],
         [{ ...adminToken, "x-weft-acting-as": user }, 400, "The header x-weft-bridge is missing"],
         [adminToken, 401, ""],
