@@ -164,7 +164,7 @@ static struct node_core_statistics statistics_get(struct server *server) {
 /* STATUS_SHUTTING_DOWN: the entry is still the caller's. */
 static int entry_propose(struct server *server, struct entry *entry) {
     if (atomic_load(&server->is_watched))
-        entry->command.is_watched = entry->command.kind <= COMMAND_PARTICIPANT_REMOVE;
+        entry->command.is_watched = command_changes_thread(entry->command.kind);
     if (propose_directly(server, entry))
         return STATUS_OK;
     struct proposal_parcel *proposal = calloc(1, sizeof(*proposal));

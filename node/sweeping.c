@@ -18,6 +18,7 @@ struct sweeping {
     pthread_mutex_t mutex; /* of what follows */
     pthread_cond_t wakeup;
     bool is_stopping;
+    bool is_awaited; /* somebody waits for the next walk */
     /* The thread's own. */
     int failure; /* how the last walk ended; 0: well */
     size_t unreadable;
@@ -29,13 +30,18 @@ static int64_t clock_ms(clockid_t clock) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+enum patience { AT_ANY_RATE, UNLESS_AWAITED };
+
 /* False: it is to end. */
-static bool pause_for(struct sweeping *self, int64_t ms) {
+static bool pause_for(struct sweeping *self, int64_t ms, enum patience patience) {
     int64_t until_ms = clock_ms(CLOCK_MONOTONIC) + ms;
     struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
     pthread_mutex_lock(&self->mutex);
-    while (!self->is_stopping && clock_ms(CLOCK_MONOTONIC) < until_ms)
+    while (!self->is_stopping && !(patience == UNLESS_AWAITED && self->is_awaited) &&
+           clock_ms(CLOCK_MONOTONIC) < until_ms)
         pthread_cond_timedwait(&self->wakeup, &self->mutex, &until);
+    if (patience == UNLESS_AWAITED)
+        self->is_awaited = false;
     bool goes_on = !self->is_stopping;
     pthread_mutex_unlock(&self->mutex);
     return goes_on;
@@ -65,7 +71,7 @@ static void failure_note(struct sweeping *self, const struct sweep *sweep, int r
 /* A large store is walked through without rests, when these would take too long. */
 static bool rest(struct sweeping *self, int64_t began_ms, int rc) {
     bool is_late = clock_ms(CLOCK_MONOTONIC) - began_ms > self->options.interval_ms / 2;
-    return pause_for(self, rc == STATUS_OVERLOADED ? OVERLOADED_PAUSE_MS : is_late ? 0 : TURN_PAUSE_MS);
+    return pause_for(self, rc == STATUS_OVERLOADED ? OVERLOADED_PAUSE_MS : is_late ? 0 : TURN_PAUSE_MS, AT_ANY_RATE);
 }
 
 /* False: it is to end. */
@@ -85,7 +91,8 @@ static void *run(void *context) {
     struct sweeping *self = context;
     for (;;) {
         int64_t began_ms = clock_ms(CLOCK_MONOTONIC);
-        if (!walk(self, began_ms) || !pause_for(self, began_ms + self->options.interval_ms - clock_ms(CLOCK_MONOTONIC)))
+        if (!walk(self, began_ms) ||
+            !pause_for(self, began_ms + self->options.interval_ms - clock_ms(CLOCK_MONOTONIC), UNLESS_AWAITED))
             return NULL;
     }
 }
@@ -106,6 +113,13 @@ struct sweeping *sweeping_start(const struct sweeping_options *options) {
         return self;
     sweeping_free(self);
     return NULL;
+}
+
+void sweeping_wake(struct sweeping *self) {
+    pthread_mutex_lock(&self->mutex);
+    self->is_awaited = true;
+    pthread_cond_signal(&self->wakeup);
+    pthread_mutex_unlock(&self->mutex);
 }
 
 void sweeping_stop(struct sweeping *self) {

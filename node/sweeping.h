@@ -14,4 +14,6 @@ struct sweeping_options {
 
 /* NULL: there is no room for a thread. */
 struct sweeping *sweeping_start(const struct sweeping_options *options);
+/* Somebody has begun to want events: a walk begins now, or when the one that is under way ends. From any thread. */
+void sweeping_wake(struct sweeping *sweeping);
 void sweeping_stop(struct sweeping *sweeping);

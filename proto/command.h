@@ -118,6 +118,11 @@ struct command {
     size_t messages_count;
 };
 
+/* It may change a thread in a way that those outside are told of. */
+static inline bool command_changes_thread(enum command_kind kind) {
+    return kind <= COMMAND_PARTICIPANT_REMOVE || kind == COMMAND_THREAD_UNDELETE;
+}
+
 /* What applying a command answers to whoever proposed it. */
 struct command_result {
     int rc;

@@ -9,7 +9,8 @@
 #include "storage/thread_store.h"
 #include "storage/user_store.h"
 
-#define EXPIRIES_PER_WALK 16 /* of one thread; the rest has to wait for the next walk */
+#define EXPIRIES_PER_WALK 16                              /* of one thread; the rest has to wait for the next walk */
+#define LACKED_KEPT_MS (INT64_C(7) * 24 * 60 * 60 * 1000) /* a cluster may have been off, or a record not open */
 
 /* One thread or user, as visitors see it. */
 struct sweep_sight {
@@ -18,6 +19,8 @@ struct sweep_sight {
     struct arena *arena;
     struct id_hash subject;
     int64_t now_ms;
+    bool are_consumers_known;
+    struct sweep_consumers consumers;
 };
 
 static int propose(const struct sweep_sight *sight, const struct command *command) {
@@ -88,6 +91,31 @@ static int list_visit(const struct sweep_sight *sight) {
     return look.rc;
 }
 
+/* ---- how far consumers have come ---- */
+
+static struct event_store events_of(const struct sweep_sight *sight) {
+    return (struct event_store){.transaction = sight->transaction,
+                                .arena = sight->arena,
+                                .master = sight->options->master,
+                                .thread = sight->subject};
+}
+
+/* NULL: the consumer has not begun with this thread, or not this time. */
+static const struct event_cursor *cursor_find(const struct event_cursors_row *stored,
+                                              const struct sweep_consumer *consumer) {
+    for (size_t i = 0; i < stored->cursors_count; i++)
+        if (id_hash_equal(&stored->cursors[i].consumer, &consumer->name))
+            return stored->cursors[i].serial == consumer->serial ? &stored->cursors[i] : NULL;
+    return NULL;
+}
+
+/* What is before the events that who begins wants. */
+static int beginning_find(const struct event_store *events, const struct sweep_consumer *consumer, uint64_t *offset) {
+    *offset = 0;
+    int rc = event_newest_before(events, consumer->from_ms, offset);
+    return rc == STATUS_STORE_MISSING ? STATUS_OK : rc;
+}
+
 /* ---- events that are too old ---- */
 
 /* One command removes a bounded number of them. */
@@ -100,25 +128,92 @@ static int expiry_propose(const struct sweep_sight *sight, uint64_t oldest, uint
     return rc;
 }
 
+/* What everyone has got. */
+static int all_got_find(const struct sweep_sight *sight, const struct event_store *events, uint64_t *all_got) {
+    struct event_cursors_row stored;
+    int rc = event_cursors_get(events, &stored);
+    *all_got = sight->are_consumers_known ? UINT64_MAX : 0;
+    for (size_t i = 0; rc == STATUS_OK && i < sight->consumers.count; i++) {
+        const struct event_cursor *cursor = cursor_find(&stored, &sight->consumers.items[i]);
+        uint64_t offset = cursor == NULL ? 0 : cursor->offset;
+        if (cursor == NULL)
+            rc = beginning_find(events, &sight->consumers.items[i], &offset);
+        *all_got = offset < *all_got ? offset : *all_got;
+    }
+    return rc;
+}
+
+/* Whoever delivers gives up what is too old, and says so by a cursor: what somebody lacks waits for that, but not for
+ * ever. */
+static int lacked_spare(const struct sweep_sight *sight, const struct event_store *events, uint64_t *last) {
+    uint64_t all_got, too_old = 0;
+    int rc = all_got_find(sight, events, &all_got);
+    if (rc != STATUS_OK || all_got >= *last)
+        return rc;
+    rc = event_newest_before(events, sight->now_ms - sight->options->events_keep_ms - LACKED_KEPT_MS, &too_old);
+    *last = all_got > too_old ? all_got : too_old;
+    return rc == STATUS_STORE_MISSING ? STATUS_OK : rc;
+}
+
 /* Also of a thread that is deleted. */
 static int expiry_visit(const struct sweep_sight *sight) {
-    struct event_store events = {.transaction = sight->transaction,
-                                 .arena = sight->arena,
-                                 .master = sight->options->master,
-                                 .thread = sight->subject};
+    struct event_store events = events_of(sight);
     uint64_t oldest, last;
+    bool is_marked = false;
     int rc = event_oldest(&events, &oldest);
     if (rc == STATUS_OK)
         rc = event_newest_before(&events, sight->now_ms - sight->options->events_keep_ms, &last);
+    if (rc == STATUS_OK)
+        rc = event_mark_get(&events, &is_marked);
+    if (rc == STATUS_OK && is_marked)
+        rc = lacked_spare(sight, &events, &last);
     if (rc != STATUS_OK)
         return rc == STATUS_STORE_MISSING ? STATUS_OK : rc;
-    return expiry_propose(sight, oldest, last);
+    return last >= oldest ? expiry_propose(sight, oldest, last) : STATUS_OK;
+}
+
+/* ---- events that a consumer has begun to want ---- */
+
+/* Of those who have not begun with this thread, and have something to get. */
+static int cursors_of_beginners(const struct sweep_sight *sight, const struct event_store *events,
+                                struct command *setting) {
+    struct event_cursors_row stored;
+    uint64_t newest;
+    int rc = event_newest(events, &newest);
+    if (rc == STATUS_OK)
+        rc = event_cursors_get(events, &stored);
+    for (size_t i = 0; rc == STATUS_OK && i < sight->consumers.count; i++) {
+        const struct sweep_consumer *consumer = &sight->consumers.items[i];
+        struct event_cursor cursor = {.consumer = consumer->name, .serial = consumer->serial};
+        if (cursor_find(&stored, consumer) != NULL)
+            continue;
+        rc = beginning_find(events, consumer, &cursor.offset);
+        if (rc == STATUS_OK && cursor.offset < newest)
+            setting->cursors[setting->cursors_count++] = cursor;
+    }
+    return rc;
+}
+
+/* While a thread is marked, whoever delivers its events knows its consumers. */
+static int beginners_visit(const struct sweep_sight *sight) {
+    struct event_store events = events_of(sight);
+    struct command setting = {.kind = COMMAND_EVENTS_DONE, .subject = sight->subject};
+    bool is_marked = false;
+    if (sight->consumers.count == 0)
+        return STATUS_OK;
+    setting.cursors = ARENA_NEW_ARRAY(sight->arena, struct event_cursor, sight->consumers.count);
+    int rc = event_mark_get(&events, &is_marked);
+    if (rc == STATUS_OK && !is_marked)
+        rc = cursors_of_beginners(sight, &events, &setting);
+    if (rc != STATUS_OK)
+        return rc == STATUS_STORE_MISSING ? STATUS_OK : rc;
+    return setting.cursors_count > 0 ? propose(sight, &setting) : STATUS_OK;
 }
 
 /* ---- the walk ---- */
 
 static int (*const visitors[])(const struct sweep_sight *sight) = {retention_visit, kept_visit, list_visit,
-                                                                   expiry_visit};
+                                                                   expiry_visit, beginners_visit};
 
 static int subject_visit(const struct sweep_sight *sight) {
     int rc = STATUS_OK;
@@ -168,14 +263,18 @@ static int next_visit(struct sweep *sweep, struct sweep_sight *sight) {
 
 int sweep_turn(struct sweep *sweep, const struct sweep_options *options, struct store_transaction *transaction,
                int64_t now_ms) {
-    struct arena arena;
+    struct arena arena, of_turn;
     struct sweep_sight sight = {.options = options, .transaction = transaction, .arena = &arena, .now_ms = now_ms};
     int rc = STATUS_OK;
     arena_init(&arena);
+    arena_init(&of_turn);
+    sight.are_consumers_known =
+        options->consumers == NULL || options->consumers(options->context, &of_turn, &sight.consumers);
     for (size_t i = 0; rc == STATUS_OK && i < SWEEP_SUBJECTS_PER_TURN; i++) {
         rc = next_visit(sweep, &sight);
         arena_reset(&arena);
     }
+    arena_close(&of_turn);
     arena_close(&arena);
     return rc;
 }

@@ -27,9 +27,12 @@ static int event_write(const struct event_store *events, const struct command *c
 }
 
 /* Whom neither this deletion nor an event that is still here concerns is left out. */
-static int members_keep(const struct event_store *events, const struct participant_list *everyone) {
+static int members_keep(const struct event_store *events, const struct command *command,
+                        const struct participant_list *everyone) {
     uint64_t oldest = UINT64_MAX;
     int rc = event_oldest(events, &oldest);
+    if (rc == STATUS_STORE_MISSING && !command->is_watched)
+        return STATUS_OK;
     if (rc == STATUS_STORE_MISSING)
         rc = STATUS_OK;
     for (size_t i = 0; rc == STATUS_OK && i < everyone->count; i++) {
@@ -50,8 +53,8 @@ int thread_events_write(const struct apply_context *context, const struct comman
     if (!command->is_watched && command->kind != COMMAND_THREAD_DELETE)
         return STATUS_OK;
     rc = event_mark_get(&events, &is_marked);
-    if (rc == STATUS_OK && command->kind == COMMAND_THREAD_DELETE && (command->is_watched || is_marked))
-        rc = members_keep(&events, everyone);
+    if (rc == STATUS_OK && command->kind == COMMAND_THREAD_DELETE)
+        rc = members_keep(&events, command, everyone);
     for (const struct outcome_change *told = outcome->changes; told != NULL; told = told->next) {
         if (rc != STATUS_OK || !command->is_watched || told->change.offset == 0)
             continue;

@@ -182,6 +182,34 @@ static void a_watched_change_brings_its_thread_into_the_feed(void **state) {
     assert_true(id_hash_equal(&next, &thread));
 }
 
+static void everything_that_changes_a_thread_is_watched_while_somebody_wants_events(void **state) {
+    struct command create = {.kind = COMMAND_THREAD_CREATE, .properties.id = THREAD};
+    struct id_hash thread = fixture_hash(&fixture, THREAD);
+    struct command deletion = {.kind = COMMAND_THREAD_DELETE, .keep_ms = 1000000};
+    struct command undeletion = {.kind = COMMAND_THREAD_UNDELETE};
+    (void)state;
+    create.wrapped_key = fixture_key(&fixture, &thread);
+    propose_command(1, &create);
+    propose_command(2, &deletion);
+    run_until_idle();
+    atomic_store(&server.is_watched, true);
+    propose_command(3, &undeletion);
+    run_until_idle();
+    assert_int_equal(feed_count(server.feed), 1);
+    struct command own = {.kind = COMMAND_MESSAGE_SEND,
+                          .subject = thread,
+                          .actor_id = ALICE,
+                          .message_type = MESSAGE_TEXT,
+                          .content = BYTES_LITERAL("hello")};
+    struct id_hash next;
+    uint64_t serial, later;
+    assert_true(feed_next(server.feed, &next, &serial));
+    assert_int_equal(core_loop_propose_own(&server, &own), STATUS_OK);
+    run_until_idle();
+    assert_true(feed_next(server.feed, &next, &later));
+    assert_true(later > serial);
+}
+
 static struct command own_command(void) {
     return (struct command){.kind = COMMAND_THREAD_DELETE,
                             .subject = fixture_hash(&fixture, THREAD),
@@ -230,6 +258,7 @@ int main(void) {
         TEST(a_proposal_waits_for_those_that_are_posted),
         TEST(a_proposal_waits_for_a_notice_that_is_posted),
         TEST(a_watched_change_brings_its_thread_into_the_feed),
+        TEST(everything_that_changes_a_thread_is_watched_while_somebody_wants_events),
         TEST(what_a_node_proposes_by_itself_is_applied_and_not_answered),
         TEST(what_a_node_proposes_by_itself_is_refused_while_much_waits),
     };

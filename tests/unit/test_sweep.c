@@ -25,6 +25,9 @@ static size_t proposed_count;
 static size_t proposed_max; /* then it is refused */
 static struct id_hash not_ours;
 static struct sweep sweep;
+static struct sweep_consumer consumers[2];
+static size_t consumers_count;
+static bool are_consumers_known;
 
 static int set_up(void **state) {
     (void)state;
@@ -33,6 +36,8 @@ static int set_up(void **state) {
     proposed_max = PROPOSED_MAX;
     not_ours = (struct id_hash){{0}};
     sweep = (struct sweep){.unreadable = 0};
+    consumers_count = 0;
+    are_consumers_known = true;
     return 0;
 }
 
@@ -53,8 +58,18 @@ static int propose(void *context, const struct command *command) {
         return STATUS_OVERLOADED;
     proposed[proposed_count] = *command;
     proposed[proposed_count].reason = arena_copy(&fixture.arena, command->reason);
+    proposed[proposed_count].cursors = ARENA_NEW_ARRAY(&fixture.arena, struct event_cursor, command->cursors_count);
+    memcpy(proposed[proposed_count].cursors, command->cursors, command->cursors_count * sizeof(*command->cursors));
     proposed_count++;
     return STATUS_OK;
+}
+
+static bool consumers_give(void *context, struct arena *arena, struct sweep_consumers *given) {
+    struct sweep_consumer *copy = ARENA_NEW_ARRAY(arena, struct sweep_consumer, consumers_count);
+    (void)context;
+    memcpy(copy, consumers, consumers_count * sizeof(*copy));
+    *given = (struct sweep_consumers){copy, consumers_count};
+    return are_consumers_known;
 }
 
 static int turn(void) {
@@ -64,7 +79,8 @@ static int turn(void) {
                                           .propose = propose,
                                           .undelete_ms = UNDELETE_MS,
                                           .deleted_keep_ms = KEEP_DAYS * DAY_MS,
-                                          .events_keep_ms = DAY_MS};
+                                          .events_keep_ms = DAY_MS,
+                                          .consumers = consumers_give};
     int rc = sweep_turn(&sweep, &options, transaction, fixture.now_ms);
     store_abort(transaction);
     return rc;
@@ -339,6 +355,106 @@ static void many_events_expire_by_several_commands(void **state) {
     assert_int_equal(proposed_count, 0);
 }
 
+static void done_up_to(unsigned thread, uint64_t offset) {
+    struct event_cursor cursor = {.consumer = consumers[0].name, .offset = offset, .serial = consumers[0].serial};
+    struct command done = {
+        .kind = COMMAND_EVENTS_DONE, .subject = thread_hash(thread), .cursors = &cursor, .cursors_count = 1};
+    assert_int_equal(fixture_apply(&fixture, &done), STATUS_OK);
+}
+
+static void proposal_apply(void) {
+    struct command command = proposed[0];
+    assert_int_equal(fixture_apply(&fixture, &command), STATUS_OK);
+    assert_true(fixture.outcome.has_events);
+}
+
+static void who_begins_to_want_events_gets_those_since_then_of_threads_that_rest(void **state) {
+    (void)state;
+    consumers[0] = (struct sweep_consumer){.name = {{1}}, .serial = 1};
+    consumers_count = 1;
+    thread_make(1, RETENTION_NOT_GIVEN, 0);
+    thread_make(2, RETENTION_NOT_GIVEN, 0);
+    message_send(1, true); /* 3 */
+    message_send(2, true);
+    int64_t before_ms = fixture.now_ms + 1;
+    message_send(1, true); /* 4 */
+    done_up_to(1, 4);
+    done_up_to(2, 3);
+    walk();
+    assert_int_equal(proposed_count, 0);
+    consumers[1] = (struct sweep_consumer){.name = {{2}}, .serial = 7, .from_ms = before_ms};
+    consumers_count = 2;
+    walk();
+    struct id_hash thread = thread_hash(1);
+    assert_int_equal(proposed_count, 1);
+    assert_int_equal(proposed[0].kind, COMMAND_EVENTS_DONE);
+    assert_true(id_hash_equal(&proposed[0].subject, &thread));
+    assert_int_equal(proposed[0].cursors_count, 1);
+    assert_true(id_hash_equal(&proposed[0].cursors[0].consumer, &consumers[1].name));
+    assert_int_equal(proposed[0].cursors[0].offset, 3);
+    assert_int_equal(proposed[0].cursors[0].serial, 7);
+    proposal_apply();
+    walk(); /* it is marked, so somebody delivers */
+    assert_int_equal(proposed_count, 0);
+}
+
+static void who_wants_events_again_is_set_back(void **state) {
+    (void)state;
+    consumers[0] = (struct sweep_consumer){.name = {{1}}, .serial = 1};
+    consumers_count = 1;
+    thread_make(1, RETENTION_NOT_GIVEN, 0);
+    message_send(1, true); /* 3 */
+    done_up_to(1, 3);
+    consumers[0].serial = 2;
+    walk();
+    assert_int_equal(proposed_count, 1);
+    assert_int_equal(proposed[0].cursors[0].offset, 0);
+    proposal_apply();
+}
+
+static void assert_expiry_up_to(uint64_t offset) {
+    walk();
+    if (offset == 0) {
+        assert_int_equal(proposed_count, 0);
+        return;
+    }
+    assert_int_equal(proposed_count, 1);
+    assert_int_equal(proposed[0].kind, COMMAND_EVENTS_EXPIRE);
+    assert_int_equal(proposed[0].offset, offset);
+}
+
+/* To be given up by whoever delivers, who says so by a cursor. */
+static void what_a_consumer_lacks_expires_later(void **state) {
+    (void)state;
+    consumers[0] = (struct sweep_consumer){.name = {{1}}, .serial = 1};
+    consumers_count = 1;
+    thread_make(1, RETENTION_NOT_GIVEN, 0);
+    for (int i = 0; i < 3; i++)
+        message_send(1, true); /* 3 to 5 */
+    fixture.now_ms += DAY_MS;
+    assert_expiry_up_to(0);
+    done_up_to(1, 4);
+    assert_expiry_up_to(4);
+    consumers[0].serial = 2; /* it wants everything again */
+    assert_expiry_up_to(0);
+    consumers[0].from_ms = fixture.now_ms;
+    assert_expiry_up_to(5);
+    consumers[0].from_ms = 0;
+    fixture.now_ms += 7 * DAY_MS;
+    assert_expiry_up_to(5);
+}
+
+static void what_is_delivered_expires_in_time_and_the_rest_not_while_nobody_is_known(void **state) {
+    (void)state;
+    are_consumers_known = false;
+    thread_make(1, RETENTION_NOT_GIVEN, 0);
+    message_send(1, true); /* 3 */
+    fixture.now_ms += DAY_MS;
+    assert_expiry_up_to(0);
+    done_up_to(1, 3);
+    assert_expiry_up_to(3);
+}
+
 static void an_empty_store_is_walked_through_at_once(void **state) {
     (void)state;
     assert_int_equal(turn(), STATUS_STORE_MISSING);
@@ -371,6 +487,10 @@ int main(void) {
         OF(lists_forget_deleted_threads_after_a_while_and_nothing_else),
         OF(events_that_are_too_old_are_to_expire),
         OF(many_events_expire_by_several_commands),
+        OF(who_begins_to_want_events_gets_those_since_then_of_threads_that_rest),
+        OF(who_wants_events_again_is_set_back),
+        OF(what_a_consumer_lacks_expires_later),
+        OF(what_is_delivered_expires_in_time_and_the_rest_not_while_nobody_is_known),
         OF(an_empty_store_is_walked_through_at_once),
         OF(the_last_position_of_the_ring_ends_the_walk),
     };

@@ -94,12 +94,23 @@ static void it_ends_at_once_while_it_rests(void **state) {
     assert_int_equal(atomic_load(&taken), 1);
 }
 
+static void a_walk_that_somebody_waits_for_begins_at_once(void **state) {
+    (void)state;
+    thread_make();
+    struct sweeping *sweeping = start(INT64_MAX / 2);
+    wait_for(1);
+    sweeping_wake(sweeping);
+    wait_for(2);
+    sweeping_stop(sweeping);
+}
+
 #define OF(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         OF(what_is_due_is_proposed_with_each_walk_and_after_refusals),
         OF(it_ends_at_once_while_it_rests),
+        OF(a_walk_that_somebody_waits_for_begins_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

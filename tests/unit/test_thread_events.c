@@ -312,6 +312,19 @@ static void who_left_after_an_undone_deletion_is_told_nothing_of_the_next_one(vo
     assert_int_equal(members_at(fixture.outcome.result.offset), 1);
 }
 
+/* A thread that can be undeleted keeps its rows, so that who begins to want its events later may get them. */
+static void who_was_in_a_thread_is_kept_as_long_as_there_are_events_of_it(void **state) {
+    struct command deletion = command_of(COMMAND_THREAD_DELETE, ALICE, false);
+    (void)state;
+    apply(command_of(COMMAND_MESSAGE_SEND, ALICE, true)); /* 3 */
+    done_up_to(3, 3);
+    deletion.keep_ms = 1000000;
+    apply(deletion);
+    done_up_to(0, 3);
+    assert_true(is_marked());
+    assert_int_equal(members_at(3), 2);
+}
+
 /* Its purge, which has not come to an end, takes the events too. */
 static void a_purge_that_is_under_way_is_not_begun_again(void **state) {
     (void)state;
@@ -368,6 +381,7 @@ int main(void) {
         RULE(a_deleted_thread_keeps_its_events_and_who_was_in_it_until_they_are_delivered),
         RULE(events_that_expire_take_what_a_deleted_thread_has_left),
         RULE(who_left_after_an_undone_deletion_is_told_nothing_of_the_next_one),
+        RULE(who_was_in_a_thread_is_kept_as_long_as_there_are_events_of_it),
         RULE(a_purge_that_is_under_way_is_not_begun_again),
         RULE(a_thread_that_nobody_watched_leaves_nothing),
         RULE(who_comes_back_was_in_it_before_too),
