@@ -228,6 +228,7 @@ int core_loop_notice(void *context, const struct change *change) {
     notice->parcel.deliver = on_notice;
     buffer_init(&notice->encoded);
     change_encode(change, &notice->encoded);
+    own_events_notice(server, change);
     atomic_fetch_add(&server->posted, 1);
     int rc = mailbox_post(&server->mailbox, &notice->parcel);
     if (rc != STATUS_OK) {

@@ -6,6 +6,7 @@
 #include "node/log.h"
 #include "node/server_parts.h"
 
+#define HOUR_MS (60LL * 60 * 1000)
 #define DEAD_LETTER_BYTES_MAX (16 << 20) /* of a subscription, twice */
 
 /* In the form of the vendor's names, of which receivers take the last part. */
@@ -24,13 +25,12 @@ static bool is_led_here(void *context, const struct id_hash *thread) {
     return gateway_is_here(&server->gateway, thread);
 }
 
-static struct consumer_kind *subscriptions_new(struct server *server, const struct subscription_tasks *tasks) {
-    struct bytes folder = arena_printf(&server->folder.arena, "%s/dead-letters", server->config.data);
-    struct subscription_kind_options options = {
-        .store = tasks->store,
-        .webhooks = tasks->webhooks,
-        .topic = tasks->topic,
-        .dead_letters = {.folder = arena_text(&server->folder.arena, folder), .file_bytes_max = DEAD_LETTER_BYTES_MAX}};
+static struct consumer_kind *subscriptions_new(const struct subscription_tasks *tasks) {
+    struct subscription_kind_options options = {.store = tasks->store,
+                                                .webhooks = tasks->webhooks,
+                                                .topic = tasks->topic,
+                                                .dead_letters = tasks->dead_letters,
+                                                .keep_ms = tasks->keep_ms};
     return subscription_kind_new(&options);
 }
 
@@ -40,11 +40,12 @@ static int delivery_open(struct server *server, const struct subscription_tasks 
                                        .master = &server->folder.master,
                                        .hash_key = server->folder.settings.hash_key,
                                        .coordinator = server->folder.coordinator,
-                                       .kinds = {subscriptions_new(server, tasks), bots_setup_kind(server)},
+                                       .kinds = {subscriptions_new(tasks), bots_setup_kind(server)},
                                        .kinds_count = 2,
                                        .is_watched = &server->is_watched,
                                        .is_led_here = is_led_here,
                                        .propose = core_loop_propose_own,
+                                       .on_consumers = own_sweep_wake,
                                        .context = server};
     struct consumer_kind *push = push_setup_kind(server);
     if (push != NULL)
@@ -55,13 +56,16 @@ static int delivery_open(struct server *server, const struct subscription_tasks 
 }
 
 static const struct subscription_tasks *tasks_new(struct server *server) {
+    struct bytes letters = arena_printf(&server->folder.arena, "%s/dead-letters", server->config.data);
     struct subscription_tasks *tasks = ARENA_NEW(&server->folder.arena, struct subscription_tasks);
     *tasks = (struct subscription_tasks){
         .store = {.coordinator = server->folder.coordinator, .master = &server->folder.master},
         .webhooks = {.may_be_private = server->config.events_allow_private, .ca_file = server->config.events_ca_file},
         .topic = topic_of(server),
         .resource_id = bytes_of_text(server->folder.settings.resource_id),
-        .hash_key = server->folder.settings.hash_key};
+        .hash_key = server->folder.settings.hash_key,
+        .dead_letters = {.folder = arena_text(&server->folder.arena, letters), .file_bytes_max = DEAD_LETTER_BYTES_MAX},
+        .keep_ms = server->config.events_keep_hours * HOUR_MS};
     return tasks;
 }
 

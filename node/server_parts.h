@@ -126,11 +126,13 @@ int own_load_open(struct server *server);
 void own_load_close(struct server *server);
 
 /* own_events.c */
-void own_events_take(struct server *server, const struct action *action); /* performs an ACTION_EVENTS */
+void own_events_take(struct server *server, const struct action *action);   /* performs an ACTION_EVENTS */
+void own_events_notice(struct server *server, const struct change *change); /* typing, in a thread led here */
 void own_events_tick(struct server *server);
 
 /* own_sweep.c. What is due in the ranges led here is looked for and proposed; errors have been logged. */
 int own_sweep_open(struct server *server);
+void own_sweep_wake(void *server); /* delivery's on_consumers */
 void own_sweep_close(struct server *server);
 
 /* wishes.c */

@@ -39,6 +39,7 @@ static void health_keep(struct consumer *consumer, const struct consumer *known)
     consumer->failures = known->failures;
     consumer->rests_until_ms = known->rests_until_ms;
     consumer->attempts = known->attempts;
+    consumer->counts = known->counts;
 }
 
 int consumers_load(struct consumers *self, struct consumer_kind *const *kinds, size_t kinds_count,
@@ -79,4 +80,19 @@ void consumer_note(struct consumer *consumer, bool has_taken, int64_t now_ms) {
     unsigned doubled = consumer->failures - FAILURES_MAX;
     consumer->rests_until_ms =
         now_ms + ((int64_t)REST_MS << (doubled < RESTS_DOUBLED_MAX ? doubled : RESTS_DOUBLED_MAX));
+}
+
+void consumer_lacks(struct consumer *consumer, uint64_t changes, int64_t since_ms) {
+    struct consumer_counts *counts = &consumer->counts;
+    counts->pending_so_far += changes;
+    if (counts->oldest_so_far_ms == 0 || since_ms < counts->oldest_so_far_ms)
+        counts->oldest_so_far_ms = since_ms;
+}
+
+void consumer_round_end(struct consumer *consumer) {
+    struct consumer_counts *counts = &consumer->counts;
+    counts->pending = counts->pending_so_far;
+    counts->oldest_ms = counts->oldest_so_far_ms;
+    counts->pending_so_far = 0;
+    counts->oldest_so_far_ms = 0;
 }

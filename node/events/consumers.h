@@ -13,20 +13,42 @@
 struct consumer_kind;
 struct consumers;
 
+/* What this node has brought one of them since it was started, */
+struct consumer_counts {
+    uint64_t delivered; /* steps */
+    uint64_t failed;    /* attempts */
+    uint64_t given_up;  /* steps */
+    /* and what it lacks, as the last round through all threads has shown. */
+    uint64_t pending;  /* changes, at most */
+    int64_t oldest_ms; /* when the oldest of them happened; 0: none */
+    uint64_t pending_so_far;
+    int64_t oldest_so_far_ms;
+};
+
 struct consumer {
     const struct consumer_kind *kind;
     const void *record; /* the kind's, in the arena of the consumers */
     struct id_hash id;  /* in the cursors of threads; of no other consumer of any kind */
     uint64_t serial;    /* another one: it begins anew */
     int64_t since_ms;   /* what happened earlier does not concern it */
+    int64_t lives_ms;   /* what is older than this is not begun any more; 0: however old it is */
+    struct bytes name;  /* for people, in metrics; absent: it is not told there */
     bool is_active;     /* whoever is not yet gets what happens meanwhile later */
     /* Delivery's, kept when consumers are loaded again. */
     unsigned failures;      /* in a row */
     int64_t rests_until_ms; /* one that fails is left alone a while, longer each time */
     unsigned attempts;      /* under way */
+    struct consumer_counts counts;
 };
 
-enum attempt_result { ATTEMPT_DELIVERED, ATTEMPT_AGAIN, ATTEMPT_GIVEN_UP };
+enum join { JOIN_TAKEN, JOIN_NOT_WANTED, JOIN_FULL };
+
+enum attempt_result {
+    ATTEMPT_DELIVERED,
+    ATTEMPT_AGAIN,
+    ATTEMPT_GIVEN_UP,
+    ATTEMPT_REFUSED /* given up as well, but who refuses this may take the next one: it is not left alone */
+};
 
 /* A step on its way: heap memory of its kind, this first in a struct of its own. */
 struct attempt {
@@ -45,12 +67,14 @@ struct step {
     size_t number;
     unsigned attempts_made; /* of this step; forgotten in a takeover */
     int64_t now_ms;
+    bool is_passing; /* of what is not kept: it is tried once (unkept.h) */
     struct arena *arena;
     struct webhooks *requests; /* lives as long as delivery */
 };
 
 /* Static, or this first in a struct of its own. */
 struct consumer_kind {
+    bool takes_passing; /* also what is not kept */
     const char *folder; /* at the coordinator: consumers are loaded again when it changes. NULL: there is none */
     /* Adds all consumers of the kind; an error, a code of the coordinator's, keeps those that are. */
     int (*load)(const struct consumer_kind *kind, const uint8_t *hash_key, struct consumers *into);
@@ -58,6 +82,12 @@ struct consumer_kind {
     size_t (*steps)(const struct consumer *consumer, const struct event_source *source);
     /* Sets out with one. NULL: it is not wanted, and as good as done. The attempt ends later, not before the return. */
     struct attempt *(*begin)(const struct step *step);
+    /* NULL, or takes one more step, behind those that it has, into an attempt that was begun: all of them are brought,
+     * or fail, together. When there are no more, or it is full, `go` is called once. */
+    enum join (*join)(struct attempt *attempt, const struct step *step);
+    void (*go)(struct attempt *attempt);
+    /* NULL, or gives a step up that is older than the consumer's `lives_ms`. False: it was not wanted. */
+    bool (*expire)(const struct step *step);
     /* Breaks off an attempt that has not ended, and frees it. Its consumer may be none any more: it is not looked at.
      */
     void (*cancel)(struct attempt *attempt);
@@ -92,3 +122,6 @@ struct consumer *consumers_find(const struct consumers *self, const struct id_ha
 /* It can be sent one more now. Whoever fails is tried with one at a time. */
 bool consumer_is_ready(const struct consumer *consumer, int64_t now_ms);
 void consumer_note(struct consumer *consumer, bool has_taken, int64_t now_ms);
+/* In a round through all threads: of one of them it lacks `changes`, the oldest since `since_ms`. */
+void consumer_lacks(struct consumer *consumer, uint64_t changes, int64_t since_ms);
+void consumer_round_end(struct consumer *consumer);

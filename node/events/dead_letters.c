@@ -66,17 +66,19 @@ static int make_room(const struct dead_letters *self, struct bytes name, const c
     return is_done ? STATUS_OK : STATUS_STORAGE_FAILED;
 }
 
-int dead_letters_add(const struct dead_letters *self, struct bytes name, const struct dead_letter *letter) {
+int dead_letters_add(const struct dead_letters *self, struct bytes name, const struct dead_letter *letters,
+                     size_t count) {
     char path[PATH_BYTES];
-    struct buffer line;
+    struct buffer lines;
     if (!path_format(self, name, THE_NEWER, path) || (mkdir(self->folder, 0700) != 0 && errno != EEXIST))
         return STATUS_STORAGE_FAILED;
-    buffer_init(&line);
-    line_write(letter, &line);
-    int rc = make_room(self, name, path, line.size);
+    buffer_init(&lines);
+    for (size_t i = 0; i < count; i++)
+        line_write(&letters[i], &lines);
+    int rc = make_room(self, name, path, lines.size);
     if (rc == STATUS_OK)
-        rc = file_append(path, buffer_bytes(&line));
-    buffer_close(&line);
+        rc = file_append(path, buffer_bytes(&lines));
+    buffer_close(&lines);
     return rc;
 }
 

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 
 #include "node/coordinator/background.h"
+#include "node/events/delivery_facts.h"
 #include "node/events/dispatch.h"
+#include "node/events/unkept.h"
 #include "proto/check.h"
 #include "proto/status.h"
 
@@ -13,12 +15,16 @@
 struct delivery {
     struct delivery_options options;
     struct dispatch dispatch;
+    struct unkept *unkept;
     pthread_t thread;
     atomic_bool is_stopping;
     atomic_bool is_stale; /* consumers have changed */
     bool are_consumers_known;
+    size_t round_left; /* threads that have not been looked at in this round through all of them */
+    struct delivery_facts facts;
 };
 
+/* What cannot be known is taken to be wanted. */
 static void consumers_refresh(struct delivery *self) {
     struct consumers *consumers = &self->dispatch.consumers;
     if (!atomic_exchange(&self->is_stale, false))
@@ -26,20 +32,50 @@ static void consumers_refresh(struct delivery *self) {
     if (consumers_load(consumers, self->options.kinds, self->options.kinds_count, self->options.hash_key) !=
         STATUS_OK) {
         atomic_store(&self->is_stale, true);
+        atomic_store(self->options.is_watched, !self->are_consumers_known || consumers->count > 0);
         return;
     }
     self->are_consumers_known = true;
     places_follow(&self->dispatch.places, consumers);
+    unkept_follow(self->unkept, consumers);
     atomic_store(self->options.is_watched, consumers->count > 0);
+    delivery_facts_renew(&self->facts, consumers);
+    self->options.on_consumers(self->options.context);
 }
 
-static void feed_look(struct delivery *self) {
-    size_t count = self->are_consumers_known ? feed_count(self->options.feed) : 0;
+static void round_end(struct delivery *self) {
+    struct consumers *consumers = &self->dispatch.consumers;
+    for (size_t i = 0; i < consumers->count; i++)
+        consumer_round_end(&consumers->items[i]);
+    self->round_left = feed_count(self->options.feed);
+}
+
+/* What has just happened does not wait behind what others have not taken. */
+static void fresh_look(struct delivery *self) {
     struct id_hash thread;
     uint64_t serial;
-    for (size_t i = 0; i < count && i < LOOKS_PER_TURN && feed_next(self->options.feed, &thread, &serial); i++)
+    for (size_t i = 0; i < LOOKS_PER_TURN && feed_next_fresh(self->options.feed, &thread, &serial); i++)
         if (self->options.is_led_here(self->options.context, &thread))
-            dispatch_thread(&self->dispatch, &thread, serial);
+            dispatch_thread(&self->dispatch, &thread, serial, LOOK_FRESH);
+}
+
+static void round_look(struct delivery *self) {
+    struct id_hash thread;
+    uint64_t serial;
+    for (size_t i = 0; i < LOOKS_PER_TURN && self->round_left > 0; i++, self->round_left--)
+        if (feed_next(self->options.feed, &thread, &serial) &&
+            self->options.is_led_here(self->options.context, &thread))
+            dispatch_thread(&self->dispatch, &thread, serial, LOOK_IN_ROUND);
+    if (self->round_left == 0)
+        round_end(self);
+}
+
+static void feed_turn(struct delivery *self) {
+    if (!self->are_consumers_known)
+        return;
+    fresh_look(self);
+    round_look(self);
+    delivery_facts_renew(&self->facts, &self->dispatch.consumers);
 }
 
 static void kinds_turn(struct delivery *self) {
@@ -52,7 +88,8 @@ static void *run(void *context) {
     struct delivery *self = context;
     while (!atomic_load(&self->is_stopping)) {
         consumers_refresh(self);
-        feed_look(self);
+        feed_turn(self);
+        unkept_turn(self->unkept, &self->dispatch.consumers);
         kinds_turn(self);
         webhooks_turn(self->dispatch.requests, TURN_MS);
     }
@@ -82,7 +119,14 @@ struct delivery *delivery_start(const struct delivery_options *options) {
                                        .requests = webhooks_new(),
                                        .propose = options->propose,
                                        .context = options->context};
+    const struct unkept_options unkept = {.store = options->store,
+                                          .master = options->master,
+                                          .hash_key = options->hash_key,
+                                          .requests = self->dispatch.requests};
+    self->unkept = unkept_new(&unkept);
     consumers_init(&self->dispatch.consumers);
+    delivery_facts_init(&self->facts);
+    consumers_refresh(self);
     if (background_start(&self->thread, run, self))
         return self;
     delivery_free(self);
@@ -96,7 +140,17 @@ int delivery_watch(struct delivery *self) {
         if (folder != NULL)
             rc = coordinator_watch(self->options.coordinator, folder, 0, on_change, self);
     }
+    atomic_store(&self->is_stale, true); /* what has changed since they were loaded first */
     return rc;
+}
+
+void delivery_notice(struct delivery *self, const struct change *change) {
+    unkept_offer(self->unkept, change);
+    delivery_wake(self);
+}
+
+bool delivery_consumers(struct delivery *self, struct arena *arena, struct delivery_fact **facts, size_t *count) {
+    return delivery_facts_get(&self->facts, arena, facts, count);
 }
 
 void delivery_stop(struct delivery *self) {
@@ -104,10 +158,13 @@ void delivery_stop(struct delivery *self) {
     webhooks_stop(self->dispatch.requests);
     check(pthread_join(self->thread, NULL) == 0);
     places_close(&self->dispatch.places);
+    unkept_close(self->unkept);
 }
 
 void delivery_free(struct delivery *self) {
     consumers_close(&self->dispatch.consumers);
+    delivery_facts_close(&self->facts);
+    unkept_free(self->unkept);
     webhooks_free(self->dispatch.requests);
     for (size_t i = 0; i < self->options.kinds_count; i++)
         self->options.kinds[i]->free(self->options.kinds[i]);

@@ -5,8 +5,9 @@
 #include <stdatomic.h>
 
 #include "node/coordinator/coordinator.h"
-#include "node/events/consumers.h"
+#include "node/events/delivery_facts.h"
 #include "node/events/feed.h"
+#include "proto/change.h"
 #include "proto/command.h"
 #include "storage/seal.h"
 
@@ -23,9 +24,10 @@ struct delivery_options {
     struct coordinator *coordinator;
     struct consumer_kind *kinds[DELIVERY_KINDS_MAX]; /* taken */
     size_t kinds_count;
-    atomic_bool *is_watched; /* set: there are consumers */
+    atomic_bool *is_watched; /* set: there are consumers, or it is not known */
     bool (*is_led_here)(void *context, const struct id_hash *thread);
     int (*propose)(void *context, const struct command *command); /* borrowed until return; nobody waits */
+    void (*on_consumers)(void *context); /* they were loaded: some may have begun. On delivery's thread */
     void *context;
 };
 
@@ -35,6 +37,10 @@ struct delivery *delivery_start(const struct delivery_options *options);
 int delivery_watch(struct delivery *delivery);
 /* The feed has news, or a kind. From any thread. */
 void delivery_wake(struct delivery *delivery);
+/* Something has happened that is not kept (unkept.h). Copied; from any thread. */
+void delivery_notice(struct delivery *delivery, const struct change *change);
+/* As delivery_facts_get. From any thread. */
+bool delivery_consumers(struct delivery *delivery, struct arena *arena, struct delivery_fact **facts, size_t *count);
 /* What is under way is broken off. The coordinator may still tell it something. */
 void delivery_stop(struct delivery *delivery);
 void delivery_free(struct delivery *delivery);

@@ -23,6 +23,11 @@ struct dispatch {
     struct places places;
 };
 
-/* Begins what can be begun now. `serial` is that of the feed, of which the thread is dropped when nobody lacks
- * anything; 0: the log is not told anything. */
-void dispatch_thread(struct dispatch *self, const struct id_hash *thread, uint64_t serial);
+enum look_kind {
+    LOOK_AFTER_ATTEMPT, /* of the thread; the log is not told anything */
+    LOOK_FRESH,         /* something has happened */
+    LOOK_IN_ROUND       /* and what is lacking is counted */
+};
+
+/* Begins what can be begun now. `serial` is that of the feed, of which the thread is dropped when its mark is gone. */
+void dispatch_thread(struct dispatch *self, const struct id_hash *thread, uint64_t serial, enum look_kind kind);

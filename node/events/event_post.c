@@ -11,15 +11,22 @@ static json_t *shared(const json_t *json) {
     return json_incref((json_t *)(uintptr_t)json);
 }
 
+static bool is_lone_cloud_event(const struct event_subscription *subscription) {
+    return subscription->schema == EVENT_SCHEMA_CLOUD_EVENTS && subscription->terms.batch_events == 0;
+}
+
 static struct bytes body_make(const struct event_post *post, struct arena *arena) {
-    if (post->subscription->schema == EVENT_SCHEMA_CLOUD_EVENTS) {
-        check(post->envelopes_count == 1);
-        return json_text_take(arena, shared(post->envelopes[0]));
-    }
-    json_t *array = json_array_new();
-    for (size_t i = 0; i < post->envelopes_count; i++)
-        json_item_add(array, shared(post->envelopes[i]));
-    return json_text_take(arena, array);
+    if (!is_lone_cloud_event(post->subscription))
+        return json_text_take(arena, shared(post->envelopes));
+    check(json_array_size(post->envelopes) == 1);
+    return json_text_take(arena, shared(json_array_get(post->envelopes, 0)));
+}
+
+static struct bytes content_type(const struct event_subscription *subscription) {
+    if (subscription->schema == EVENT_SCHEMA_EVENT_GRID)
+        return BYTES_LITERAL("application/json; charset=utf-8");
+    return is_lone_cloud_event(subscription) ? BYTES_LITERAL("application/cloudevents+json; charset=utf-8")
+                                             : BYTES_LITERAL("application/cloudevents-batch+json; charset=utf-8");
 }
 
 static void signature_add(const struct event_post *post, struct arena *arena, struct webhook_request *request) {
@@ -36,9 +43,7 @@ void event_post_make(const struct event_post *post, struct arena *arena, struct 
     bool is_cloud = subscription->schema == EVENT_SCHEMA_CLOUD_EVENTS;
     *request =
         (struct webhook_request){.method = "POST", .url = subscription->endpoint, .body = body_make(post, arena)};
-    webhook_header_add(request, "content-type",
-                       is_cloud ? BYTES_LITERAL("application/cloudevents+json; charset=utf-8")
-                                : BYTES_LITERAL("application/json; charset=utf-8"));
+    webhook_header_add(request, "content-type", content_type(subscription));
     webhook_header_add(request, "aeg-event-type", bytes_of_text(kind_names[post->kind]));
     webhook_header_add(request, "aeg-subscription-name", subscription->name);
     webhook_header_add(request, "aeg-delivery-count", arena_printf(arena, "%u", post->attempt));

@@ -7,11 +7,11 @@ enum event_post_kind { EVENT_POST_NOTIFICATION, EVENT_POST_VALIDATION };
 struct event_post {
     const struct event_subscription *subscription;
     enum event_post_kind kind;
-    struct bytes id;                /* the same whenever these events are sent again */
-    unsigned attempt;               /* from 0 */
-    int64_t time_s;                 /* now */
-    const json_t *const *envelopes; /* as of server_event_envelope, in the subscription's schema */
-    size_t envelopes_count;         /* CloudEvents: 1 */
+    struct bytes id;         /* the same whenever these events are sent again */
+    unsigned attempt;        /* from 0 */
+    int64_t time_s;          /* now */
+    const json_t *envelopes; /* an array of those of server_event_envelope, in the subscription's schema; of
+                                one, if that takes no batches and CloudEvents */
 };
 
 /* The request borrows from the subscription and the arena. */

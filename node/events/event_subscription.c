@@ -122,8 +122,13 @@ static int secrets_read(const struct json_reader *reader, const json_t *object,
 }
 
 static int members_check(const struct json_reader *reader, json_t *object) {
-    static const char *const known[] = {"endpoint", "schema", "filter",    "headers",      "secrets",
-                                        "name",     "state",  "createdOn", "validateUntil"};
+    static const char *const known[] = {"endpoint",    "schema",
+                                        "filter",      "headers",
+                                        "secrets",     "retryPolicy",
+                                        "name",        "maxEventsPerBatch",
+                                        "state",       "preferredBatchSizeInKilobytes",
+                                        "createdOn",   "validateUntil",
+                                        "replayedFrom"};
     const char *name;
     json_t *value;
     json_object_foreach(object, name, value) {
@@ -146,6 +151,8 @@ static int operators_part_read(const struct json_reader *reader, const json_t *o
         rc = event_choice_read(reader, object, &subscription->choice);
     if (rc == STATUS_OK)
         rc = headers_read(reader, object, subscription);
+    if (rc == STATUS_OK)
+        rc = delivery_terms_read(reader, object, &subscription->terms);
     return rc == STATUS_OK ? secrets_read(reader, object, subscription) : rc;
 }
 
@@ -208,6 +215,9 @@ json_t *event_subscription_to_json(const struct event_subscription *subscription
     time_set(object, "createdOn", subscription->created_ms);
     if (!subscription->is_validated)
         time_set(object, "validateUntil", subscription->validation_until_ms);
+    if (subscription->from_ms != subscription->created_ms)
+        time_set(object, "replayedFrom", subscription->from_ms);
+    delivery_terms_set(object, &subscription->terms);
     json_member_set(object, "filter", event_choice_to_json(&subscription->choice));
     json_member_set(object, "headers", headers_to_json(subscription, showing));
     if (showing == SHOW_SECRETS)
@@ -218,6 +228,7 @@ json_t *event_subscription_to_json(const struct event_subscription *subscription
 struct bytes event_subscription_encode(const struct event_subscription *subscription, struct arena *arena) {
     json_t *object = event_subscription_to_json(subscription, SHOW_SECRETS);
     json_text_set_present(object, "validationCode", subscription->validation_code);
+    json_member_set(object, "serial", json_integer((json_int_t)subscription->serial));
     return json_text_take(arena, object);
 }
 
@@ -228,6 +239,17 @@ static int time_read(const struct json_reader *reader, const json_t *object, con
     if (rc != STATUS_OK || !bytes_is_present(text))
         return rc;
     return rfc3339_parse(text, time_ms) ? STATUS_OK : STATUS_MALFORMED;
+}
+
+/* One that was never replayed begins when it was made. */
+static int beginning_read(const struct json_reader *reader, const json_t *object,
+                          struct event_subscription *subscription) {
+    json_int_t serial = json_integer_value(json_member_find(object, "serial"));
+    int rc = time_read(reader, object, "replayedFrom", &subscription->from_ms);
+    if (subscription->from_ms == 0)
+        subscription->from_ms = subscription->created_ms;
+    subscription->serial = serial > 0 ? (uint64_t)serial : (uint64_t)subscription->created_ms;
+    return rc;
 }
 
 static int own_part_read(const struct json_reader *reader, const json_t *object,
@@ -242,6 +264,8 @@ static int own_part_read(const struct json_reader *reader, const json_t *object,
         rc = time_read(reader, object, "createdOn", &subscription->created_ms);
     if (rc == STATUS_OK)
         rc = time_read(reader, object, "validateUntil", &subscription->validation_until_ms);
+    if (rc == STATUS_OK)
+        rc = beginning_read(reader, object, subscription);
     subscription->is_validated = rc == STATUS_OK && bytes_equal_text(state, "active");
     return rc;
 }

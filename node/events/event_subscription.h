@@ -1,6 +1,7 @@
 #pragma once
 /* What an operator wants delivered where: one record for each, kept at the coordinator as `subscriptions/<name>`. JSON
  * with the members of the vendor's event subscriptions; the stored form has the secrets, what is shown has not. */
+#include "node/events/delivery_terms.h"
 #include "node/events/event_filter.h"
 #include "node/events/event_signature.h"
 #include "node/events/webhook.h"
@@ -25,11 +26,14 @@ struct event_subscription {
     size_t headers_count;
     struct event_secret secrets[EVENT_SECRETS_MAX];
     size_t secrets_count;
+    struct delivery_terms terms;
     /* Not the operator's to say. */
     bool is_validated; /* the receiver has shown that it wants events */
     struct bytes validation_code;
     int64_t validation_until_ms; /* so long it may still do so by calling back */
     int64_t created_ms;
+    uint64_t serial; /* of its beginning, or of the last replay: another one than ever before */
+    int64_t from_ms; /* it gets what has happened since */
 };
 
 /* 3 to 48 letters, digits and dashes. */

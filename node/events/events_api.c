@@ -2,6 +2,10 @@
 
 #include "node/events/subscription_tasks.h"
 #include "node/gateway/desk_call.h"
+#include "proto/rfc3339.h"
+
+#define DEAD_LETTERS_SHOWN 100
+#define DEAD_LETTERS_SHOWN_MAX 1000
 
 struct subscription_job {
     struct desk_call base;
@@ -116,6 +120,66 @@ static void validation_get(struct worker *self, struct http_call *call) {
     job_hand_in(job);
 }
 
+/* {"from": a time} */
+static int replay_request_parse(struct http_call *call, int64_t *from_ms, struct problem *problem) {
+    const struct json_reader reader = {&call->arena, problem};
+    struct bytes from;
+    json_t *root;
+    int rc = json_body_load(&reader, call->body, &root);
+    if (rc != STATUS_OK)
+        return rc;
+    rc = json_text_require(&reader, root, "from", 64, &from);
+    json_decref(root);
+    if (rc == STATUS_OK && !rfc3339_parse(from, from_ms))
+        rc = problem_set(problem, &call->arena, STATUS_VALIDATION_ERROR, "from",
+                         "from must be a time as 2026-01-31T12:00:00Z, not \"%.*s\".", BYTES_ARG(from));
+    return rc;
+}
+
+static void replay_post(struct worker *self, struct http_call *call) {
+    struct problem problem = {0};
+    int64_t from_ms;
+    if (replay_request_parse(call, &from_ms, &problem) != STATUS_OK) {
+        http_call_refuse(call, &problem);
+        return;
+    }
+    struct subscription_job *job = named_job_new(self, call, SUBSCRIPTION_REPLAY);
+    if (job == NULL)
+        return;
+    job->task.from_ms = from_ms;
+    job_hand_in(job);
+}
+
+static int count_parse(struct http_call *call, size_t *count, struct problem *problem) {
+    struct bytes text = http_call_query(call, "count");
+    *count = DEAD_LETTERS_SHOWN;
+    if (!bytes_is_present(text))
+        return STATUS_OK;
+    char *end;
+    const char *number = arena_text(&call->arena, text);
+    unsigned long given = strtoul(number, &end, 10);
+    if (number[0] < '0' || number[0] > '9' || *end != '\0' || given < 1 || given > DEAD_LETTERS_SHOWN_MAX)
+        return problem_set(problem, &call->arena, STATUS_VALIDATION_ERROR, "count",
+                           "count must be a number from 1 to %d, not \"%.*s\".", DEAD_LETTERS_SHOWN_MAX,
+                           BYTES_ARG(text));
+    *count = given;
+    return STATUS_OK;
+}
+
+static void dead_letters_get(struct worker *self, struct http_call *call) {
+    struct problem problem = {0};
+    size_t count;
+    if (count_parse(call, &count, &problem) != STATUS_OK) {
+        http_call_refuse(call, &problem);
+        return;
+    }
+    struct subscription_job *job = named_job_new(self, call, SUBSCRIPTION_DEAD_LETTERS);
+    if (job == NULL)
+        return;
+    job->task.count_max = count;
+    job_hand_in(job);
+}
+
 static const struct http_route routes[] = {
     {"GET", "/admin/events/subscriptions", subscriptions_get, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
     {"GET", "/admin/events/subscriptions/{}", subscription_get, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
@@ -123,6 +187,8 @@ static const struct http_route routes[] = {
     {"DELETE", "/admin/events/subscriptions/{}", subscription_delete, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
     {"POST", "/admin/events/subscriptions/{}/validate", validate_post, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
     {"POST", "/admin/events/subscriptions/{}/test", test_post, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
+    {"POST", "/admin/events/subscriptions/{}/replay", replay_post, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
+    {"GET", "/admin/events/subscriptions/{}/dead-letters", dead_letters_get, HTTP_ACCESS_ADMIN, HTTP_SUBJECT_NONE},
     {"GET", "/events/validation/{}/{}", validation_get, HTTP_ACCESS_ANY, HTTP_SUBJECT_NONE},
 };
 const struct http_route_table events_routes = HTTP_ROUTE_TABLE(routes);

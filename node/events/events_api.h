@@ -3,7 +3,9 @@
  * code.
  *
  *   GET /admin/events/subscriptions              GET, PUT, DELETE /admin/events/subscriptions/{name}
- *   POST /admin/events/subscriptions/{name}/validate|test      GET /events/validation/{name}/{code} */
+ *   POST /admin/events/subscriptions/{name}/validate|test|replay
+ *   GET /admin/events/subscriptions/{name}/dead-letters?count=N: those of this node
+ *   GET /events/validation/{name}/{code} */
 #include "node/gateway/router.h"
 
 extern const struct http_route_table events_routes;

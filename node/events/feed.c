@@ -7,17 +7,24 @@
 
 #define uthash_fatal(message) check_failed(message, __FILE__, __LINE__)
 #include <uthash.h>
+#include <utlist.h>
 
 struct item {
     UT_hash_handle hh;
     struct id_hash thread;
     uint64_t serial;
+    int64_t rests_until_ms;
+    bool is_fresh;
+    struct item *next_fresh, *prev_fresh;
 };
+
+enum reader { WHO_DELIVERS, WHO_TIDIES, READERS };
 
 struct feed {
     pthread_mutex_t mutex;
-    struct item *items; /* in the order in which they came */
-    struct item *next;  /* whose turn it is; NULL: that of the first */
+    struct item *items;         /* in the order in which they came */
+    struct item *fresh;         /* likewise */
+    struct item *next[READERS]; /* whose turn it is; NULL: that of the first */
     uint64_t serial;
 };
 
@@ -27,9 +34,17 @@ struct feed *feed_new(void) {
     return feed;
 }
 
+static void freshness_end(struct feed *feed, struct item *item) {
+    if (item->is_fresh)
+        DL_DELETE2(feed->fresh, item, prev_fresh, next_fresh);
+    item->is_fresh = false;
+}
+
 static void item_remove(struct feed *feed, struct item *item) {
-    if (feed->next == item)
-        feed->next = item->hh.next;
+    for (size_t i = 0; i < READERS; i++)
+        if (feed->next[i] == item)
+            feed->next[i] = item->hh.next;
+    freshness_end(feed, item);
     HASH_DEL(feed->items, item);
     free(item);
 }
@@ -60,21 +75,47 @@ static struct item *item_take(struct feed *feed, const struct id_hash *thread) {
 
 void feed_add(struct feed *feed, const struct id_hash *threads, size_t count) {
     pthread_mutex_lock(&feed->mutex);
-    for (size_t i = 0; i < count; i++)
-        item_take(feed, &threads[i])->serial = ++feed->serial;
+    for (size_t i = 0; i < count; i++) {
+        struct item *item = item_take(feed, &threads[i]);
+        item->serial = ++feed->serial;
+        item->rests_until_ms = 0;
+        if (!item->is_fresh)
+            DL_APPEND2(feed->fresh, item, prev_fresh, next_fresh);
+        item->is_fresh = true;
+    }
     pthread_mutex_unlock(&feed->mutex);
 }
 
-bool feed_next(struct feed *feed, struct id_hash *thread, uint64_t *serial) {
+bool feed_next_fresh(struct feed *feed, struct id_hash *thread, uint64_t *serial) {
     pthread_mutex_lock(&feed->mutex);
-    const struct item *item = feed->next != NULL ? feed->next : feed->items;
+    struct item *item = feed->fresh;
     if (item != NULL) {
         *thread = item->thread;
         *serial = item->serial;
-        feed->next = item->hh.next;
+        freshness_end(feed, item);
     }
     pthread_mutex_unlock(&feed->mutex);
     return item != NULL;
+}
+
+static bool next_take(struct feed *feed, enum reader reader, struct id_hash *thread, uint64_t *serial) {
+    pthread_mutex_lock(&feed->mutex);
+    const struct item *item = feed->next[reader] != NULL ? feed->next[reader] : feed->items;
+    if (item != NULL) {
+        *thread = item->thread;
+        *serial = item->serial;
+        feed->next[reader] = item->hh.next;
+    }
+    pthread_mutex_unlock(&feed->mutex);
+    return item != NULL;
+}
+
+bool feed_next(struct feed *feed, struct id_hash *thread, uint64_t *serial) {
+    return next_take(feed, WHO_DELIVERS, thread, serial);
+}
+
+bool feed_next_to_tidy(struct feed *feed, struct id_hash *thread, uint64_t *serial) {
+    return next_take(feed, WHO_TIDIES, thread, serial);
 }
 
 void feed_drop(struct feed *feed, const struct id_hash *thread, uint64_t serial) {
@@ -83,6 +124,22 @@ void feed_drop(struct feed *feed, const struct id_hash *thread, uint64_t serial)
     if (item != NULL && item->serial == serial)
         item_remove(feed, item);
     pthread_mutex_unlock(&feed->mutex);
+}
+
+void feed_rest(struct feed *feed, const struct id_hash *thread, uint64_t serial, int64_t until_ms) {
+    pthread_mutex_lock(&feed->mutex);
+    struct item *item = item_find(feed, thread);
+    if (item != NULL && item->serial == serial)
+        item->rests_until_ms = until_ms;
+    pthread_mutex_unlock(&feed->mutex);
+}
+
+bool feed_is_at_rest(struct feed *feed, const struct id_hash *thread, int64_t now_ms) {
+    pthread_mutex_lock(&feed->mutex);
+    const struct item *item = item_find(feed, thread);
+    bool is_at_rest = item != NULL && now_ms < item->rests_until_ms;
+    pthread_mutex_unlock(&feed->mutex);
+    return is_at_rest;
 }
 
 size_t feed_count(struct feed *feed) {

@@ -59,16 +59,15 @@ void handshake_request(const struct handshake *handshake, struct arena *arena, s
         options_request(handshake, arena, request);
         return;
     }
-    json_t *event = validation_event(handshake, arena);
-    const json_t *envelopes[] = {event};
+    json_t *envelopes = json_array_new();
+    json_item_add(envelopes, validation_event(handshake, arena));
     struct event_post post = {.subscription = handshake->subscription,
                               .kind = EVENT_POST_VALIDATION,
                               .id = handshake->subscription->validation_code,
                               .time_s = handshake->now_ms / 1000,
-                              .envelopes = envelopes,
-                              .envelopes_count = 1};
+                              .envelopes = envelopes};
     event_post_make(&post, arena, request);
-    json_decref(event);
+    json_decref(envelopes);
 }
 
 /* ---- what it answers ---- */

@@ -11,6 +11,13 @@ struct place *places_find(const struct places *self, const struct id_hash *threa
     return place;
 }
 
+size_t places_failed(const struct places *self, const struct id_hash *consumer) {
+    size_t count = 0;
+    for (const struct place *place = self->first; place != NULL; place = place->next)
+        count += place->attempts_made > 0 && id_hash_equal(&place->consumer, consumer);
+    return count;
+}
+
 /* One that only waits for the store to say the same. */
 static bool one_forget(struct places *self) {
     struct place *place = self->first;
@@ -27,8 +34,12 @@ struct place *places_add(struct places *self, const struct id_hash *thread, cons
         return NULL;
     struct place *place = calloc(1, sizeof(*place));
     check(place != NULL);
-    *place = (struct place){
-        .next = self->first, .thread = *thread, .consumer = consumer->id, .serial = consumer->serial, .done = done};
+    *place = (struct place){.next = self->first,
+                            .thread = *thread,
+                            .consumer = consumer->id,
+                            .serial = consumer->serial,
+                            .done = done,
+                            .told = done};
     self->first = place;
     self->count++;
     return place;

@@ -9,9 +9,12 @@ struct place {
     struct place *next;
     struct id_hash thread;
     struct id_hash consumer;
-    uint64_t serial; /* the consumer's, when it was made */
-    uint64_t done;   /* everything up to this offset */
-    size_t number;   /* and so many steps of the next change */
+    uint64_t serial;    /* the consumer's, when it was made */
+    uint64_t done;      /* everything up to this offset */
+    size_t number;      /* and so many steps of the next change */
+    uint64_t done_then; /* where it is when the attempt that is under way is over */
+    size_t number_then;
+    size_t steps; /* of the last attempt; as many are in it when it is made again */
     unsigned attempts_made;
     int64_t due_ms;          /* of the next attempt */
     uint64_t told;           /* what the log was last told */
@@ -28,6 +31,8 @@ struct place *places_find(const struct places *self, const struct id_hash *threa
 /* A new one, at `done`. NULL: there is no room now. */
 struct place *places_add(struct places *self, const struct id_hash *thread, const struct consumer *consumer,
                          uint64_t done);
+/* How many of the consumer's wait to be tried again. */
+size_t places_failed(const struct places *self, const struct id_hash *consumer);
 /* What is under way is broken off. */
 void places_remove(struct places *self, struct place *place);
 /* Consumers were loaded: attempts follow them, and places of those that are none any more, or begin anew, go. */

@@ -57,6 +57,6 @@ struct retry_decision retry_decide(const struct retry_policy *policy, const stru
     else if (state->attempts >= policy->attempts_max)
         decision.reason = "MaxDeliveryAttemptsExceeded";
     else if (state->now_ms + decision.wait_ms - state->happened_ms > policy->lives_ms)
-        decision.reason = "TimeToLiveExceeded";
+        decision.reason = RETRY_TOO_OLD;
     return decision;
 }

@@ -6,6 +6,9 @@
 #define RETRY_ATTEMPTS_MAX 30 /* most, and by default */
 #define RETRY_LIVES_MINUTES_MAX 1440
 
+#define RETRY_TOO_OLD "TimeToLiveExceeded"
+#define RETRY_NOT_TRIED "Probation" /* its outcome, when the receiver was left alone as others had failed */
+
 struct retry_policy {
     unsigned attempts_max; /* 1 to 30 */
     int64_t lives_ms;      /* from when it happened */

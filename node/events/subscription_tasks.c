@@ -133,6 +133,8 @@ static void put_complete(struct putting *put, struct subscription_task *task) {
     struct event_subscription *wanted = &put->wanted;
     wanted->name = task->name;
     wanted->created_ms = put->is_new ? wall_ms() : put->before.created_ms;
+    wanted->serial = put->is_new ? (uint64_t)wanted->created_ms : put->before.serial;
+    wanted->from_ms = put->is_new ? wanted->created_ms : put->before.from_ms;
     if (wanted->secrets_count > 0)
         return;
     put->is_secret_made = put->is_new;
@@ -186,6 +188,18 @@ static void put_validate(const struct subscription_tasks *self, struct subscript
         refuse(task, rc);
 }
 
+static int room_check(const struct subscription_tasks *self, struct subscription_task *task) {
+    struct event_subscription *subscriptions;
+    size_t count;
+    int rc = subscription_store_list(&self->store, task->arena, &subscriptions, &count);
+    if (rc != STATUS_OK)
+        refuse(task, rc);
+    else if (count >= SUBSCRIPTIONS_MAX)
+        rc = problem_set(&task->problem, task->arena, STATUS_CONFLICT, "name",
+                         "There are %zu subscriptions already, and no more than %d can be.", count, SUBSCRIPTIONS_MAX);
+    return rc;
+}
+
 static void put_do(const struct subscription_tasks *self, struct subscription_task *task) {
     struct putting put = {0};
     if (event_subscription_parse(task->body, self->webhooks.may_be_private, task->arena, &put.wanted, &task->problem) !=
@@ -199,6 +213,8 @@ static void put_do(const struct subscription_tasks *self, struct subscription_ta
         refuse(task, rc);
         return;
     }
+    if (put.is_new && room_check(self, task) != STATUS_OK)
+        return;
     put_complete(&put, task);
     if (!has_same_receiver(&put)) {
         put_validate(self, task, &put);
@@ -274,15 +290,16 @@ static void confirm_do(const struct subscription_tasks *self, struct subscriptio
 static void test_send(const struct subscription_tasks *self, struct subscription_task *task,
                       const struct event_subscription *subscription, const struct server_event *event,
                       json_t *envelope) {
-    const json_t *envelopes[] = {envelope};
+    json_t *envelopes = json_array_new();
+    json_item_add(envelopes, json_incref(envelope));
     struct event_post post = {.subscription = subscription,
                               .id = bytes_of_text(event->id),
                               .time_s = wall_ms() / 1000,
-                              .envelopes = envelopes,
-                              .envelopes_count = 1};
+                              .envelopes = envelopes};
     struct webhook_request request;
     struct webhook_answer answer;
     event_post_make(&post, task->arena, &request);
+    json_decref(envelopes);
     webhook_send(&self->webhooks, &request, task->arena, &answer);
     json_t *object = json_object_new();
     json_member_set(object, "isDelivered", json_boolean(event_post_is_delivered(&answer)));
@@ -316,11 +333,61 @@ static void test_do(const struct subscription_tasks *self, struct subscription_t
     server_event_close(&event);
 }
 
+/* ---- again, and given up ---- */
+
+/* What has happened since is found by whoever leads each thread, as for one that is new. */
+static void replay_do(const struct subscription_tasks *self, struct subscription_task *task) {
+    struct event_subscription subscription;
+    uint64_t version;
+    int64_t now_ms = wall_ms();
+    if (task->from_ms < 1 || task->from_ms > now_ms) {
+        problem_set(&task->problem, task->arena, STATUS_VALIDATION_ERROR, "from",
+                    "from must be a time that has been; there is nothing to replay from later on.");
+        return;
+    }
+    int rc = subscription_store_get(&self->store, task->name, task->arena, &subscription, &version);
+    if (rc == STATUS_OK) {
+        subscription.from_ms = task->from_ms;
+        subscription.serial = (uint64_t)now_ms > subscription.serial ? (uint64_t)now_ms : subscription.serial + 1;
+        rc = subscription_store_put(&self->store, &subscription, task->arena, &version);
+    }
+    if (rc != STATUS_OK) {
+        refuse(task, rc);
+        return;
+    }
+    log_info("the event subscription %.*s gets again what is kept", BYTES_ARG(task->name));
+    json_t *shown = event_subscription_to_json(&subscription, SHOW_NO_SECRETS);
+    if (task->from_ms < now_ms - self->keep_ms)
+        json_text_set(shown, "message",
+                      arena_printf(task->arena, "events are kept for %lld hours, and what is older is gone",
+                                   (long long)(self->keep_ms / 3600000)));
+    reply(task, 202, shown);
+}
+
+static void dead_letters_do(const struct subscription_tasks *self, struct subscription_task *task) {
+    json_t *letters;
+    int rc = dead_letters_read(&self->dead_letters, task->name, task->count_max, &letters);
+    if (rc == STATUS_OK) {
+        json_t *object = json_object_new();
+        json_member_set(object, "value", letters);
+        reply(task, 200, object);
+        return;
+    }
+    json_decref(letters);
+    refuse(task, rc);
+}
+
 void subscription_task_do(const struct subscription_tasks *self, struct subscription_task *task) {
     static void (*const doers[])(const struct subscription_tasks *, struct subscription_task *) = {
-        [SUBSCRIPTION_LIST] = list_do,     [SUBSCRIPTION_SHOW] = show_do,         [SUBSCRIPTION_PUT] = put_do,
-        [SUBSCRIPTION_REMOVE] = remove_do, [SUBSCRIPTION_VALIDATE] = validate_do, [SUBSCRIPTION_CONFIRM] = confirm_do,
+        [SUBSCRIPTION_LIST] = list_do,
+        [SUBSCRIPTION_SHOW] = show_do,
+        [SUBSCRIPTION_PUT] = put_do,
+        [SUBSCRIPTION_REMOVE] = remove_do,
+        [SUBSCRIPTION_VALIDATE] = validate_do,
+        [SUBSCRIPTION_CONFIRM] = confirm_do,
         [SUBSCRIPTION_TEST] = test_do,
+        [SUBSCRIPTION_REPLAY] = replay_do,
+        [SUBSCRIPTION_DEAD_LETTERS] = dead_letters_do,
     };
     doers[task->kind](self, task);
 }

@@ -8,6 +8,8 @@
 #include "node/push/push.h"
 #include "storage/store_lmdb.h"
 
+#define METRICS_SUBSCRIPTIONS_MAX 128
+
 /* Written by the core's thread on its ticks, read by workers. */
 static struct {
     pthread_mutex_t mutex;
@@ -16,6 +18,9 @@ static struct {
     struct cluster_statistics cluster;
     bool is_in_cluster;
     struct disk *disk;
+    struct delivery_fact events[METRICS_SUBSCRIPTIONS_MAX];
+    size_t events_count;
+    int64_t events_ms; /* when they were so */
 } numbers = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 void metrics_init(struct disk *disk) {
@@ -30,6 +35,16 @@ void metrics_core_update(const struct node_core_statistics *core, size_t event_t
     numbers.is_in_cluster = cluster != NULL;
     if (cluster != NULL)
         numbers.cluster = *cluster;
+    pthread_mutex_unlock(&numbers.mutex);
+}
+
+void metrics_events_update(const struct delivery_fact *facts, size_t count, int64_t now_ms) {
+    pthread_mutex_lock(&numbers.mutex);
+    numbers.events_count = 0;
+    numbers.events_ms = now_ms;
+    for (size_t i = 0; i < count && numbers.events_count < METRICS_SUBSCRIPTIONS_MAX; i++)
+        if (facts[i].name[0] != '\0')
+            numbers.events[numbers.events_count++] = facts[i];
     pthread_mutex_unlock(&numbers.mutex);
 }
 
@@ -104,6 +119,51 @@ static void pushes_write(struct buffer *out, struct push *pushes) {
     number(out, "pushes_given_up_total", "counter", "Tried often enough, or too late to be of interest.",
            push.given_up);
     number(out, "push_devices_gone_total", "counter", "Devices that push services do not know any more.", push.gone);
+}
+
+static uint64_t delivered_of(const struct delivery_fact *fact) {
+    return fact->counts.delivered;
+}
+
+static uint64_t failed_of(const struct delivery_fact *fact) {
+    return fact->counts.failed;
+}
+
+static uint64_t given_up_of(const struct delivery_fact *fact) {
+    return fact->counts.given_up;
+}
+
+static uint64_t pending_of(const struct delivery_fact *fact) {
+    return fact->counts.pending;
+}
+
+static uint64_t oldest_seconds_of(const struct delivery_fact *fact) {
+    int64_t oldest_ms = fact->counts.oldest_ms;
+    return oldest_ms == 0 || oldest_ms > numbers.events_ms ? 0 : (uint64_t)(numbers.events_ms - oldest_ms) / 1000;
+}
+
+static const struct events_family {
+    const char *name, *type, *help;
+    uint64_t (*value_of)(const struct delivery_fact *fact);
+} events_families[] = {
+    {"events_delivered_total", "counter", "Server events that a receiver has taken.", delivered_of},
+    {"events_failed_total", "counter", "Requests with server events that a receiver has not taken.", failed_of},
+    {"events_dead_lettered_total", "counter", "Server events that were given up.", given_up_of},
+    {"events_pending", "gauge", "Changes of threads led here that a receiver has yet to be told of.", pending_of},
+    {"events_oldest_seconds", "gauge", "How long ago the oldest of these happened.", oldest_seconds_of},
+};
+
+/* Names of subscriptions need no escapes. */
+static void events_write(struct buffer *out) {
+    pthread_mutex_lock(&numbers.mutex);
+    for (size_t i = 0; i < sizeof(events_families) / sizeof(events_families[0]) && numbers.events_count > 0; i++) {
+        const struct events_family *each = &events_families[i];
+        family(out, each->name, each->type, each->help);
+        for (size_t j = 0; j < numbers.events_count; j++)
+            buffer_printf(out, "weft_%s{subscription=\"%s\"} %" PRIu64 "\n", each->name, numbers.events[j].name,
+                          each->value_of(&numbers.events[j]));
+    }
+    pthread_mutex_unlock(&numbers.mutex);
 }
 
 static void links_write(struct buffer *out, const struct cluster_statistics *links) {
@@ -219,6 +279,7 @@ static void metrics_get(struct worker *self, struct http_call *call) {
     core_write(&out);
     if (worker->gateway->pushes != NULL)
         pushes_write(&out, worker->gateway->pushes);
+    events_write(&out);
     cluster_write(&out, worker->gateway);
     store_write(&out, worker->gateway->store);
     number(&out, "start_time_seconds", "gauge", "Unix time at which the node started.",

@@ -1,6 +1,9 @@
-// Subscriptions to server events: where nothing may be sent, and what a cluster keeps of them.
+// Subscriptions to server events: where nothing may be sent, what a cluster keeps of them, and that everything comes.
+// WEFT_EVENTS_LOAD: how many events come through a receiver that is hard to deliver to (400), while nodes are killed
+// WEFT_EVENTS_KILLS times (1).
 
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import http from "node:http";
@@ -8,7 +11,10 @@ import https from "node:https";
 import { run, test } from "../sdk/lib/harness.mjs";
 import { Receiver, willing } from "../sdk/lib/receiver.mjs";
 import { admin } from "./lib/admin.mjs";
+import { chanceFrom } from "./lib/chance.mjs";
+import { beginToday, cannotPass, livesByDays, pass } from "./lib/days.mjs";
 import { isInstalled } from "./lib/etcd.mjs";
+import { HardReceiver } from "./lib/hard_receiver.mjs";
 import { ThreeNodes } from "./lib/three.mjs";
 import { World, participant, threadPath, until } from "./lib/world.mjs";
 
@@ -119,6 +125,15 @@ const shortOf = ({ eventType, data }) => `${eventType.replace("Microsoft.Communi
 async function subscribe(world, name, receiver, rest = {}) {
     const made = await admin(world, "PUT", pathOf(name), { endpoint: receiver.url(), ...rest });
     assert.equal(made.status, 201, made.text);
+}
+
+/** Likewise, with CloudEvents too. */
+async function watchedBatches(world, receiver, user) {
+    const probe = await world.newThread([user]);
+    await until("events come", async () => {
+        await world.newMessage(user, probe, "probe");
+        return receiver.got.some(({ method, json }) => method === "POST" && json[0]?.data?.threadId === probe);
+    });
 }
 
 /** Subscriptions take a moment to be known to who leads a thread. */
@@ -267,5 +282,236 @@ test("events of a cluster come from whoever leads, and go on when a node is kill
     receiver.close();
     await cluster.stop();
 }, { skip, deadlineMs: 240000 });
+
+const messagesOnly = { includedEventTypes: ["ChatMessageReceivedInThread", "ChatThreadCreated"] };
+const deadLetters = async (world, name) => (await admin(world, "GET", `${pathOf(name)}/dead-letters`)).json.value;
+
+test("who subscribes later, and who wants it again, gets what happened since a time, also of threads that rest", async () => {
+    const world = await (await World.make()).start(allowed);
+    const [first, second] = [await Receiver.open(), await Receiver.open()];
+    const [ann] = await world.newUsers(1);
+    await subscribe(world, "first", first, { filter: messagesOnly });
+    await watched(world, first, ann);
+    const [early, late] = [await world.newThread([ann]), await world.newThread([ann])];
+    await world.newMessage(ann, early, "one");
+    await first.next(({ json }) => json?.[0]?.data?.messageBody === "one");
+    await until("nothing waits", async () => (await world.metric("weft_events_threads")) === 0);
+    const from = new Date().toISOString();
+    await world.newMessage(ann, late, "two");
+    await first.next(({ json }) => json?.[0]?.data?.messageBody === "two");
+    await until("nothing waits", async () => (await world.metric("weft_events_threads")) === 0);
+    await subscribe(world, "second", second, { filter: messagesOnly });
+    const replay = (name, from) => admin(world, "POST", `${pathOf(name)}/replay`, { from });
+    for (const wrong of ["yesterday", "2100-01-01T00:00:00Z"]) {
+        const refused = await replay("second", wrong);
+        assert.deepEqual([refused.status, refused.json.error.target], [400, "from"], refused.text);
+    }
+    assert.equal((await replay("nobody", from)).status, 404);
+    const taken = await replay("second", from);
+    assert.equal(taken.status, 202, taken.text);
+    assert.equal(taken.json.replayedFrom, from);
+    await second.next(({ json }) => json?.[0]?.data?.messageBody === "two");
+    assert.deepEqual(eventsOf(second, early), []);
+    assert.deepEqual(eventsOf(second, late).map(shortOf), ["MessageReceivedInThread two"]);
+    const ids = eventsOf(first, early).map(({ id }) => id);
+    first.got.length = 0;
+    await replay("first", "2020-01-01T00:00:00Z");
+    await until("all come again", () => ids.every((id) => eventsOf(first, early).some((event) => event.id === id)));
+    assert.deepEqual([...new Set(eventsOf(first, early).map(({ id }) => id))], ids);
+    first.close();
+    second.close();
+    await world.end();
+});
+
+test("typing is told to who wants it, and not kept for who does not take it", async () => {
+    const world = await (await World.make()).start(allowed);
+    const receiver = await Receiver.open();
+    const [ann, bob] = await world.newUsers(2);
+    await subscribe(world, "typing", receiver, { filter: { includedEventTypes: ["ChatTypingIndicatorReceivedInThread", "ChatThreadCreated"] } });
+    await watched(world, receiver, ann);
+    const thread = await world.newThread([ann, bob]);
+    const type = (user, senderDisplayName) => world.expect(user, "POST", `${threadPath(thread)}/typing`, { body: { senderDisplayName } });
+    await type(ann, "Ann");
+    const typing = (name) => ({ json }) => json?.[0]?.data?.senderDisplayName === name;
+    const [event] = (await receiver.next(typing("Ann"))).json;
+    assert.equal(event.subject, `thread/${thread}/sender/${ann.id}/recipient/${bob.id}`);
+    receiver.answer = () => ({ status: 400 });
+    await type(bob, "Bob");
+    await receiver.next(typing("Bob"));
+    await until("it is counted", async () => (await world.metric('weft_events_failed_total{subscription="typing"}')) === 1);
+    assert.deepEqual(await deadLetters(world, "typing"), []);
+    assert.equal(receiver.got.filter(typing("Bob")).length, 1);
+    receiver.close();
+    await world.end();
+});
+
+test("events come together as a subscription says, in order, and are signed together", async () => {
+    const world = await (await World.make()).start(allowed);
+    for (const [schema, type] of [["EventGridSchema", "application/json"], ["CloudEventSchemaV1_0", "application/cloudevents-batch+json"]]) {
+        const receiver = await Receiver.open();
+        const [ann] = await world.newUsers(1);
+        const name = `batched-${schema.slice(0, 5)}`;
+        await subscribe(world, name, receiver, { schema, maxEventsPerBatch: 4, filter: messagesOnly });
+        await watchedBatches(world, receiver, ann);
+        const thread = await world.newThread([ann]);
+        receiver.answer = () => new Promise((resolve) => setTimeout(resolve, 100));
+        for (let number = 1; number <= 20; number++) await world.newMessage(ann, thread, `message ${number}`);
+        const batches = () => receiver.got.filter(({ method, json }) => method === "POST" && json[0].data.threadId === thread);
+        const bodies = () => batches().flatMap(({ json }) => json).map(({ data }) => data.messageBody).filter(Boolean);
+        await until("all have come", () => bodies().length >= 20);
+        assert.deepEqual(bodies(), Array.from({ length: 20 }, (_, number) => `message ${number + 1}`));
+        assert.ok(batches().every(({ json, headers }) => json.length <= 4 && headers["content-type"].startsWith(type)));
+        assert.ok(batches().some(({ json }) => json.length > 1), "some come together");
+        assert.equal(new Set(batches().map(({ headers }) => headers["webhook-id"])).size, batches().length);
+        assert.equal((await admin(world, "DELETE", pathOf(name))).status, 204);
+        receiver.close();
+    }
+    await world.end();
+});
+
+test("an event is tried as often as a subscription says, and then is a dead letter for everyone to see", async () => {
+    const world = await (await World.make()).start(allowed);
+    const receiver = await Receiver.open();
+    const [ann] = await world.newUsers(1);
+    const wrong = await admin(world, "PUT", pathOf("once"), { endpoint: receiver.url(), retryPolicy: { maxDeliveryAttempts: 31 } });
+    assert.deepEqual([wrong.status, wrong.json.error.target], [400, "maxDeliveryAttempts"], wrong.text);
+    await subscribe(world, "once", receiver, { retryPolicy: { maxDeliveryAttempts: 1 }, filter: messagesOnly });
+    await watched(world, receiver, ann);
+    receiver.answer = ({ json }) => ({ status: json[0].data.messageBody === "bad" ? 500 : 200 });
+    const thread = await world.newThread([ann]);
+    for (const content of ["bad", "good"]) await world.newMessage(ann, thread, content);
+    await receiver.next(({ json }) => json?.[0]?.data?.messageBody === "good");
+    const [letter, ...others] = await deadLetters(world, "once");
+    assert.deepEqual(others, []);
+    assert.deepEqual([letter.data.messageBody, letter.deadLetterReason, letter.lastDeliveryOutcome, letter.deliveryAttempts], ["bad", "MaxDeliveryAttemptsExceeded", "GenericError", 1]);
+    await until("it is counted", async () => (await world.metric('weft_events_dead_lettered_total{subscription="once"}')) === 1);
+    assert.equal(await world.metric('weft_events_failed_total{subscription="once"}'), 1);
+    assert.ok((await world.metric('weft_events_delivered_total{subscription="once"}')) >= 2);
+    assert.equal((await admin(world, "GET", `${pathOf("once")}/dead-letters?count=0`)).json.error.target, "count");
+    receiver.close();
+    await world.end();
+});
+
+test("what expires while its receiver is left alone is a dead letter, and nothing is lost without a word", async () => {
+    beginToday();
+    const world = await World.make();
+    livesByDays(world);
+    const flags = [...allowed.flags, "--retention-sweep-s", "1"];
+    await world.start({ flags });
+    const receiver = await Receiver.open();
+    const [ann] = await world.newUsers(1);
+    await subscribe(world, "gone", receiver, { filter: messagesOnly });
+    await watched(world, receiver, ann);
+    receiver.answer = () => ({ status: 500 });
+    const threads = await Promise.all(Array.from({ length: 20 }, () => world.newThread([ann])));
+    for (const thread of threads) await world.newMessage(ann, thread, "too late");
+    await until("it is left alone", async () => (await world.metric('weft_events_failed_total{subscription="gone"}')) >= 3);
+    await until("what waits is counted", async () => (await world.metric('weft_events_pending{subscription="gone"}')) >= 20);
+    await world.end();
+    pass(2);
+    await world.start({ flags });
+    const letters = await until("all are given up", async () => {
+        const found = (await deadLetters(world, "gone")).filter(({ data }) => data.messageBody === "too late");
+        return found.length >= threads.length && found;
+    }, 60000);
+    assert.deepEqual(new Set(letters.map(({ data }) => data.threadId)), new Set(threads));
+    assert.ok(letters.every(({ deadLetterReason }) => deadLetterReason === "TimeToLiveExceeded"), JSON.stringify(letters[0]));
+    await until("nothing waits", async () => (await world.metric("weft_events_threads")) === 0);
+    receiver.close();
+    await world.end();
+    beginToday();
+}, { skip: cannotPass, deadlineMs: 180000 });
+
+/** The changes of one thread as a receiver got them for the first time: rising, and none missing. */
+class Told {
+    threads = new Map();
+    doubles = 0;
+    take({ id, data }) {
+        const told = this.threads.get(data.threadId) ?? this.threads.set(data.threadId, { ids: new Set(), messages: new Set(), newest: 0, wrong: [] }).get(data.threadId);
+        if (told.ids.has(id)) return void this.doubles++;
+        told.ids.add(id);
+        const message = Number(data.messageId);
+        if (message < told.newest) told.wrong.push(`${data.messageBody} after ${told.newest}`);
+        told.newest = Math.max(told.newest, message);
+        told.messages.add(data.messageId);
+    }
+}
+
+test("every event comes at least once and in order to a receiver that fails, stalls, redirects and dies, while nodes are killed", async () => {
+    const load = Number(process.env.WEFT_EVENTS_LOAD ?? 400), kills = Number(process.env.WEFT_EVENTS_KILLS ?? 1);
+    const isLarge = load > 10000;
+    const chance = chanceFrom(process.env.WEFT_SEED);
+    const told = new Told();
+    const cluster = await ThreeNodes.start(3, { prepare: (world) => world.flags.push("--events-allow-private", "on") });
+    const hard = await HardReceiver.open({ chance, trouble: isLarge ? 10 : 5, statuses: isLarge ? [500, 503, 429, 404] : [500, 429, 404], stallMs: isLarge ? 40000 : 200, take: (event) => told.take(event) });
+    const strict = await Receiver.open();
+    strict.answer = ({ json, headers }) => (headers["aeg-event-type"] === "SubscriptionValidation" ? willing({ headers, json }) : { status: json[0].data.messageBody.startsWith("poison") ? 400 : 200 });
+    const client = cluster.nodes[0];
+    const began = performance.now();
+    const users = await client.newUsers(2);
+    // Two events of each message: of the thread, and of the other one in it.
+    const types = { includedEventTypes: ["ChatMessageReceivedInThread", "ChatMessageReceived"] };
+    await subscribe(client, "hard", hard, { filter: types, ...(isLarge ? { maxEventsPerBatch: 20 } : {}) });
+    await subscribe(client, "strict", strict, { filter: { includedEventTypes: ["ChatMessageReceivedInThread"], advancedFilters: [{ key: "data.messageBody", operatorType: "StringContains", values: ["poison", "sweet"] }] } });
+    const probe = await client.newThread(users);
+    await until("it is known at every node", async () => {
+        for (const world of cluster.nodes) {
+            const answer = await world.exchange("GET", "/metrics", { headers: { Authorization: `Bearer ${world.node.adminToken}` } });
+            if (!/weft_events_pending\{subscription="hard"\}/.test(answer.text) || !/weft_events_pending\{subscription="strict"\}/.test(answer.text)) return false;
+        }
+        return true;
+    });
+    await client.newMessage(users[0], probe, "probe");
+    const threads = await Promise.all(Array.from({ length: isLarge ? 100 : 10 }, () => client.newThread(users)));
+    const perThread = Math.ceil(load / 2 / threads.length);
+    const sent = new Map(threads.map((thread) => [thread, new Set()]));
+    const poison = new Set();
+    let count = 0;
+    const sendAll = async (thread) => {
+        for (let number = 0; number < perThread; number++) {
+            const isStrict = number === 1 || number === 2;
+            const content = number === 1 ? `poison ${thread}` : number === 2 ? `sweet ${thread}` : `message ${number}`;
+            const requestId = randomUUID();
+            const { id } = await until("it is sent", () => client.newMessage(users[0], thread, content, requestId).catch(() => false), 120000);
+            sent.get(thread).add(id);
+            if (isStrict && number === 1) poison.add(id);
+            count++;
+        }
+    };
+    const sending = Promise.all(threads.map(sendAll));
+    const dying = (async () => {
+        for (let number = 0; number < kills; number++) {
+            await until("some have been sent", () => count >= (threads.length * perThread * (number + 0.5)) / kills, 3600000);
+            const victim = cluster.nodes[1 + (number % 2)];
+            victim.isDisturbed = true;
+            victim.node.signal("SIGKILL");
+            await victim.node.waitEnd(60000);
+            await hard.die(isLarge ? 5000 : 500);
+            await victim.start({ flags: victim.flags });
+            await cluster.whole(300000);
+        }
+    })();
+    await Promise.all([sending, dying]);
+    const sentMs = performance.now() - began;
+    const missing = () => threads.reduce((sum, thread) => sum + [...sent.get(thread)].filter((id) => !told.threads.get(thread)?.messages.has(id)).length, 0);
+    await until("every message has been told", () => missing() === 0, isLarge ? 3600000 : 300000).catch((error) => { throw new Error(`${error.message}; ${missing()} are missing`); });
+    const toldMs = performance.now() - began;
+    for (const thread of threads) {
+        assert.deepEqual(told.threads.get(thread).wrong, [], `in order, seed ${chance.seed}`);
+        await until("both events of each", () => told.threads.get(thread).ids.size >= 2 * perThread, 600000);
+        assert.equal(told.threads.get(thread).ids.size, 2 * perThread, "and no other");
+    }
+    assert.equal(hard.redirected, 0);
+    const letters = async () => (await Promise.all(cluster.nodes.map((world) => admin(world, "GET", `${pathOf("strict")}/dead-letters?count=1000`)))).flatMap(({ json }) => json.value);
+    await until("what is refused for good is a dead letter", async () => new Set((await letters()).map(({ data }) => data.messageId)).size === poison.size, 300000);
+    assert.deepEqual(new Set((await letters()).map(({ data }) => data.messageId)), poison);
+    await until("the others came", () => new Set(strict.got.flatMap(({ json }) => json).map(({ data }) => data.messageBody)).size >= 2 * threads.length, 300000);
+    assert.equal((await Promise.all(cluster.nodes.map((world) => admin(world, "GET", `${pathOf("hard")}/dead-letters`)))).flatMap(({ json }) => json.value).length, 0);
+    if (isLarge)
+        console.log(`# ${2 * count} events in ${threads.length} threads, ${kills} kills: sent in ${Math.round(sentMs / 1000)} s, all told after ${Math.round(toldMs / 1000)} s, ${hard.requests} requests, ${told.doubles} doubles, ${poison.size} dead letters, ${JSON.stringify(hard.mischief)}`);
+    hard.close();
+    strict.close();
+    await cluster.stop();
+}, { skip, deadlineMs: process.env.WEFT_EVENTS_LOAD ? 7200000 : 600000 });
 
 await run("events");

@@ -45,6 +45,21 @@ static void who_fails_is_left_alone_longer_each_time(void **state) {
     assert_true(consumer_is_ready(&consumer, now_ms));
 }
 
+static void what_it_lacks_is_what_the_last_round_has_shown(void **state) {
+    struct consumer consumer = {.is_active = true};
+    (void)state;
+    consumer_lacks(&consumer, 3, 5000);
+    consumer_lacks(&consumer, 4, 4000);
+    consumer_lacks(&consumer, 1, 6000);
+    assert_int_equal(consumer.counts.pending, 0);
+    consumer_round_end(&consumer);
+    assert_int_equal(consumer.counts.pending, 8);
+    assert_int_equal(consumer.counts.oldest_ms, 4000);
+    consumer_round_end(&consumer);
+    assert_int_equal(consumer.counts.pending, 0);
+    assert_int_equal(consumer.counts.oldest_ms, 0);
+}
+
 /* A kind whose consumers a test says. */
 struct list_kind {
     struct consumer_kind kind;
@@ -111,6 +126,7 @@ int main(void) {
         cmocka_unit_test(a_receiver_gets_some_at_a_time),
         cmocka_unit_test(who_is_not_active_yet_gets_nothing),
         cmocka_unit_test(who_fails_is_left_alone_longer_each_time),
+        cmocka_unit_test(what_it_lacks_is_what_the_last_round_has_shown),
         cmocka_unit_test(who_is_loaded_again_is_known),
         cmocka_unit_test(when_one_kind_cannot_be_loaded_all_stay),
     };

@@ -48,7 +48,7 @@ static void add(const struct place *place, int number) {
                                  .attempts = 7,
                                  .happened_ms = 1767323049123,
                                  .last_attempt_ms = 1767323060456};
-    assert_int_equal(dead_letters_add(&place->letters, NAME, &letter), STATUS_OK);
+    assert_int_equal(dead_letters_add(&place->letters, NAME, &letter, 1), STATUS_OK);
     json_decref(envelope);
 }
 
@@ -124,7 +124,7 @@ static void what_cannot_be_written_is_said(void **state) {
     json_t *envelope = json_object();
     struct dead_letter letter = {.envelope = envelope, .reason = "", .outcome = ""};
     struct dead_letters nowhere = {.folder = "/proc/no-such-folder", .file_bytes_max = 1};
-    assert_int_equal(dead_letters_add(&nowhere, NAME, &letter), STATUS_STORAGE_FAILED);
+    assert_int_equal(dead_letters_add(&nowhere, NAME, &letter, 1), STATUS_STORAGE_FAILED);
     (void)place;
     json_decref(envelope);
 }

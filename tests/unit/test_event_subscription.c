@@ -39,6 +39,8 @@ static void a_record_is_read_back_as_it_was_stored(void **state) {
     subscription.validation_code = BYTES_LITERAL("code");
     subscription.validation_until_ms = 1767323049123;
     subscription.created_ms = 1767323049124;
+    subscription.serial = 1767323049124;
+    subscription.from_ms = 1767323049124;
     struct bytes stored = event_subscription_encode(&subscription, *state);
     assert_int_equal(event_subscription_decode(stored, *state, &again), STATUS_OK);
     assert_text(again.name, "orders");
@@ -47,6 +49,76 @@ static void a_record_is_read_back_as_it_was_stored(void **state) {
     assert_false(again.is_validated);
     assert_memory_equal(again.secrets[0].bytes, subscription.secrets[0].bytes, 24);
     assert_text(event_subscription_encode(&again, *state), arena_text(*state, stored));
+}
+
+static void one_that_was_stored_without_a_beginning_begins_when_it_was_made(void **state) {
+    struct event_subscription subscription;
+    struct bytes stored = BYTES_LITERAL("{\"endpoint\":\"https://example.org/\",\"name\":\"old\",\"state\":\"active\","
+                                        "\"createdOn\":\"2026-01-02T03:04:05.678Z\",\"secrets\":[\"" SECRET "\"]}");
+    assert_int_equal(event_subscription_decode(stored, *state, &subscription), STATUS_OK);
+    assert_true(subscription.from_ms == subscription.created_ms && subscription.created_ms > 0);
+    assert_true(subscription.serial == (uint64_t)subscription.created_ms);
+    subscription.serial = 1767323049999;
+    subscription.from_ms = 1767323040000;
+    stored = event_subscription_encode(&subscription, *state);
+    assert_int_equal(event_subscription_decode(stored, *state, &subscription), STATUS_OK);
+    assert_true(subscription.serial == 1767323049999 && subscription.from_ms == 1767323040000);
+}
+
+static void how_it_is_tried_and_batched_is_the_vendors_default_or_as_said(void **state) {
+    static const struct {
+        const char *terms;
+        struct delivery_terms expected;
+    } cases[] = {
+        {"", {30, 1440, 0, 0}},
+        {",\"retryPolicy\":{}", {30, 1440, 0, 0}},
+        {",\"retryPolicy\":{\"maxDeliveryAttempts\":1,\"eventTimeToLiveInMinutes\":1}", {1, 1, 0, 0}},
+        {",\"retryPolicy\":null,\"maxEventsPerBatch\":1", {30, 1440, 1, 64}},
+        {",\"maxEventsPerBatch\":5000,\"preferredBatchSizeInKilobytes\":1024", {30, 1440, 5000, 1024}},
+        {",\"preferredBatchSizeInKilobytes\":1", {30, 1440, 5000, 1}},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct event_subscription subscription, again;
+        parse(*state,
+              arena_text(*state,
+                         arena_printf(*state, "{\"endpoint\":\"https://example.org/\",\"secrets\":[\"" SECRET "\"]%s}",
+                                      cases[i].terms)),
+              &subscription);
+        assert_memory_equal(&subscription.terms, &cases[i].expected, sizeof(cases[i].expected));
+        subscription.name = BYTES_LITERAL("orders");
+        struct bytes stored = event_subscription_encode(&subscription, *state);
+        assert_int_equal(event_subscription_decode(stored, *state, &again), STATUS_OK);
+        assert_memory_equal(&again.terms, &cases[i].expected, sizeof(cases[i].expected));
+    }
+}
+
+static void terms_that_cannot_be_are_refused_by_name(void **state) {
+    static const struct {
+        const char *terms, *target, *message;
+    } cases[] = {
+        {"\"retryPolicy\":7", "retryPolicy", "retryPolicy must be an object, not a number."},
+        {"\"retryPolicy\":{\"attempts\":7}", "retryPolicy", "A retryPolicy has no member \"attempts\"."},
+        {"\"retryPolicy\":{\"maxDeliveryAttempts\":0}", "maxDeliveryAttempts",
+         "maxDeliveryAttempts must be from 1 to 30, not 0."},
+        {"\"retryPolicy\":{\"maxDeliveryAttempts\":31}", "maxDeliveryAttempts",
+         "maxDeliveryAttempts must be from 1 to 30, not 31."},
+        {"\"retryPolicy\":{\"eventTimeToLiveInMinutes\":1441}", "eventTimeToLiveInMinutes",
+         "eventTimeToLiveInMinutes must be from 1 to 1440, not 1441."},
+        {"\"maxEventsPerBatch\":5001", "maxEventsPerBatch", "maxEventsPerBatch must be from 1 to 5000, not 5001."},
+        {"\"maxEventsPerBatch\":\"7\"", "maxEventsPerBatch",
+         "maxEventsPerBatch must be a whole number from 1 to 5000, not a string."},
+        {"\"preferredBatchSizeInKilobytes\":-1", "preferredBatchSizeInKilobytes",
+         "preferredBatchSizeInKilobytes must be from 1 to 1024, not -1."},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct event_subscription subscription;
+        struct problem problem = {0};
+        struct bytes body = arena_printf(*state, "{\"endpoint\":\"https://example.org/\",%s}", cases[i].terms);
+        assert_int_equal(event_subscription_parse(body, false, *state, &subscription, &problem),
+                         STATUS_VALIDATION_ERROR);
+        assert_text(problem.target, cases[i].target);
+        assert_text(problem.message, cases[i].message);
+    }
 }
 
 static void secrets_are_not_shown(void **state) {
@@ -126,6 +198,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(what_is_not_said_is_the_vendors_default),
         TEST(a_record_is_read_back_as_it_was_stored),
+        TEST(one_that_was_stored_without_a_beginning_begins_when_it_was_made),
+        TEST(how_it_is_tried_and_batched_is_the_vendors_default_or_as_said),
+        TEST(terms_that_cannot_be_are_refused_by_name),
         TEST(secrets_are_not_shown),
         TEST(endpoints_that_nothing_may_be_sent_to_are_refused),
         TEST(endpoints_of_others_are_taken),

@@ -114,6 +114,61 @@ static void who_drops_a_thread_that_was_added_again_meanwhile_drops_nothing(void
     assert_int_equal(feed_count(feed), 0);
 }
 
+static void a_thread_rests_until_then_or_until_it_is_added_again(void **state) {
+    struct id_hash thread;
+    uint64_t serial;
+    (void)state;
+    add(1);
+    assert_true(feed_next(feed, &thread, &serial));
+    feed_rest(feed, &thread, serial, 1000);
+    assert_true(feed_is_at_rest(feed, &thread, 999));
+    assert_false(feed_is_at_rest(feed, &thread, 1000));
+    assert_int_equal(feed_count(feed), 1);
+    add(1);
+    assert_false(feed_is_at_rest(feed, &thread, 999));
+    feed_rest(feed, &thread, serial, 1000); /* of what was there before */
+    assert_false(feed_is_at_rest(feed, &thread, 999));
+    struct id_hash unknown = thread_of(2);
+    feed_rest(feed, &unknown, serial, 1000);
+    assert_false(feed_is_at_rest(feed, &unknown, 999));
+}
+
+static void what_is_added_comes_first_and_once(void **state) {
+    struct id_hash thread;
+    uint64_t serial;
+    (void)state;
+    for (unsigned i = 0; i < THREADS; i++)
+        add(i);
+    for (unsigned i = 0; i < THREADS; i++) {
+        assert_true(feed_next_fresh(feed, &thread, &serial));
+        assert_int_equal(number_of(&thread), i);
+    }
+    assert_false(feed_next_fresh(feed, &thread, &serial));
+    add(7);
+    add(3);
+    add(7);
+    assert_true(feed_next_fresh(feed, &thread, &serial));
+    assert_int_equal(number_of(&thread), 7);
+    struct id_hash other = thread_of(3);
+    feed_drop(feed, &other, serial - 1);
+    assert_false(feed_next_fresh(feed, &thread, &serial));
+}
+
+static void who_tidies_takes_nothing_from_who_delivers(void **state) {
+    struct id_hash thread;
+    uint64_t serial;
+    (void)state;
+    for (unsigned i = 0; i < 3; i++)
+        add(i);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_true(feed_next_to_tidy(feed, &thread, &serial));
+        assert_int_equal(number_of(&thread), i);
+        assert_true(feed_next(feed, &thread, &serial));
+        assert_int_equal(number_of(&thread), i);
+    }
+    assert_true(feed_next_fresh(feed, &thread, &serial));
+}
+
 int main(void) {
 #define FED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -121,6 +176,9 @@ int main(void) {
         FED(each_thread_comes_once_before_any_comes_again),
         FED(what_is_dropped_does_not_come_again_and_the_others_do),
         FED(who_drops_a_thread_that_was_added_again_meanwhile_drops_nothing),
+        FED(a_thread_rests_until_then_or_until_it_is_added_again),
+        FED(what_is_added_comes_first_and_once),
+        FED(who_tidies_takes_nothing_from_who_delivers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

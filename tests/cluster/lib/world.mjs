@@ -175,7 +175,7 @@ export class World {
     async metric(name) {
         const answer = await this.exchange("GET", "/metrics", { headers: { Authorization: `Bearer ${this.node.adminToken}` } });
         const line = answer.text.split("\n").find((text) => text.startsWith(`${name} `));
-        if (!line) throw new Error(`no metric ${name}`);
+        if (!line) throw new Error(`no metric ${name}:\n${answer.text.slice(-2000)}`);
         return Number(line.slice(name.length + 1));
     }
 

@@ -17,9 +17,8 @@ export class Receiver {
     }
 
     async #take(request, response) {
-        const chunks = [];
-        for await (const chunk of request) chunks.push(chunk);
-        const text = Buffer.concat(chunks).toString();
+        const text = await textOf(request);
+        if (text === undefined) return;
         const item = { method: request.method, path: request.url, headers: request.headers, text, json: text === "" ? undefined : JSON.parse(text) };
         this.got.push(item);
         const { status = 200, headers = {}, body } = (await this.answer(item)) ?? {};
@@ -41,6 +40,17 @@ export class Receiver {
         this.server.closeAllConnections();
         this.server.close();
     }
+}
+
+/** The whole of it; undefined: who sent it has gone meanwhile. */
+export async function textOf(request) {
+    const chunks = [];
+    try {
+        for await (const chunk of request) chunks.push(chunk);
+    } catch {
+        return undefined;
+    }
+    return Buffer.concat(chunks).toString();
 }
 
 export const validationOf = (item) =>
