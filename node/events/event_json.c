@@ -302,13 +302,13 @@ static void transaction_set(const struct rendering *self, json_t *data) {
     json_text_set(data, "transactionId", arena_printf(self->arena, "%s.1.1", base));
 }
 
-/* Absent when the system did it: then the segment stays empty, so that what comes behind has its place. */
+/* A subject has no empty segments, also where the system did it: it splits into what it is made of. */
 static struct bytes subject_actor(const struct rendering *self) {
     struct bytes id = self->concerned != NULL                        ? self->concerned->user_id
                       : self->typing != NULL                         ? self->typing->user_id
                       : self->change->kind <= CHANGE_MESSAGE_DELETED ? self->change->message.actor_id
                                                                      : self->change->actor_id;
-    return bytes_is_present(id) ? id : BYTES_LITERAL("");
+    return bytes_is_present(id) ? id : BYTES_LITERAL("system");
 }
 
 static struct bytes subject_make(const struct rendering *self, const struct form *form) {

@@ -164,8 +164,8 @@ static void a_deletion_by_policy_has_no_actor(void **state) {
     struct server_event event;
     change.actor_id = BYTES_ABSENT;
     change.reason = BYTES_LITERAL("deletedByPolicy");
-    assert_text(listed(*state, &source), "ChatThreadDeleted thread/" T "/deletedBy/\n"
-                                         "ChatThreadWithUserDeleted thread/" T "/deletedBy//recipient/" A "\n");
+    assert_text(listed(*state, &source), "ChatThreadDeleted thread/" T "/deletedBy/system\n"
+                                         "ChatThreadWithUserDeleted thread/" T "/deletedBy/system/recipient/" A "\n");
     server_event_make(&source, 1, *state, &event);
     assert_null(json_object_get(event.data, "deletedByCommunicationIdentifier"));
     assert_null(json_object_get(event.data, "deletedBy"));
