@@ -74,6 +74,8 @@ void consumer_note(struct consumer *consumer, bool has_taken, int64_t now_ms) {
         consumer->rests_until_ms = 0;
         return;
     }
+    if (now_ms < consumer->rests_until_ms)
+        return; /* it was under way when the others had failed, and says nothing new */
     consumer->failures++;
     if (consumer->failures < FAILURES_MAX)
         return;

@@ -482,7 +482,7 @@ test("every event comes at least once and in order to a receiver that fails, sta
     const dying = (async () => {
         for (let number = 0; number < kills; number++) {
             await until("some have been sent", () => count >= (threads.length * perThread * (number + 0.5)) / kills, 3600000);
-            const victim = cluster.nodes[1 + (number % 2)];
+            const victim = await cluster.leader();
             victim.isDisturbed = true;
             victim.node.signal("SIGKILL");
             await victim.node.waitEnd(60000);

@@ -45,6 +45,14 @@ static void who_fails_is_left_alone_longer_each_time(void **state) {
     assert_true(consumer_is_ready(&consumer, now_ms));
 }
 
+static void what_was_under_way_already_makes_no_rest_longer(void **state) {
+    struct consumer consumer = {.is_active = true};
+    (void)state;
+    for (int i = 0; i < 8; i++)
+        consumer_note(&consumer, false, 1000);
+    assert_true(consumer_is_ready(&consumer, 1000 + 10 * SECOND));
+}
+
 static void what_it_lacks_is_what_the_last_round_has_shown(void **state) {
     struct consumer consumer = {.is_active = true};
     (void)state;
@@ -126,6 +134,7 @@ int main(void) {
         cmocka_unit_test(a_receiver_gets_some_at_a_time),
         cmocka_unit_test(who_is_not_active_yet_gets_nothing),
         cmocka_unit_test(who_fails_is_left_alone_longer_each_time),
+        cmocka_unit_test(what_was_under_way_already_makes_no_rest_longer),
         cmocka_unit_test(what_it_lacks_is_what_the_last_round_has_shown),
         cmocka_unit_test(who_is_loaded_again_is_known),
         cmocka_unit_test(when_one_kind_cannot_be_loaded_all_stay),
