@@ -70,7 +70,7 @@ static const struct command commands[] = {
      "  --expires-in M    minutes, 60 to 1440 (default: 1440)\n"
      "  revoke ID         no token of this user made until now is accepted any more\n",
      OPTION_JSON | OPTION_USER | OPTION_SCOPE | OPTION_MINUTES, 2, 3, tokens_run},
-    {"events", "VERB [NAME] [option...]", "server events: who gets them, samples",
+    {"events", "VERB [NAME] [option...]", "server events: who gets them, samples, replay",
      "  list              the subscriptions: who gets events\n"
      "  show NAME         all of one\n"
      "  create NAME       makes one, or makes it another one. Its receiver has to show\n"
@@ -83,10 +83,14 @@ static const struct command commands[] = {
      "  validate NAME     asks its receiver again\n"
      "  test NAME         sends it a sample, and shows what it answers\n"
      "  --type TYPE       of this type (default: ChatMessageReceivedInThread)\n"
+     "  replay NAME       it gets again what has happened, as far as that is kept\n"
+     "  --from TIME       since then, as 2026-01-31T12:00:00Z\n"
+     "  dead-letters NAME what was given up, the newest 100 of each node\n"
      "  delete NAME       it gets no more events\n"
      "\n"
-     "Ends with 1 if a sample was not accepted.\n",
-     OPTION_JSON | OPTION_WIDE | OPTION_URL | OPTION_SCHEMA | OPTION_TYPE | OPTION_FILE, 2, 3, events_run},
+     "Ends with 1 if a sample was not accepted, or a node was not heard.\n",
+     OPTION_JSON | OPTION_WIDE | OPTION_URL | OPTION_SCHEMA | OPTION_TYPE | OPTION_FILE | OPTION_FROM, 2, 3,
+     events_run},
     {"bots", "VERB [NAME] [option...]", "bots: programs that take part in threads",
      "  list              the bots\n"
      "  show NAME         all of one\n"

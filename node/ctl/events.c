@@ -1,16 +1,17 @@
-/* weftctl events: who gets server events, and samples of them. */
+/* weftctl events: who gets server events, samples of them, what is sent again, and what was given up. */
 #include <stdio.h>
 #include <string.h>
 
 #include "node/ctl/ctl.h"
 #include "node/ctl/fields.h"
+#include "node/ctl/letters.h"
 #include "node/ctl/subscriptions.h"
 #include "node/ctl/table.h"
 
 #define SUBSCRIPTIONS "/admin/events/subscriptions"
 #define PATH_BYTES_MAX (sizeof SUBSCRIPTIONS + ADMIN_PATH_BYTES_MAX + 16)
 
-enum { OF_CREATE = OPTION_URL | OPTION_SCHEMA | OPTION_FILE };
+enum { OF_CREATE = OPTION_URL | OPTION_SCHEMA | OPTION_FILE, OF_VERBS = OF_CREATE | OPTION_TYPE | OPTION_FROM };
 
 static const struct column columns[] = {{.title = "NAME"},
                                         {.title = "STATE"},
@@ -174,22 +175,51 @@ static int test(struct ctl *ctl) {
     return rc;
 }
 
+static void replay_print(const json_t *answer) {
+    line_print("name", field_text(answer, "name"));
+    line_print("from", field_text(answer, "replayedFrom"));
+    line_print("but", field_text(answer, "message"));
+}
+
+static int replay(struct ctl *ctl) {
+    char path[PATH_BYTES_MAX];
+    if (ctl->arguments->from == NULL)
+        return usage_wrong("events replay NAME --from TIME, which is as 2026-01-31T12:00:00Z");
+    json_t *body = json_pack("{s:s}", "from", ctl->arguments->from);
+    if (body == NULL)
+        return usage_wrong("--from is not UTF-8");
+    int rc = ctl_ask_shown(ctl, "POST", path_of(ctl, "/replay", path), body, replay_print);
+    json_decref(body);
+    return rc;
+}
+
+static int dead_letters(struct ctl *ctl) {
+    char path[PATH_BYTES_MAX];
+    return letters_show(ctl, path_of(ctl, "/dead-letters", path));
+}
+
 static const struct verb {
     const char *name;
     size_t words;
     unsigned options; /* of those that not every verb takes */
     int (*run)(struct ctl *ctl);
 } verbs[] = {
-    {"list", 2, 0, list},         {"show", 3, 0, show},           {"create", 3, OF_CREATE | OPTION_TYPE, create},
-    {"validate", 3, 0, validate}, {"test", 3, OPTION_TYPE, test}, {"delete", 3, 0, delete_},
+    {"list", 2, 0, list},
+    {"show", 3, 0, show},
+    {"create", 3, OF_CREATE | OPTION_TYPE, create},
+    {"validate", 3, 0, validate},
+    {"test", 3, OPTION_TYPE, test},
+    {"delete", 3, 0, delete_},
+    {"replay", 3, OPTION_FROM, replay},
+    {"dead-letters", 3, 0, dead_letters},
 };
 
 int events_run(struct ctl *ctl) {
     const struct list *words = &ctl->arguments->words;
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         if (strcmp(words->items[1], verbs[i].name) == 0 && words->count == verbs[i].words &&
-            (ctl->arguments->given & (OF_CREATE | OPTION_TYPE) & ~verbs[i].options) == 0)
+            (ctl->arguments->given & OF_VERBS & ~verbs[i].options) == 0)
             return verbs[i].run(ctl);
-    return usage_wrong("events: list, or one of show, create, validate, test, delete and a NAME; see weftctl events "
-                       "--help");
+    return usage_wrong("events: list, or one of show, create, validate, test, replay, dead-letters, delete and a NAME; "
+                       "see weftctl events --help");
 }

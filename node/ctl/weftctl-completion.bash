@@ -15,7 +15,7 @@ _weftctl_options() {
     split) echo "$common --json --watch --interval" ;;
     pause | resume | hold | undelete) echo "$common --json" ;;
     tokens) echo "$common --json --user --scope --expires-in" ;;
-    events) echo "$common --json --wide --url --schema --type --file" ;;
+    events) echo "$common --json --wide --url --schema --type --file --from" ;;
     bots) echo "$common --json --wide --url --user --file" ;;
     bridges) echo "$common --json --wide --identity --url" ;;
     top) echo "$common --interval" ;;
@@ -81,7 +81,7 @@ _weftctl() {
         elif [ "$command $position" = "bots 1" ]; then
             words="list show create token delete"
         elif [ "$command $position" = "events 1" ]; then
-            words="list show create validate test delete"
+            words="list show create validate test replay dead-letters delete"
         elif [ "$command $position" = "bridges 1" ]; then
             words="list show create delete"
         elif [ "$command $position" = "hold 1" ]; then

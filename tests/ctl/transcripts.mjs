@@ -50,6 +50,9 @@ const subscriptions = {
     "POST /admin/events/subscriptions/billing/validate": subscription("billing"),
     "POST /admin/events/subscriptions/billing/test": { isDelivered: true, isWanted: false, statusCode: 200, tookMs: 12, event: { id: "0c62a0a0-0000-4000-8000-000000000001" } },
     "POST /admin/events/subscriptions/audit/test": { isDelivered: false, isWanted: true, failure: "Connection refused\u001b[31m", tookMs: 3, event: { id: "0c62a0a0-0000-4000-8000-000000000002" } },
+    "POST /admin/events/subscriptions/billing/replay": ({ from }) => subscription("billing", { replayedFrom: from, message: "events are kept for 24 hours, and what is older is gone" }),
+    "GET /admin/events/subscriptions/billing/dead-letters": { value: [{ id: "0c62a0a0-0000-4000-8000-000000000003", eventType: "Microsoft.Communication.ChatMessageReceived", deadLetterReason: "TimeToLiveExceeded", deliveryAttempts: 7, lastDeliveryOutcome: "Busy", publishTime: "2026-11-23T18:00:00.000Z" }] },
+    "GET /admin/events/subscriptions/audit/dead-letters": { value: [] },
     "DELETE /admin/events/subscriptions/billing": accepted, "DELETE /admin/events/subscriptions/x%2F": refusal(404, "NotFound", 'There is no subscription "x/".'),
 };
 const bridges = {
@@ -89,6 +92,7 @@ const cases = [
     ["bots", { ...node(balanced), ...bots }, [["bots", "list"], ["bots", "list", "--json"], ["bots", "show", "echo"], ["bots", "create", "echo", "--url", "https://other.example.org/"], ["bots", "create", "fresh", "--url", "https://fresh.example.org/"], ["bots", "create", "wrong", "--url", "https://x/", "--user", "8:acs:x"], ["bots", "token", "echo"], ["bots", "delete", "echo"], ["bots", "delete", "x/"]], {}],
     ["bots-usage", node(balanced), [["bots"], ["bots", "create", "a"], ["bots", "create", "a", "--url", "https://x/", "--file", "y"], ["bots", "create", "a", "--file", "no-such-file"], ["bots", "list", "--url", "https://x/"], ["bots", "remove", "a"]], {}],
     ["bots-none", { ...node(balanced), "GET /admin/bots": { value: [] } }, [["bots", "list"]], {}],
+    ["events-given-up", { ...subscriptions, "GET /admin/cluster": { nodes: [{ name: "node-1", isAlive: true, isThisNode: true }] } }, [["events", "dead-letters", "billing"], ["events", "dead-letters", "billing", "--json"], ["events", "dead-letters", "audit"], ["events", "dead-letters", "unknown"], ["events", "replay", "billing", "--from", "2026-11-22T00:00:00Z"], ["events", "replay", "billing"], ["events", "list", "--from", "x"]], {}],
     ["events-nobody", { ...node(balanced), "GET /admin/events/subscriptions": { value: [] } }, [["events", "list"]], {}],
     ["bridges", { ...node(balanced), ...bridges }, [["bridges", "list"], ["bridges", "list", "--json"], ["bridges", "show", "contoso"], ["bridges", "create", "contoso", "--identity", "8:orgid:2f*", "--identity", "8:teamsvisitor:v"], ["bridges", "create", "contoso", "--identity", "8:orgid:2f*", "--url", "https://contoso.example.org/hook"], ["bridges", "create", "wrong", "--identity", "8:acs:x"], ["bridges", "delete", "contoso"], ["bridges", "delete", "none"], ["bridges", "create", "contoso"], ["bridges", "list", "--identity", "8:orgid:x"], ["bridges", "remove", "contoso"]], {}],
     ["bridges-nobody", { ...node(balanced), "GET /admin/bridges": { value: [] } }, [["bridges", "list"]], {}],
