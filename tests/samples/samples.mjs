@@ -84,6 +84,7 @@ webTest("the official ChatComposite: two users chat, see typing, receipts, an ed
     const ui = await startSample("web-ui/main.mjs", { SERVICE_URL: service.url });
     const enter = async (name) => {
         const window = await openWindow({ address: `${ui.url}/?room=Looms&name=${name}` });
+        window.page.setDefaultTimeout(60000);
         window.allow(/segoeui/); // the vendor's fonts are elsewhere, and may be lacking
         await sendBox(window).waitFor();
         return window;
