@@ -157,6 +157,19 @@ static void turn(struct consumer_kind *base) {
     }
 }
 
+/* What is cut off is missed by somebody, so it is not done in silence. */
+static size_t replies_take(struct bot_sending *self, struct bytes body) {
+    const struct bot_record *record = self->attempt.consumer->record;
+    size_t count = bot_replies_split(&self->arena, body, self->id, self->replies.bodies);
+    if (body.size >= WEBHOOK_ANSWER_BYTES_MAX)
+        log_warning("an answer of the bot %.*s is not read: it has more than %d bytes", BYTES_ARG(record->bot->name),
+                    WEBHOOK_ANSWER_BYTES_MAX);
+    if (count > BOT_REPLIES_MAX)
+        log_warning("of an answer of the bot %.*s only the first %d of %zu activities are said",
+                    BYTES_ARG(record->bot->name), BOT_REPLIES_MAX, count);
+    return count < BOT_REPLIES_MAX ? count : BOT_REPLIES_MAX;
+}
+
 static void on_answer(void *context, const struct webhook_answer *answer) {
     struct bot_sending *self = context;
     self->request = NULL;
@@ -164,7 +177,7 @@ static void on_answer(void *context, const struct webhook_answer *answer) {
         failure_judge(self, answer);
         return;
     }
-    self->replies.count = bot_replies_split(&self->arena, answer->body, self->id, self->replies.bodies);
+    self->replies.count = replies_take(self, answer->body);
     if (self->replies.count == 0)
         sending_end(self, ATTEMPT_DELIVERED, 0);
     else

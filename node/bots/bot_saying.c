@@ -165,9 +165,14 @@ size_t bot_replies_split(struct arena *arena, struct bytes body, struct bytes id
     if (body.size == 0 || json_body_load(&reader, body, &root) != STATUS_OK)
         return 0;
     const json_t *activities = json_member_find(root, "activities");
-    for (size_t i = 0; i < json_array_size(activities) && count < BOT_REPLIES_MAX; i++)
-        if (json_is_object(json_array_get(activities, i)))
-            replies[count++] = reply_make(arena, json_array_get(activities, i), id, i);
+    for (size_t i = 0; i < json_array_size(activities); i++) {
+        json_t *activity = json_array_get(activities, i);
+        if (!json_is_object(activity))
+            continue;
+        if (count < BOT_REPLIES_MAX)
+            replies[count] = reply_make(arena, activity, id, i);
+        count++;
+    }
     json_decref(root);
     return count;
 }

@@ -32,6 +32,7 @@ int bot_saying_parse(struct arena *arena, struct bytes body, size_t message_byte
                      struct problem *problem);
 
 /* The body of an answer to an activity, `{"activities": [...]}`: each as a body for bot_saying_parse, with an id made
- * of `id` and its number if it has none. What is anything else is no answer, and there are none. */
+ * of `id` and its number if it has none. Gives how many there are, of which the first BOT_REPLIES_MAX are split off.
+ * What is anything else is no answer, and there are none. */
 size_t bot_replies_split(struct arena *arena, struct bytes body, struct bytes id,
                          struct bytes replies[static BOT_REPLIES_MAX]);

@@ -137,6 +137,16 @@ static void answers_have_ids_that_do_not_change(void **state) {
     assert_text(replies[2], "{\"type\":\"message\",\"text\":\"c\",\"id\":\"in-3\"}");
 }
 
+static void of_too_many_answers_the_first_are_taken_and_all_are_counted(void **state) {
+    struct bytes replies[BOT_REPLIES_MAX];
+    struct bytes body = BYTES_LITERAL("{\"activities\":[{}");
+    for (size_t i = 0; i < BOT_REPLIES_MAX; i++)
+        body = arena_printf(*state, "%.*s,{\"id\":\"%zu\"}", BYTES_ARG(body), i);
+    body = arena_printf(*state, "%.*s]}", BYTES_ARG(body));
+    assert_int_equal(bot_replies_split(*state, body, BYTES_LITERAL("in"), replies), BOT_REPLIES_MAX + 1);
+    assert_text(replies[BOT_REPLIES_MAX - 1], "{\"id\":\"14\"}");
+}
+
 static void what_is_no_answer_has_no_activities(void **state) {
     static const char *const bodies[] = {"", "OK", "[]", "{}", "{\"activities\":7}", "{\"activities\":[]}"};
     struct bytes replies[BOT_REPLIES_MAX];
@@ -151,6 +161,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(pieces_come_as_entities_and_in_channel_data, open_arena, close_arena),
         cmocka_unit_test_setup_teardown(what_nobody_can_say_is_refused_by_name, open_arena, close_arena),
         cmocka_unit_test_setup_teardown(answers_have_ids_that_do_not_change, open_arena, close_arena),
+        cmocka_unit_test_setup_teardown(of_too_many_answers_the_first_are_taken_and_all_are_counted, open_arena,
+                                        close_arena),
         cmocka_unit_test_setup_teardown(what_is_no_answer_has_no_activities, open_arena, close_arena),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
