@@ -38,9 +38,9 @@ static int key_read(struct coordinator *coordinator, const struct seal_key *mast
 
 static int key_make(struct coordinator *coordinator, const struct seal_key *master, int64_t now_ms) {
     struct elliptic_key made;
-    struct record record = {.secret = bytes_of(made.secret, sizeof(made.secret)), .created_ms = now_ms};
     struct buffer plain, sealed;
     elliptic_make(&made);
+    struct record record = {.secret = bytes_of(made.secret, sizeof(made.secret)), .created_ms = now_ms};
     buffer_init(&plain);
     buffer_init(&sealed);
     codec_encode(&RECORD_TABLE, &record, &plain);
