@@ -130,6 +130,11 @@ teams("a client and a user of Teams chat, by a bridge", async (newBridge) => {
     const typing = await next("typingIndicatorReceived", threadId);
     assert.deepEqual([rawIdOf({ id: typing.sender }), typing.senderDisplayName], [user, ""]);
 
+    await until("the bridge is told that she types", async () => {
+        await thread.sendTypingNotification({ senderDisplayName: "Ann" }); // which is told once, and not kept
+        return bridge.told.some(({ eventType, data }) => eventType.endsWith("TypingIndicatorReceivedInThread") && data.threadId === threadId && data.senderDisplayName === "Ann");
+    }, 60000);
+
     const { id } = await bridge.send(user, threadId, "I am.", { senderDisplayName: "Tea" });
     const heard = await next("chatMessageReceived", threadId, (item) => item.id === id);
     assert.deepEqual([heard.message, heard.senderDisplayName, heard.sender.kind, heard.sender.rawId], ["I am.", "Tea", "microsoftTeamsUser", user]);
