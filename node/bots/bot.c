@@ -22,8 +22,8 @@ bool bot_name_is_valid(struct bytes name) {
 /* ---- what an operator says ---- */
 
 static int members_check(const struct json_reader *reader, json_t *object) {
-    static const char *const known[] = {"endpoint", "userId", "displayName", "deliveryMode",
-                                        "secret",   "name",   "createdOn"};
+    static const char *const known[] = {"endpoint",    "userId", "displayName", "deliveryMode",
+                                        "wantsTyping", "secret", "name",        "createdOn"};
     const char *name;
     json_t *value;
     json_object_foreach(object, name, value) {
@@ -47,6 +47,15 @@ static int mode_read(const struct json_reader *reader, const json_t *object, boo
                        "The deliveryMode must be normal or expectReplies, not \"%.*s\".", BYTES_ARG(mode));
 }
 
+static int typing_read(const struct json_reader *reader, const json_t *object, bool *wants_typing) {
+    const json_t *value = json_member_find(object, "wantsTyping");
+    *wants_typing = json_is_true(value);
+    if (value == NULL || json_is_boolean(value))
+        return STATUS_OK;
+    return problem_set(reader->problem, reader->arena, STATUS_VALIDATION_ERROR, "wantsTyping",
+                       "wantsTyping must be a boolean, not %s.", json_type_text(value));
+}
+
 static int secret_read(const struct json_reader *reader, const json_t *object, struct bot *bot) {
     struct bytes text;
     int rc = json_text_read(reader, object, "secret", 256, &text);
@@ -67,6 +76,8 @@ static int operators_part_read(const struct json_reader *reader, const json_t *o
         rc = json_text_read(reader, object, "displayName", LIMIT_DISPLAY_NAME_BYTES_MAX, &bot->display_name);
     if (rc == STATUS_OK)
         rc = mode_read(reader, object, &bot->expects_replies);
+    if (rc == STATUS_OK)
+        rc = typing_read(reader, object, &bot->wants_typing);
     return rc == STATUS_OK ? secret_read(reader, object, bot) : rc;
 }
 
@@ -104,6 +115,7 @@ json_t *bot_to_json(const struct bot *bot, enum bot_showing showing) {
     json_text_set_present(object, "userId", bot->user_id);
     json_text_set_present(object, "displayName", bot->display_name);
     json_text_set(object, "deliveryMode", bytes_of_text(bot->expects_replies ? "expectReplies" : "normal"));
+    json_member_set(object, "wantsTyping", json_boolean(bot->wants_typing));
     json_text_set(object, "createdOn", bytes_of_text(created));
     if (showing == BOT_WITH_SECRET && bot->has_secret)
         secret_set(object, &bot->secret);

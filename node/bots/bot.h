@@ -14,6 +14,7 @@ struct bot {
     struct bytes endpoint;
     struct bytes user_id;
     struct bytes display_name;
+    bool wants_typing;    /* it is told who is typing, too */
     bool expects_replies; /* activities ask for the answers in the answer (deliveryMode) */
     struct event_secret secret;
     bool has_secret;

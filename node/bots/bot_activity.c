@@ -33,17 +33,30 @@ static bool is_bot(const struct bot_telling *self, struct bytes user_id) {
     return false;
 }
 
+size_t bot_activities_count(const struct bot_telling *self) {
+    const struct change *change = self->source->change;
+    if (change->kind == CHANGE_TYPING)
+        return self->bot->wants_typing ? change->typing_count : 0;
+    return bot_is_told(self) ? 1 : 0;
+}
+
 bool bot_is_told(const struct bot_telling *self) {
     const struct change *change = self->source->change;
     bool is_own = bytes_equal(change->actor_id, self->bot->user_id);
     bool is_of_bot = is_of_message(change) && is_bot(self, change->message.actor_id);
-    return is_tellable(change) && !is_own && !is_of_bot && member_find(self->source, self->bot->user_id) != NULL;
+    bool is_member = member_find(self->source, self->bot->user_id) != NULL;
+    if (change->kind == CHANGE_TYPING)
+        return is_member && self->bot->wants_typing && !is_bot(self, change->typing[self->number].user_id);
+    return is_member && is_tellable(change) && !is_own && !is_of_bot;
 }
 
 void bot_telling_id(const struct bot_telling *self, struct arena *arena, char id[37]) {
     const struct change *change = self->source->change;
-    struct bytes text = arena_printf(arena, "bots/%.*s/%.*s/%" PRIu64, BYTES_ARG(self->bot->name),
-                                     BYTES_ARG(change->thread_id), change->offset);
+    bool is_typing = change->kind == CHANGE_TYPING;
+    struct bytes who = is_typing ? change->typing[self->number].user_id : BYTES_LITERAL("");
+    int64_t time_ms = is_typing ? change->typing[self->number].time_ms : 0;
+    struct bytes text = arena_printf(arena, "bots/%.*s/%.*s/%" PRIu64 "/%" PRId64 "/%.*s", BYTES_ARG(self->bot->name),
+                                     BYTES_ARG(change->thread_id), change->offset, time_ms, BYTES_ARG(who));
     uuid_format(id_hash_make(self->source->key, text).bytes, id);
 }
 
@@ -66,6 +79,9 @@ static json_t *account_new(const struct bot_telling *self, struct bytes user_id,
 /* The thread itself, when nobody in it did it. */
 static json_t *from_new(const struct bot_telling *self) {
     const struct change *change = self->source->change;
+    const struct typing_notice *typing = change->kind == CHANGE_TYPING ? &change->typing[self->number] : NULL;
+    if (typing != NULL)
+        return account_new(self, typing->user_id, typing->display_name);
     struct bytes user_id = is_of_message(change) ? change->message.actor_id : change->actor_id;
     struct bytes name = is_of_message(change) ? change->message.display_name : change->actor_display_name;
     if (!bytes_is_present(user_id))
@@ -123,6 +139,8 @@ static const char *type_of(const struct change *change) {
         return "messageDelete";
     case CHANGE_THREAD_DELETED:
         return "endOfConversation";
+    case CHANGE_TYPING:
+        return "typing";
     default:
         return "conversationUpdate";
     }

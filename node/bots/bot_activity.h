@@ -12,10 +12,13 @@ struct bot_telling {
     const struct bot *all; /* of the cluster */
     size_t all_count;
     const struct event_source *source;
+    size_t number;            /* of those who are typing; otherwise 0 */
     struct bytes service_url; /* where bots reach the cluster */
 };
 
 bool bot_is_told(const struct bot_telling *telling);
+/* How many activities a change is at most: numbers are below it. */
+size_t bot_activities_count(const struct bot_telling *telling);
 
 /* The same whenever the change is told again; in it is no dot. */
 void bot_telling_id(const struct bot_telling *telling, struct arena *arena, char id[37]);

@@ -45,6 +45,7 @@ struct bot_sending {
     struct bytes id;
     int64_t happened_ms;
     unsigned attempts_made; /* before this one */
+    bool is_passing;        /* tried once */
     bool is_cancelled;
     bool has_failed; /* not all answers were said */
 };
@@ -74,25 +75,28 @@ static int load(const struct consumer_kind *base, const uint8_t *hash_key, struc
                                     .id = id_hash_make(hash_key, name),
                                     .serial = (uint64_t)bots[i].created_ms,
                                     .since_ms = bots[i].created_ms,
+                                    .name = name,
                                     .is_active = true};
         consumers_add(into, &consumer);
     }
     return STATUS_OK;
 }
 
-static struct bot_telling telling_of(const struct consumer *consumer, const struct event_source *source) {
+static struct bot_telling telling_of(const struct consumer *consumer, const struct event_source *source,
+                                     size_t number) {
     const struct bot_record *record = consumer->record;
     const struct bot_kind *kind = (const struct bot_kind *)consumer->kind;
     return (struct bot_telling){.bot = record->bot,
                                 .all = record->all,
                                 .all_count = record->all_count,
                                 .source = source,
+                                .number = number,
                                 .service_url = kind->options.service_url};
 }
 
 static size_t steps(const struct consumer *consumer, const struct event_source *source) {
-    struct bot_telling telling = telling_of(consumer, source);
-    return bot_is_told(&telling) ? 1 : 0;
+    struct bot_telling telling = telling_of(consumer, source, 0);
+    return bot_activities_count(&telling);
 }
 
 /* ---- the end of an attempt ---- */
@@ -107,6 +111,8 @@ static struct bot_sending *sending_of(struct attempt *attempt) {
 }
 
 static void sending_end(struct bot_sending *self, enum attempt_result result, int64_t wait_ms) {
+    if (result == ATTEMPT_AGAIN && self->is_passing)
+        result = ATTEMPT_GIVEN_UP;
     attempt_end(&self->attempt, result, wait_ms);
     sending_free(self);
 }
@@ -122,7 +128,8 @@ static void failure_judge(struct bot_sending *self, const struct webhook_answer 
     }
     log_warning("an activity for the bot %.*s is given up: %s, as it answers %ld", BYTES_ARG(record->bot->name),
                 decision.reason, answer->status);
-    sending_end(self, ATTEMPT_GIVEN_UP, 0);
+    bool is_refused = answer->status == 400 || answer->status == 413; /* this one, perhaps not the next */
+    sending_end(self, is_refused ? ATTEMPT_REFUSED : ATTEMPT_GIVEN_UP, 0);
 }
 
 /* On a worker's thread. */
@@ -217,6 +224,7 @@ static struct bot_sending *sending_new(const struct step *step, const struct bot
     self->id = arena_copy(&self->arena, bytes_of_text(id));
     self->happened_ms = change->time_ms;
     self->attempts_made = step->attempts_made;
+    self->is_passing = step->is_passing;
     self->replies.gateway = self->kind->options.gateway;
     self->replies.user_id = arena_copy(&self->arena, bot->user_id);
     self->replies.thread_id = arena_copy(&self->arena, change->thread_id);
@@ -226,8 +234,10 @@ static struct bot_sending *sending_new(const struct step *step, const struct bot
 
 static struct attempt *begin(const struct step *step) {
     const struct bot *bot = ((const struct bot_record *)step->consumer->record)->bot;
-    struct bot_telling telling = telling_of(step->consumer, step->source);
+    struct bot_telling telling = telling_of(step->consumer, step->source, step->number);
     char id[37];
+    if (!bot_is_told(&telling))
+        return NULL;
     bot_telling_id(&telling, step->arena, id);
     struct webhook_request request = {.method = "POST",
                                       .url = bot->endpoint,
@@ -249,7 +259,8 @@ struct consumer_kind *bot_kind_new(const struct bot_kind_options *options) {
     struct bot_kind *self = calloc(1, sizeof(*self));
     check(self != NULL && pthread_mutex_init(&self->mutex, NULL) == 0);
     self->options = *options;
-    self->kind = (struct consumer_kind){.folder = options->items.folder,
+    self->kind = (struct consumer_kind){.takes_passing = true,
+                                        .folder = options->items.folder,
                                         .load = load,
                                         .steps = steps,
                                         .begin = begin,

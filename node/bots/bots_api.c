@@ -6,6 +6,7 @@
 #include "proto/status.h"
 
 #define TOKEN_LIVES_S 86400
+#define BOTS_MAX 100 /* each has its place in the cursors of every thread */
 
 struct bot_job {
     struct desk_call base;
@@ -107,6 +108,20 @@ static void put_complete(struct bot_job *job, struct bot *wanted, const struct b
         wanted->display_name = before->display_name;
 }
 
+/* 0, or refused. */
+static int room_check(struct bot_job *job) {
+    struct desk_call *base = &job->base;
+    struct bot *bots;
+    size_t count;
+    int rc = bots_list(&base->gateway->bots->items, &base->arena, &bots, &count);
+    if (rc != STATUS_OK)
+        refuse(job, rc);
+    else if (count >= BOTS_MAX)
+        rc = problem_set(&base->problem, &base->arena, STATUS_VALIDATION_ERROR, "name",
+                         "There are %zu bots already; at most %d are allowed.", count, BOTS_MAX);
+    return rc;
+}
+
 static void put_work(struct desk_call *base, const atomic_bool *is_stopping) {
     struct bot_job *job = (struct bot_job *)base;
     const struct gateway_bots *bots = base->gateway->bots;
@@ -123,7 +138,7 @@ static void put_work(struct desk_call *base, const atomic_bool *is_stopping) {
     }
     enum bot_showing showing = is_new && !wanted.has_secret ? BOT_WITH_SECRET : BOT_WITHOUT_SECRET;
     put_complete(job, &wanted, is_new ? NULL : &before);
-    if (user_check(job, &wanted) != STATUS_OK)
+    if (user_check(job, &wanted) != STATUS_OK || (is_new && room_check(job) != STATUS_OK))
         return;
     version = is_new ? 0 : version;
     rc = sealed_item_put(&bots->items, job->name, bot_encode(&wanted, &base->arena), &version);

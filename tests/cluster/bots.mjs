@@ -47,13 +47,18 @@ test("a bot is told what happens in its threads, signed, but not what it says it
     const world = await (await World.make()).start(allowed);
     const receiver = await Receiver.open();
     const [ann, bob] = await world.newUsers(2);
-    const bot = await botOf(world, "listener", receiver);
+    const bot = await botOf(world, "listener", receiver, { wantsTyping: true });
     receiver.answer = () => ({});
     await known(world, receiver, [ann, bot]);
     const foreign = await world.newThread([ann, bob]);
     await world.newMessage(ann, foreign, "none of its business");
     const thread = await world.newThread([ann, bot]);
     const { id } = await world.newMessage(ann, thread, "hello");
+    await until("typing is told", async () => {
+        await world.expect(ann, "POST", `${threadPath(thread)}/typing`, { body: { senderDisplayName: "Ann" } });
+        return until("once", () => typesOf(receiver, thread).includes("typing"), 2000).catch(() => false);
+    });
+    await call(world, bot, "POST", pathOf(thread), { type: "typing" });
     const said = await call(world, bot, "POST", pathOf(thread), { type: "message", text: "from the bot" });
     assert.equal(said.status, 201, said.text);
     await world.expect(ann, "PATCH", `${threadPath(thread)}/messages/${id}`, { body: { content: "hello again" } });
@@ -61,9 +66,10 @@ test("a bot is told what happens in its threads, signed, but not what it says it
     await world.expect(ann, "POST", `${threadPath(thread)}/participants/:add`, { body: { participants: [participant(bob)] } });
     await world.expect(ann, "DELETE", threadPath(thread));
     await until("the end is told", () => typesOf(receiver, thread).includes("endOfConversation"));
-    assert.deepEqual(typesOf(receiver, thread), ["conversationUpdate", "message", "messageUpdate", "messageDelete", "conversationUpdate", "endOfConversation"]);
+    assert.deepEqual(new Set(told(receiver, thread).filter(({ json }) => json.type === "typing").map(({ json }) => json.from.id)), new Set([ann.id]));
+    assert.deepEqual(typesOf(receiver, thread).filter((type) => type !== "typing"), ["conversationUpdate", "message", "messageUpdate", "messageDelete", "conversationUpdate", "endOfConversation"]);
     assert.equal(told(receiver, foreign).length, 0);
-    const [, { json, headers, text }] = told(receiver, thread);
+    const { json, headers, text } = told(receiver, thread).find(({ json: { type } }) => type === "message");
     assert.deepEqual([json.id, json.text, json.from.id, json.recipient.id, json.deliveryMode], [id, "hello", ann.id, bot.id, "normal"]);
     assert.equal(json.serviceUrl, `https://127.0.0.1:${world.node.port}`);
     assert.ok(isSigned(SECRET, headers, text));

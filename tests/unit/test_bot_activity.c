@@ -148,6 +148,33 @@ static void an_activity_has_the_same_id_again_and_another_for_each_bot_and_chang
     assert_string_not_equal(first, later);
 }
 
+static void who_is_typing_is_told_to_bots_that_want_it(void **state) {
+    struct typing_notice typing[] = {{BYTES_LITERAL(A), BYTES_LITERAL("Ann"), NOW},
+                                     {BYTES_LITERAL(BOT), BYTES_LITERAL("Bot"), NOW}};
+    struct change change = change_of(CHANGE_TYPING);
+    struct event_source source = source_of(&change);
+    struct bot_telling telling = telling_of(&source);
+    struct bot curious = bots[0];
+    char one[37], other[37];
+    change.offset = 0;
+    change.typing = typing;
+    change.typing_count = COUNT(typing);
+    assert_int_equal(bot_activities_count(&telling), 0);
+    curious.wants_typing = true;
+    telling.bot = &curious;
+    assert_int_equal(bot_activities_count(&telling), 2);
+    assert_true(bot_is_told(&telling));
+    json_t *activity = bot_activity_make(&telling, *state);
+    assert_string_equal(json_string_value(json_object_get(activity, "type")), "typing");
+    assert_string_equal(json_string_value(json_object_get(json_object_get(activity, "from"), "id")), A);
+    json_decref(activity);
+    bot_telling_id(&telling, *state, one);
+    telling.number = 1;
+    bot_telling_id(&telling, *state, other);
+    assert_string_not_equal(one, other);
+    assert_false(bot_is_told(&telling));
+}
+
 static void what_nobody_did_comes_from_the_conversation(void **state) {
     struct change change = change_of(CHANGE_THREAD_DELETED);
     struct event_source source = source_of(&change);
@@ -170,6 +197,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(who_is_not_in_the_thread_is_not_told, open_arena, close_arena),
         cmocka_unit_test_setup_teardown(an_activity_has_the_same_id_again_and_another_for_each_bot_and_change,
                                         open_arena, close_arena),
+        cmocka_unit_test_setup_teardown(who_is_typing_is_told_to_bots_that_want_it, open_arena, close_arena),
         cmocka_unit_test_setup_teardown(what_nobody_did_comes_from_the_conversation, open_arena, close_arena),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
