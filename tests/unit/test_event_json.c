@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "node/events/event_json.h"
+#include "proto/identifier_json.h"
 #include "proto/json_tree.h"
 #include "tests/lib/arena_fixture.h"
 #include "tests/lib/assert_text.h"
@@ -200,6 +201,36 @@ static void an_event_has_the_members_of_the_contract(void **state) {
                            B) ",\"recipientId\":\"" B "\"}}");
 }
 
+static void assert_names(const json_t *data, const char *member, struct bytes raw_id) {
+    json_t *expected = identifier_to_json(raw_id);
+    assert_true(json_equal(json_object_get(data, member), expected));
+    json_decref(expected);
+}
+
+static void people_of_every_kind_are_named_alike_in_both_schemas(void **state) {
+    static const char *const raw_ids[] = {"8:acs:r_9", "8:orgid:u",   "8:dod:u",    "8:gcch:u", "8:teamsvisitor:u",
+                                          "4:+1555",   "4:anonymous", "28:orgid:b", "28:b",     "8:acs:r_t_u",
+                                          "48:x"};
+    for (size_t i = 0; i < COUNT(raw_ids) * 2; i++) {
+        struct bytes raw_id = bytes_of_text(raw_ids[i / 2]);
+        struct participant members[] = {{.user_id = raw_id}, PERSON(A, "Ann")};
+        struct change change = change_of(CHANGE_PARTICIPANTS_ADDED);
+        struct event_source source = source_of(&change, 2);
+        struct server_event event;
+        change.actor_id = raw_id;
+        change.participants = (struct participants){members, 1};
+        source.members = members;
+        server_event_make(&source, 0, *state, &event);
+        json_t *envelope = server_event_envelope(
+            &event, i % 2 == 0 ? EVENT_SCHEMA_EVENT_GRID : EVENT_SCHEMA_CLOUD_EVENTS, BYTES_LITERAL("/topic"));
+        const json_t *data = json_object_get(envelope, "data");
+        assert_names(data, "addedByCommunicationIdentifier", raw_id);
+        assert_names(json_object_get(data, "participantAdded"), "participantCommunicationIdentifier", raw_id);
+        json_decref(envelope);
+        server_event_close(&event);
+    }
+}
+
 static void ids_are_the_same_again_and_no_two_are(void **state) {
     struct change change = change_of(CHANGE_PARTICIPANTS_ADDED);
     change.participants = (struct participants){people + 1, 3};
@@ -248,6 +279,7 @@ int main(void) {
         TEST(each_who_types_is_told_to_the_others),
         TEST(a_deletion_by_policy_has_no_actor),
         TEST(an_event_has_the_members_of_the_contract),
+        TEST(people_of_every_kind_are_named_alike_in_both_schemas),
         TEST(ids_are_the_same_again_and_no_two_are),
         TEST(types_are_found_by_either_name),
     };
