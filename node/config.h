@@ -96,6 +96,13 @@ struct config {
     int64_t push_ttl_s;
     bool push_allow_private;
     char push_ca_file[CONFIG_TEXT_MAX];
+    char push_fcm_account_file[CONFIG_TEXT_MAX];
+    char push_fcm_url[CONFIG_TEXT_MAX];
+    char push_apns_key_file[CONFIG_TEXT_MAX];
+    char push_apns_key_id[CONFIG_TEXT_MAX];
+    char push_apns_team_id[CONFIG_TEXT_MAX];
+    char push_apns_topic[CONFIG_TEXT_MAX];
+    char push_apns_url[CONFIG_TEXT_MAX];
 
     int64_t request_body_bytes_max;
     int64_t request_timeout_ms;

@@ -26,6 +26,22 @@ struct consumer_kind *push_setup_kind(struct server *server) {
     return server->config.push ? push_kind_new(&options) : NULL;
 }
 
+static int account_load(struct server *server, struct push_account *account) {
+    const struct config *config = &server->config;
+    struct push_account_files files = {.fcm_account_file = config->push_fcm_account_file,
+                                       .fcm_url = config->push_fcm_url,
+                                       .apns_key_file = config->push_apns_key_file,
+                                       .apns_url = config->push_apns_url,
+                                       .apns_key_id = config->push_apns_key_id,
+                                       .apns_team_id = config->push_apns_team_id,
+                                       .apns_topic = config->push_apns_topic};
+    struct bytes reason;
+    int rc = push_account_load(&files, &server->folder.arena, account, &reason);
+    if (rc != STATUS_OK)
+        log_error("nothing can be sent to devices: %.*s", BYTES_ARG(reason));
+    return rc;
+}
+
 int push_setup_open(struct server *server) {
     struct push_options options = {.coordinator = server->folder.coordinator,
                                    .master = &server->folder.master,
@@ -37,6 +53,9 @@ int push_setup_open(struct server *server) {
                                    .context = server};
     if (!server->config.push)
         return STATUS_OK;
+    int rc = account_load(server, &options.account);
+    if (rc != STATUS_OK)
+        return rc;
     server->gateway.pushes = push_start(&options);
     if (server->gateway.pushes == NULL) {
         log_error("nothing can be sent to devices: there is no room for the thread that does it");

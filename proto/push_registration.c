@@ -160,6 +160,13 @@ static int device_refuse(const struct json_reader *reader) {
                        "transports must be {\"APNS\"|\"FCM\": [{\"ttl\", \"path\"}]} with one device.");
 }
 
+static bool is_hexadecimal(struct bytes text) {
+    for (size_t i = 0; i < text.size; i++)
+        if (strchr("0123456789abcdefABCDEF", text.data[i]) == NULL)
+            return false;
+    return true;
+}
+
 static int ttl_read(const struct json_reader *reader, const json_t *device, int64_t now_ms, int64_t *expires_ms) {
     const json_t *ttl = json_member_find(device, "ttl");
     json_int_t seconds = ttl == NULL ? PUSH_TTL_S_DEFAULT : json_integer_value(ttl);
@@ -181,6 +188,9 @@ static int transport_read(const struct json_reader *reader, const json_t *root, 
         return device_refuse(reader);
     registration->transport = fcm != NULL ? PUSH_FCM : PUSH_APNS;
     int rc = plain_text_read(reader, device, "path", PUSH_TOKEN_BYTES_MAX, &registration->address);
+    if (rc == STATUS_OK && apns != NULL && !is_hexadecimal(registration->address))
+        rc = problem_set(reader->problem, reader->arena, STATUS_VALIDATION_ERROR, "path",
+                         "path must be the token of a device, hexadecimal, for APNS.");
     return rc == STATUS_OK ? ttl_read(reader, device, now_ms, &registration->expires_ms) : rc;
 }
 

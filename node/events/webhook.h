@@ -29,6 +29,7 @@ struct webhook_request {
     struct webhook_header headers[WEBHOOK_HEADERS_MAX];
     size_t headers_count;
     struct bytes body; /* absent: none */
+    bool is_http2;     /* over TLS */
 };
 
 struct webhook_answer {

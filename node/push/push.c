@@ -10,7 +10,7 @@
 #include "node/events/webhooks.h"
 #include "node/log.h"
 #include "node/push/push_key.h"
-#include "node/push/vapid.h"
+#include "node/push/push_tokens.h"
 #include "proto/check.h"
 #include "proto/status.h"
 
@@ -47,6 +47,7 @@ struct push {
     bool has_vapid;
     struct push_statistics statistics; /* `waiting`: all that are here */
     /* The thread's own. */
+    struct push_tokens tokens;
     struct list items;
     struct item *under_way[UNDER_WAY_MAX];
     size_t under_way_count;
@@ -107,6 +108,8 @@ static struct item *item_new(struct push *push, const struct push_job *job) {
     item->job = *job;
     item->job.device = device;
     item->job.json = kept(item, job->json);
+    item->job.title = kept(item, job->title);
+    item->job.text = kept(item, job->text);
     return item;
 }
 
@@ -138,7 +141,7 @@ static void device_give_up(struct push *self, const struct item *item) {
 
 /* The endpoint is a secret: who knows it can write to the device. */
 static void failure_log(const struct item *item, const char *what, const struct webhook_answer *answer) {
-    struct bytes service = vapid_origin(item->job.device->address);
+    struct bytes service = push_service(&item->push->options.account, item->job.device);
     struct bytes why = bytes_is_present(answer->failure) ? answer->failure : BYTES_LITERAL("nothing else");
     log_warning("a push to %.*s is %s: status %ld, %.*s", BYTES_ARG(service), what, answer->status, BYTES_ARG(why));
 }
@@ -157,12 +160,15 @@ static void under_way_end(struct push *self, const struct item *item) {
 static void on_answer(void *context, const struct webhook_answer *answer) {
     struct item *item = context;
     struct push *self = item->push;
-    enum push_outcome outcome = push_outcome_of(answer);
+    enum push_outcome outcome = push_outcome_of(item->job.device->transport, answer);
+    bool is_to_repeat = outcome == PUSH_AGAIN || outcome == PUSH_TOKEN_SPENT;
     item->request = NULL;
     item->attempts++;
     item->due_ms = wall_ms() + push_wait_ms(answer, item->attempts, randombytes_random());
     under_way_end(self, item);
-    if (outcome == PUSH_AGAIN && !is_over(self, item, item->due_ms)) {
+    if (outcome == PUSH_TOKEN_SPENT)
+        push_tokens_spent(&self->tokens, item->job.device->transport);
+    if (is_to_repeat && !is_over(self, item, item->due_ms)) {
         count(self, &self->statistics.repeated);
         return;
     }
@@ -171,8 +177,8 @@ static void on_answer(void *context, const struct webhook_answer *answer) {
     } else if (outcome == PUSH_GONE) {
         device_give_up(self, item);
     } else {
-        failure_log(item, outcome == PUSH_AGAIN ? "given up" : "refused", answer);
-        count(self, outcome == PUSH_AGAIN ? &self->statistics.given_up : &self->statistics.refused);
+        failure_log(item, is_to_repeat ? "given up" : "refused", answer);
+        count(self, is_to_repeat ? &self->statistics.given_up : &self->statistics.refused);
     }
     item_end(self, item);
 }
@@ -206,16 +212,24 @@ static void arriving_take(struct push *self) {
 static size_t under_way_at(const struct push *self, struct bytes service) {
     size_t sum = 0;
     for (size_t i = 0; i < self->under_way_count; i++)
-        sum += bytes_equal(vapid_origin(self->under_way[i]->job.device->address), service);
+        sum += bytes_equal(push_service(&self->options.account, self->under_way[i]->job.device), service);
     return sum;
 }
 
+static struct webhook_options webhook_options_of(const struct push *self) {
+    return (struct webhook_options){.may_be_private = self->options.may_be_private,
+                                    .allowing_key = "push_allow_private",
+                                    .ca_file = self->options.ca_file};
+}
+
 static void item_begin(struct push *self, struct item *item, int64_t now_ms) {
-    struct push_sender sender = {
-        .vapid = &self->vapid, .contact = bytes_of_text(self->options.contact), .ttl_ms = self->options.ttl_ms};
-    struct webhook_options options = {.may_be_private = self->options.may_be_private,
-                                      .allowing_key = "push_allow_private",
-                                      .ca_file = self->options.ca_file};
+    struct push_sender sender = {.vapid = &self->vapid,
+                                 .contact = bytes_of_text(self->options.contact),
+                                 .ttl_ms = self->options.ttl_ms,
+                                 .account = &self->options.account,
+                                 .fcm_token = buffer_bytes(&self->tokens.fcm),
+                                 .apns_token = buffer_bytes(&self->tokens.apns)};
+    struct webhook_options options = webhook_options_of(self);
     struct push_chance chance;
     struct webhook_request request;
     struct arena arena;
@@ -234,12 +248,17 @@ static void item_begin(struct push *self, struct item *item, int64_t now_ms) {
     }
 }
 
+static bool may_begin(const struct push *self, const struct item *item) {
+    const struct push_registration *device = item->job.device;
+    return push_tokens_has(&self->tokens, device->transport) &&
+           under_way_at(self, push_service(&self->options.account, device)) < UNDER_WAY_PER_SERVICE_MAX;
+}
+
 static void due_begin(struct push *self, int64_t now_ms) {
     struct item *item = self->has_vapid ? self->items.first : NULL;
     for (struct item *next; item != NULL && self->under_way_count < UNDER_WAY_MAX; item = next) {
         next = item->next;
-        if (item->request == NULL && now_ms >= item->due_ms &&
-            under_way_at(self, vapid_origin(item->job.device->address)) < UNDER_WAY_PER_SERVICE_MAX)
+        if (item->request == NULL && now_ms >= item->due_ms && may_begin(self, item))
             item_begin(self, item, now_ms);
     }
 }
@@ -249,6 +268,7 @@ static void *run(void *context) {
     while (!atomic_load(&self->is_stopping)) {
         int64_t now_ms = wall_ms();
         key_look(self, now_ms);
+        push_tokens_look(&self->tokens, now_ms);
         arriving_take(self);
         due_begin(self, now_ms);
         webhooks_turn(self->requests, TURN_MS);
@@ -263,6 +283,8 @@ struct push *push_start(const struct push_options *options) {
     check(self != NULL && pthread_mutex_init(&self->mutex, NULL) == 0);
     self->options = *options;
     self->requests = webhooks_new();
+    struct webhook_options webhooks = webhook_options_of(self);
+    push_tokens_init(&self->tokens, &self->options.account, self->requests, &webhooks);
     list_init(&self->arriving);
     list_init(&self->items);
     if (background_start(&self->thread, run, self))
@@ -291,6 +313,7 @@ static void list_free(struct push *self, struct list *list) {
 void push_free(struct push *self) {
     list_free(self, &self->items);
     list_free(self, &self->arriving);
+    push_tokens_close(&self->tokens);
     webhooks_free(self->requests);
     sodium_memzero(&self->vapid, sizeof(self->vapid));
     pthread_mutex_destroy(&self->mutex);
@@ -305,8 +328,9 @@ int push_public_key(struct push *self, uint8_t point[PUSH_PUBLIC_KEY_BYTES]) {
     return is_known ? STATUS_OK : STATUS_SERVICE_UNAVAILABLE;
 }
 
-int64_t push_ttl_ms(const struct push *self) {
-    return self->options.ttl_ms;
+bool push_reaches(const struct push *self, enum push_transport transport) {
+    const struct push_account *account = &self->options.account;
+    return transport == PUSH_WEB || bytes_is_present(transport == PUSH_FCM ? account->fcm_url : account->apns_url);
 }
 
 static int room_take(struct push *self, size_t wanted) {

@@ -20,6 +20,7 @@ struct push_options {
     const char *ca_file;
     bool may_be_private;
     int64_t ttl_ms;
+    struct push_account account; /* for mobile devices; what it refers to is borrowed */
     /* A device is gone. Borrowed until return; nobody waits. */
     int (*propose)(void *context, const struct command *command);
     void *context;
@@ -33,7 +34,8 @@ void push_free(struct push *push);
 /* The key that browsers subscribe with. STATUS_SERVICE_UNAVAILABLE: the coordinator has not told it yet. Any thread. */
 int push_public_key(struct push *push, uint8_t point[PUSH_PUBLIC_KEY_BYTES]);
 
-int64_t push_ttl_ms(const struct push *push);
+/* Whether devices of this kind can be reached. */
+bool push_reaches(const struct push *push, enum push_transport transport);
 /* All of them or none; copied. Any thread. STATUS_OVERLOADED, STATUS_SHUTTING_DOWN. */
 int push_add(struct push *push, const struct push_job *jobs, size_t count);
 

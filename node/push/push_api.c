@@ -150,6 +150,24 @@ static void subscription_put(struct worker *self, struct http_call *call) {
         http_call_refuse(call, &problem);
 }
 
+/* As the registrar that the official mobile SDKs register at (contract 13). */
+static void device_post(struct worker *self, struct http_call *call) {
+    struct gateway_worker *worker = gateway_worker_of(self);
+    struct push_registration device;
+    struct problem problem = {0};
+    if (is_refused(worker, call))
+        return;
+    int rc = push_device_parse(&call->arena, call->body, worker_wall_ms(), &device, &problem);
+    if (rc == STATUS_OK && !push_reaches(worker->gateway->pushes, device.transport))
+        rc = problem_set(&problem, &call->arena, STATUS_VALIDATION_ERROR, "transports",
+                         "This server has no account at that push service; %s names one.",
+                         device.transport == PUSH_FCM ? "push_fcm_account_file" : "push_apns_key_file");
+    if (rc == STATUS_OK)
+        change(worker, call, COMMAND_USER_PUSH_SET, &device, 202, BYTES_ABSENT);
+    else
+        http_call_refuse(call, &problem);
+}
+
 static void registration_remove(struct worker *self, struct http_call *call, int status) {
     struct gateway_worker *worker = gateway_worker_of(self);
     struct push_registration gone = {.id = call->captures[0]};
@@ -169,10 +187,16 @@ static void subscription_delete(struct worker *self, struct http_call *call) {
     registration_remove(self, call, 204);
 }
 
+static void device_delete(struct worker *self, struct http_call *call) {
+    registration_remove(self, call, 202);
+}
+
 static const struct http_route routes[] = {
     {"GET", "/push/key", key_get, HTTP_ACCESS_TOKEN, HTTP_SUBJECT_NONE},
     {"GET", "/push/registrations", list_get, HTTP_ACCESS_TOKEN, HTTP_SUBJECT_CALLER},
     {"PUT", "/push/registrations", subscription_put, HTTP_ACCESS_TOKEN, HTTP_SUBJECT_CALLER},
     {"DELETE", "/push/registrations/{}", subscription_delete, HTTP_ACCESS_TOKEN, HTTP_SUBJECT_CALLER},
+    {"POST", "/v2/registrations", device_post, HTTP_ACCESS_SKYPETOKEN, HTTP_SUBJECT_CALLER},
+    {"DELETE", "/v2/registrations/{}", device_delete, HTTP_ACCESS_SKYPETOKEN, HTTP_SUBJECT_CALLER},
 };
 const struct http_route_table push_routes = HTTP_ROUTE_TABLE(routes);

@@ -4,11 +4,14 @@
 #include <sodium.h>
 #include <stdio.h>
 
+#include "node/push/web_push_encrypt.h"
 #include "proto/check.h"
 #include "proto/trouter.h"
 
 #define MODE 0x70 /* AES-256-CBC with HMAC-SHA256 */
 #define BLOCK_BYTES 16
+#define SEALED_BYTES_MAX 2600  /* base64 makes 3,600 of them */
+#define ESCAPED_BYTES_MAX 1500 /* half of them may become two */
 
 /* ---- what is said ---- */
 
@@ -44,6 +47,12 @@ struct push_payload push_payload_make(const struct change *change, struct bytes 
         payload = encode(&shorter, recipient_id, arena);
     }
     return payload.json.size <= bytes_max ? payload : (struct push_payload){.event_id = 0, .json = BYTES_ABSENT};
+}
+
+size_t push_payload_bytes_max(const struct push_registration *device) {
+    if (device->transport == PUSH_WEB)
+        return WEB_PUSH_PLAIN_BYTES_MAX;
+    return bytes_is_present(device->aes_key) ? SEALED_BYTES_MAX : ESCAPED_BYTES_MAX;
 }
 
 bool push_payload_is_for(const struct push_registration *device, const struct change *change) {

@@ -15,6 +15,9 @@ struct push_payload {
 struct push_payload push_payload_make(const struct change *change, struct bytes recipient_id, size_t bytes_max,
                                       struct arena *arena);
 
+/* What has room in a message to the device, sealed and escaped as it is then: 4 KB in all, with every service. */
+size_t push_payload_bytes_max(const struct push_registration *device);
+
 /* Whether devices of this kind understand it: all are told of messages, Android's SDK of everything but typing and
  * receipts. */
 bool push_payload_is_for(const struct push_registration *device, const struct change *change);

@@ -4,6 +4,7 @@
 #include <sodium.h>
 
 #include "node/push/json_web_token.h"
+#include "node/push/push_mobile.h"
 #include "node/push/vapid.h"
 #include "proto/check.h"
 
@@ -17,20 +18,23 @@ void push_chance_take(struct push_chance *chance) {
     randombytes_buf(chance->salt, sizeof(chance->salt));
 }
 
-/* RFC 8030, section 5.4: at most 32 characters of base64url. The thread's keyed hash tells the push service nothing. */
-static struct bytes topic_of(const struct id_hash *thread, struct arena *arena) {
+struct bytes push_topic(const struct id_hash *thread, struct arena *arena) {
     return base64url_encode(bytes_of(thread->bytes, sizeof(thread->bytes)), arena);
 }
 
-static struct bytes ttl_of(const struct push_sender *sender, const struct push_job *job, int64_t now_ms,
-                           struct arena *arena) {
+int64_t push_ttl_s(const struct push_sender *sender, const struct push_job *job, int64_t now_ms) {
     int64_t left_s = (job->happened_ms + sender->ttl_ms - now_ms) / 1000;
-    left_s = left_s < 0 ? 0 : left_s > TTL_S_MAX ? TTL_S_MAX : left_s;
-    return arena_printf(arena, "%" PRId64, left_s);
+    return left_s < 0 ? 0 : left_s > TTL_S_MAX ? TTL_S_MAX : left_s;
 }
 
-bool push_request_make(const struct push_sender *sender, const struct push_job *job, const struct push_chance *chance,
-                       int64_t now_ms, struct arena *arena, struct webhook_request *request) {
+struct bytes push_service(const struct push_account *account, const struct push_registration *device) {
+    if (device->transport == PUSH_WEB)
+        return vapid_origin(device->address);
+    return device->transport == PUSH_FCM ? account->fcm_url : account->apns_url;
+}
+
+static bool web_make(const struct push_sender *sender, const struct push_job *job, const struct push_chance *chance,
+                     int64_t now_ms, struct arena *arena, struct webhook_request *request) {
     struct bytes endpoint = job->device->address;
     *request = (struct webhook_request){.method = "POST", .url = endpoint};
     request->body = web_push_encrypt(job->device, &chance->key, chance->salt, job->json, arena);
@@ -38,17 +42,27 @@ bool push_request_make(const struct push_sender *sender, const struct push_job *
         return false;
     webhook_header_add(request, "content-type", BYTES_LITERAL("application/octet-stream"));
     webhook_header_add(request, "content-encoding", BYTES_LITERAL("aes128gcm"));
-    webhook_header_add(request, "ttl", ttl_of(sender, job, now_ms, arena));
+    webhook_header_add(request, "ttl", arena_printf(arena, "%" PRId64, push_ttl_s(sender, job, now_ms)));
     webhook_header_add(request, "urgency", BYTES_LITERAL("high"));
-    webhook_header_add(request, "topic", topic_of(&job->thread, arena));
+    webhook_header_add(request, "topic", push_topic(&job->thread, arena));
     webhook_header_add(request, "authorization",
                        vapid_authorization(sender->vapid, endpoint, sender->contact, now_ms / 1000, arena));
     return true;
 }
 
+bool push_request_make(const struct push_sender *sender, const struct push_job *job, const struct push_chance *chance,
+                       int64_t now_ms, struct arena *arena, struct webhook_request *request) {
+    if (job->device->transport == PUSH_WEB)
+        return web_make(sender, job, chance, now_ms, arena, request);
+    (job->device->transport == PUSH_FCM ? push_fcm_make : push_apns_make)(sender, job, chance, now_ms, arena, request);
+    return true;
+}
+
 /* ---- what is answered ---- */
 
-enum push_outcome push_outcome_of(const struct webhook_answer *answer) {
+enum push_outcome push_outcome_of(enum push_transport transport, const struct webhook_answer *answer) {
+    if (transport != PUSH_WEB)
+        return (transport == PUSH_FCM ? push_fcm_outcome : push_apns_outcome)(answer);
     if (answer->status >= 200 && answer->status < 300)
         return PUSH_SENT;
     if (answer->status == 404 || answer->status == 410)

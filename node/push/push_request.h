@@ -2,6 +2,7 @@
 /* What goes to one device, as the request to its push service, and what the answer says of it: the contracts of Web
  * Push (RFC 8030, 8291, 8292). Pure: chance comes in. */
 #include "node/events/webhook.h"
+#include "node/push/push_account.h"
 #include "node/push/web_push_encrypt.h"
 #include "proto/ids.h"
 
@@ -10,7 +11,9 @@ struct push_job {
     struct id_hash user;
     const struct push_registration *device;
     struct id_hash thread; /* what is said of a thread takes the place of what was said before */
-    struct bytes json;     /* push_payload_make */
+    int event_id;
+    struct bytes json;        /* push_payload_make */
+    struct bytes title, text; /* for people, where nothing is sealed */
     int64_t happened_ms;
 };
 
@@ -25,7 +28,17 @@ struct push_sender {
     const struct elliptic_key *vapid;
     struct bytes contact;
     int64_t ttl_ms;
+    const struct push_account *account;
+    struct bytes fcm_token, apns_token;
 };
+
+/* Where devices of this kind are reached: what may be told of that in a log. */
+struct bytes push_service(const struct push_account *account, const struct push_registration *device);
+/* For how long it is still of interest. */
+int64_t push_ttl_s(const struct push_sender *sender, const struct push_job *job, int64_t now_ms);
+/* What takes the place of what was said before, in the arena: at most 32 characters of base64url (RFC 8030, section
+ * 5.4). The thread's keyed hash tells the push service nothing. */
+struct bytes push_topic(const struct id_hash *thread, struct arena *arena);
 
 /* False: the device can never be told, as its key is none. Everything is in the arena. */
 bool push_request_make(const struct push_sender *sender, const struct push_job *job, const struct push_chance *chance,
@@ -33,11 +46,12 @@ bool push_request_make(const struct push_sender *sender, const struct push_job *
 
 enum push_outcome {
     PUSH_SENT,
-    PUSH_AGAIN,  /* not now */
-    PUSH_GONE,   /* there is no such device any more */
-    PUSH_REFUSED /* never */
+    PUSH_AGAIN,       /* not now */
+    PUSH_TOKEN_SPENT, /* not with this token */
+    PUSH_GONE,        /* there is no such device any more */
+    PUSH_REFUSED      /* never */
 };
-enum push_outcome push_outcome_of(const struct webhook_answer *answer);
+enum push_outcome push_outcome_of(enum push_transport transport, const struct webhook_answer *answer);
 
 /* How long to wait after so many attempts, `answer` having the last word. */
 int64_t push_wait_ms(const struct webhook_answer *answer, unsigned attempts, uint32_t chance);

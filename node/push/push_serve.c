@@ -7,6 +7,9 @@
 #include "proto/limits.h"
 #include "storage/user_store.h"
 
+#define TITLE_BYTES_MAX 128
+#define TEXT_BYTES_MAX 256
+
 /* Nodes that take part in a user's range say within this time whom they have. */
 static bool is_known_who_is_present(const struct gateway *gateway, const struct id_hash *user) {
     struct gateway_reign reign;
@@ -49,13 +52,18 @@ static void job_add(struct gathering *self, const struct push_job *job) {
 static void device_gather(struct gathering *self, const struct id_hash *user, struct bytes user_id,
                           const struct push_registration *device) {
     bool has_expired = device->expires_ms != 0 && device->expires_ms <= self->now_ms;
-    if (has_expired || !push_payload_is_for(device, &self->change))
+    const struct push *push = self->worker->gateway->pushes;
+    if (has_expired || !push_reaches(push, device->transport) || !push_payload_is_for(device, &self->change))
         return;
-    struct push_payload payload = push_payload_make(&self->change, user_id, WEB_PUSH_PLAIN_BYTES_MAX, self->arena);
+    struct push_payload payload =
+        push_payload_make(&self->change, user_id, push_payload_bytes_max(device), self->arena);
     struct push_job job = {.user = *user,
                            .device = device,
                            .thread = self->change.subject,
+                           .event_id = payload.event_id,
                            .json = payload.json,
+                           .title = push_payload_cut(self->change.message.display_name, TITLE_BYTES_MAX),
+                           .text = push_payload_text(&self->change.message, TEXT_BYTES_MAX, self->arena),
                            .happened_ms = self->change.time_ms};
     if (payload.event_id != 0)
         job_add(self, &job);

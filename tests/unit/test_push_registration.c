@@ -90,6 +90,8 @@ static void what_is_wrong_is_named(void **state) {
         {true, "{\"registrationId\":\"r\"}",
          "transports must be {\"APNS\"|\"FCM\": [{\"ttl\", \"path\"}]} with one device."},
         {true, "{\"registrationId\":\"r\",\"transports\":{\"FCM\":[{}]}}", "path is required."},
+        {true, "{\"registrationId\":\"r\",\"transports\":{\"APNS\":[{\"path\":\"../x\"}]}}",
+         "path must be the token of a device, hexadecimal, for APNS."},
         {true, "{\"registrationId\":\"r\",\"transports\":{\"FCM\":[{\"path\":\"p\",\"ttl\":0}]}}",
          "ttl must be a whole number of seconds, 1 to 604800."},
         {true, "{\"registrationId\":\"r\"," DEVICE ",\"clientDescription\":{\"cryptoMethod\":\"0x71\"}}",

@@ -66,7 +66,8 @@ static void an_answer_says_what_becomes_of_a_device(void **state) {
                  {408, PUSH_AGAIN},   {429, PUSH_AGAIN},   {500, PUSH_AGAIN}, {503, PUSH_AGAIN},   {0, PUSH_AGAIN}};
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++)
-        assert_int_equal(push_outcome_of(&(struct webhook_answer){.status = cases[i].status}), cases[i].outcome);
+        assert_int_equal(push_outcome_of(PUSH_WEB, &(struct webhook_answer){.status = cases[i].status}),
+                         cases[i].outcome);
 }
 
 static void one_waits_longer_each_time_and_as_long_as_is_asked(void **state) {
