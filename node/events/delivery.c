@@ -1,6 +1,7 @@
 #include "node/events/delivery.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "node/coordinator/background.h"
 #include "node/events/delivery_facts.h"
@@ -11,6 +12,8 @@
 
 #define LOOKS_PER_TURN 64
 #define TURN_MS 250
+#define FRESH_MS 10 /* so that what happens in a busy thread meanwhile is looked at once */
+#define ROUND_MS 50 /* between looks at what waits, while somebody takes something */
 
 struct delivery {
     struct delivery_options options;
@@ -20,7 +23,8 @@ struct delivery {
     atomic_bool is_stopping;
     atomic_bool is_stale; /* consumers have changed */
     bool are_consumers_known;
-    size_t round_left; /* threads that have not been looked at in this round through all of them */
+    int64_t fresh_due_ms, round_due_ms; /* monotonic */
+    size_t round_left;                  /* threads that have not been looked at in this round through all of them */
     struct delivery_facts facts;
 };
 
@@ -70,12 +74,42 @@ static void round_look(struct delivery *self) {
         round_end(self);
 }
 
-static void feed_turn(struct delivery *self) {
+/* While all are left alone, what has just happened waits as the rest does. */
+static bool is_anybody_ready(const struct delivery *self) {
+    const struct consumers *consumers = &self->dispatch.consumers;
+    struct timespec now;
+    check(clock_gettime(CLOCK_REALTIME, &now) == 0);
+    int64_t now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    bool is_ready = consumers->count == 0;
+    for (size_t i = 0; i < consumers->count && !is_ready; i++)
+        is_ready = consumers->items[i].attempts > 0 || consumer_is_ready(&consumers->items[i], now_ms);
+    return is_ready;
+}
+
+static int64_t monotonic_ms(void) {
+    struct timespec now;
+    check(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Gives how long there is nothing more to look at, unless something happens. */
+static int feed_turn(struct delivery *self) {
+    int64_t now_ms = monotonic_ms();
+    bool is_ready = is_anybody_ready(self);
     if (!self->are_consumers_known)
-        return;
-    fresh_look(self);
-    round_look(self);
+        return TURN_MS;
+    if (is_ready && now_ms >= self->fresh_due_ms) {
+        fresh_look(self);
+        self->fresh_due_ms = now_ms + FRESH_MS;
+    }
+    if (now_ms >= self->round_due_ms) {
+        round_look(self);
+        self->round_due_ms = now_ms + (is_ready ? ROUND_MS : TURN_MS);
+    }
     delivery_facts_renew(&self->facts, &self->dispatch.consumers);
+    if (is_ready && feed_has_fresh(self->options.feed))
+        return FRESH_MS;
+    return is_ready && feed_count(self->options.feed) > 0 ? ROUND_MS : TURN_MS;
 }
 
 static void kinds_turn(struct delivery *self) {
@@ -88,10 +122,10 @@ static void *run(void *context) {
     struct delivery *self = context;
     while (!atomic_load(&self->is_stopping)) {
         consumers_refresh(self);
-        feed_turn(self);
+        int wait_ms = feed_turn(self);
         unkept_turn(self->unkept, &self->dispatch.consumers);
         kinds_turn(self);
-        webhooks_turn(self->dispatch.requests, TURN_MS);
+        webhooks_turn(self->dispatch.requests, wait_ms);
     }
     return NULL;
 }

@@ -142,6 +142,13 @@ bool feed_is_at_rest(struct feed *feed, const struct id_hash *thread, int64_t no
     return is_at_rest;
 }
 
+bool feed_has_fresh(struct feed *feed) {
+    pthread_mutex_lock(&feed->mutex);
+    bool has_fresh = feed->fresh != NULL;
+    pthread_mutex_unlock(&feed->mutex);
+    return has_fresh;
+}
+
 size_t feed_count(struct feed *feed) {
     pthread_mutex_lock(&feed->mutex);
     size_t count = HASH_COUNT(feed->items);

@@ -27,4 +27,5 @@ void feed_drop(struct feed *feed, const struct id_hash *thread, uint64_t serial)
 void feed_rest(struct feed *feed, const struct id_hash *thread, uint64_t serial, int64_t until_ms);
 bool feed_is_at_rest(struct feed *feed, const struct id_hash *thread, int64_t now_ms);
 
+bool feed_has_fresh(struct feed *feed);
 size_t feed_count(struct feed *feed);

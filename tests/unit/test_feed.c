@@ -144,7 +144,9 @@ static void what_is_added_comes_first_and_once(void **state) {
         assert_int_equal(number_of(&thread), i);
     }
     assert_false(feed_next_fresh(feed, &thread, &serial));
+    assert_false(feed_has_fresh(feed));
     add(7);
+    assert_true(feed_has_fresh(feed));
     add(3);
     add(7);
     assert_true(feed_next_fresh(feed, &thread, &serial));
