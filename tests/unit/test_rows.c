@@ -15,7 +15,7 @@ static struct metadata_pair PAIRS[] = {{BYTES_LITERAL("k"), BYTES_LITERAL("v")}}
 static struct participant PEOPLE[] = {{.user_id = BYTES_LITERAL("8:acs:r_1"), .display_name = BYTES_LITERAL("Bo")}};
 static struct outbox_user USERS[] = {{{{1}}}, {{{2, 3}}}};
 
-static const struct thread_counters COUNTERS = {1, 2, UINT64_MAX, INT64_MIN, UINT32_MAX, 6, 7};
+static const struct thread_counters COUNTERS = {1, 2, UINT64_MAX, INT64_MIN, UINT32_MAX, 5, 6, 7};
 static const struct participant_row PARTICIPANT = {.participant = {.user_id = BYTES_LITERAL("8:acs:r_1"),
                                                                    .display_name = BYTES_LITERAL("Bo"),
                                                                    .share_history_ms = 3,
