@@ -27,9 +27,11 @@ static void fill(struct chunk_budget *budget, int64_t mono_ms) {
     budget->filled_ms = mono_ms;
 }
 
-void chunk_budget_rest(struct chunk_budget *budget, int64_t until_ms) {
-    if (until_ms > budget->rests_until_ms)
-        budget->rests_until_ms = until_ms;
+void chunk_budget_rest(struct chunk_budget *budget, int64_t mono_ms) {
+    if (mono_ms >= budget->rests_until_ms + CHUNK_WORK_MS)
+        budget->rests_since_ms = mono_ms;
+    if (mono_ms - budget->rests_since_ms < CHUNK_RESTS_MS_MAX)
+        budget->rests_until_ms = mono_ms + CHUNK_REST_MS;
 }
 
 bool chunk_budget_rests(const struct chunk_budget *budget, int64_t mono_ms) {

@@ -5,7 +5,6 @@
 #include "proto/status.h"
 
 #define HAND_OVERS_MAX 4
-#define REST_MS 50 /* of what is copied, for a hand-over that begins or is heard of */
 
 /* ---- hand-overs ---- */
 
@@ -28,7 +27,7 @@ void holdings_hand_over(struct node_core *core, const struct step *step) {
         if (heir == 0 || !replication_hand_over(&core->ranges[i].replication, heir, step->mono_ms))
             continue;
         core_touch(core, &core->ranges[i]);
-        chunk_budget_rest(&core->chunk_budget, step->mono_ms + REST_MS);
+        chunk_budget_rest(&core->chunk_budget, step->mono_ms);
         handing++;
     }
 }
@@ -83,7 +82,7 @@ void holdings_measure(struct node_core *core, const struct step *step, struct ra
 
 void holdings_hear(struct node_core *core, const struct step *step, const struct range_record *record) {
     if (record->is_handed_over)
-        chunk_budget_rest(&core->chunk_budget, step->mono_ms + REST_MS);
+        chunk_budget_rest(&core->chunk_budget, step->mono_ms);
 }
 
 /* ---- drops ---- */

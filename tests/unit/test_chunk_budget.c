@@ -82,14 +82,28 @@ static void while_it_rests_nobody_goes_on(void **state) {
     for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
         struct chunk_budget budget;
         chunk_budget_init(&budget, rates[i]);
-        chunk_budget_rest(&budget, 150);
-        chunk_budget_rest(&budget, 120); /* the longer one holds */
-        assert_true(chunk_budget_rests(&budget, 149));
-        assert_false(chunk_budget_allows(&budget, 2, 149));
+        chunk_budget_rest(&budget, 1080);
+        chunk_budget_rest(&budget, 1100);
+        assert_true(chunk_budget_rests(&budget, 1149));
+        assert_false(chunk_budget_allows(&budget, 2, 1149));
         assert_int_equal(chunk_budget_begin_round(&budget), 2);
-        assert_false(chunk_budget_rests(&budget, 150));
-        assert_true(chunk_budget_allows(&budget, 2, 150));
+        assert_false(chunk_budget_rests(&budget, 1150));
+        assert_true(chunk_budget_allows(&budget, 2, 1150));
     }
+}
+
+static void rests_that_follow_each_other_come_to_an_end(void **state) {
+    struct chunk_budget budget;
+    int64_t allowed_ms = 0;
+    (void)state;
+    chunk_budget_init(&budget, 0);
+    for (int64_t now_ms = 100000; now_ms < 110000; now_ms++) {
+        if (now_ms % 10 == 0)
+            chunk_budget_rest(&budget, now_ms);
+        allowed_ms += chunk_budget_allows(&budget, 0, now_ms) ? 1 : 0;
+    }
+    assert_in_range(allowed_ms,
+                    10000 * CHUNK_WORK_MS / (CHUNK_RESTS_MS_MAX + CHUNK_REST_MS + CHUNK_WORK_MS) - CHUNK_WORK_MS, 5000);
 }
 
 int main(void) {
@@ -99,6 +113,7 @@ int main(void) {
         cmocka_unit_test(what_was_not_used_is_not_made_up_for),
         cmocka_unit_test(who_waited_first_is_first_in_the_next_round),
         cmocka_unit_test(while_it_rests_nobody_goes_on),
+        cmocka_unit_test(rests_that_follow_each_other_come_to_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

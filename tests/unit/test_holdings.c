@@ -18,7 +18,6 @@
 #define PRIMARY 2
 #define LAST 5 /* index of what is on disk */
 #define HAND_OVERS_MAX 4
-#define REST_MS 50
 
 static struct node_core *core;
 static struct action_list actions;
@@ -494,9 +493,9 @@ static void copies_rest_while_a_range_is_handed_over(void **state) {
     record_tell(&record, 21);
     record.epoch = 4; /* and 4 gives it back, a little later */
     record.primary = PRIMARY;
-    mono_ms += REST_MS / 2;
+    mono_ms += CHUNK_REST_MS / 2;
     record_tell(&record, 22);
-    mono_ms += REST_MS - 1;
+    mono_ms += CHUNK_REST_MS - 1;
     step((struct event){.kind = EVENT_TICK});
     assert_true(written == NULL || written->takings_count == 0);
     tick();
