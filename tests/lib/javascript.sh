@@ -23,10 +23,12 @@ javascript_ready() {
         ;;
     esac
     package=node-linux-$architecture
-    if [ ! -x "$javascript_dir/node_modules/$package/bin/node" ]; then
-        npm install --prefix "$javascript_dir" --no-save --no-package-lock --ignore-scripts --no-audit --no-fund \
-            --loglevel=error "$package@$javascript_version" >&2 || return 1
-    fi
+    (
+        flock 9
+        [ -x "$javascript_dir/node_modules/$package/bin/node" ] ||
+            npm install --prefix "$javascript_dir" --no-save --no-package-lock --ignore-scripts --no-audit --no-fund \
+                --loglevel=error "$package@$javascript_version" >&2
+    ) 9<"$javascript_dir/javascript.sh" || return 1
     PATH="$javascript_dir/node_modules/$package/bin:$PATH"
     export PATH
     hash -r
