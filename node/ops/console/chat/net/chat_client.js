@@ -68,6 +68,18 @@ export class ChatClient {
         return this.#ask('POST', `${threadPath(threadId)}/participants/:remove`, { body: identifier(userId) });
     }
 
+    pushKey() {
+        return this.#ask('GET', '/push/key');
+    }
+
+    registerPush(subscription) {
+        return this.#ask('PUT', '/push/registrations', { body: subscription });
+    }
+
+    unregisterPush(id) {
+        return this.#ask('DELETE', `/push/registrations/${id}`);
+    }
+
     // A next link is followed on our own origin only: the token goes nowhere else.
     #page(path, query, next) {
         if (!next) return this.#ask('GET', path, { query });

@@ -1,6 +1,7 @@
 // The whole page of somebody who is signed in: list on one side, conversation on the other; on a phone one of them.
 
 import { linkAs, threadFragment } from '../model/session.js';
+import { canNotify, PushClient } from '../net/push_client.js';
 import { appearanceButton } from './appearance.js';
 import { avatar } from './avatar.js';
 import { ConversationView } from './conversation_view.js';
@@ -19,6 +20,7 @@ const TICK_MS = 1000; // typing ends, waiting counts down
 export class ChatView {
     constructor(store, { signOut }) {
         this.store = store;
+        this.push = new PushClient(store.chat);
         this.signOut = signOut;
         this.list = new ThreadListView(store, (thread) => this.choose(thread.id));
         this.conversation = new ConversationView(store, { callout: (thread) => this.#callout(thread), close: () => this.choose() });
@@ -159,8 +161,25 @@ export class ChatView {
         return [
             ...cast.map((other) => ({ label: `Open a window as ${other.name}`, icon: icon('window'), href: linkAs(other, this.wanted) })),
             { label: 'Copy my user id', icon: icon('copy'), click: () => this.#copy(user.id) },
-            { label: 'Sign out', icon: icon('leave'), click: () => this.signOut() },
+            canNotify() && { label: this.push.isOn ? 'Stop notifying this browser' : 'Notify me when I am away', icon: icon('window'), click: () => this.#notify() },
+            { label: 'Sign out', icon: icon('leave'), click: () => this.#leave() },
         ];
+    }
+
+    async #notify() {
+        const { isOn } = this.push;
+        try {
+            await (isOn ? this.push.stop() : this.push.start());
+        } catch (error) {
+            return toast(error.message);
+        }
+        return toast(isOn ? 'This browser is not told any more.' : 'This browser is told while you are away.');
+    }
+
+    // Who signs in here next is somebody else.
+    async #leave() {
+        if (this.push.isOn) await this.push.stop().catch(() => {});
+        this.signOut();
     }
 
     async #copy(text) {
