@@ -49,6 +49,7 @@ static void record_accept(struct node_core *core, const struct step *step, struc
     struct replication *replication = &range->replication;
     struct replication_step replication_step = core_replication_step(core, step);
     struct range_record other = expected_of(replication, news);
+    uint64_t known_version = replication->version;
     uint64_t known_epoch = replication->record.epoch;
     uint64_t led_epoch = replication->record.primary == core->options.self ? replication->record.epoch : 0;
     if (news->version > replication->version)
@@ -65,7 +66,7 @@ static void record_accept(struct node_core *core, const struct step *step, struc
     if (news->is_number_taken)
         replication_on_number_taken(replication, news->version);
     core_touch(core, range);
-    core->has_map_changed = true;
+    core->has_map_changed = core->has_map_changed || replication->version != known_version;
     if (has_changed)
         core_role_changed(core, step, range);
     if (replication->record.has_parent && replication->record.parent < core->options.range_count)
