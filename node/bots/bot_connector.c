@@ -43,6 +43,7 @@ static void finish_send(struct saying_wait *wait) {
 }
 
 static void finish_edit(struct saying_wait *wait) {
+    bot_streams_settle(wait->streams, &wait->edit, true);
     id_reply(wait->call, 200, id_text(wait->call, wait->edit.message_id));
 }
 
@@ -56,7 +57,7 @@ static void finish_typing(struct saying_wait *wait) {
 
 static void wait_refuse(struct saying_wait *wait) {
     if (wait->edit.message_id != 0)
-        bot_streams_failed(wait->streams, &wait->edit);
+        bot_streams_settle(wait->streams, &wait->edit, false);
     if (wait->problem.rc == STATUS_OK)
         wait->problem.rc = wait->reply.result.rc;
     http_call_refuse(wait->call, &wait->problem);
@@ -125,19 +126,10 @@ static void edit_leave_out(struct pacing *pacing) {
     id_reply(pacing->call, 202, id_text(pacing->call, pacing->edit.message_id));
 }
 
-static void on_turn(struct wheel_timer *timer, void *owner) {
-    struct pacing *pacing = (struct pacing *)timer;
-    (void)owner;
-    uint64_t now_ms = worker_now_ms(pacing->worker);
-    if (bot_streams_ask_again(streams_of(gateway_worker_of(pacing->worker)), &pacing->edit, now_ms) == BOT_EDIT_NOW)
-        edit_do(pacing);
-    else
-        edit_leave_out(pacing);
-}
+static void on_turn(struct wheel_timer *timer, void *owner);
 
-static void edit_pace(struct pacing *pacing) {
-    uint64_t now_ms = worker_now_ms(pacing->worker), wait_ms;
-    switch (bot_streams_ask(streams_of(gateway_worker_of(pacing->worker)), &pacing->edit, now_ms, &wait_ms)) {
+static void edit_take_turn(struct pacing *pacing, enum bot_edit_turn turn, uint64_t now_ms, uint64_t wait_ms) {
+    switch (turn) {
     case BOT_EDIT_NOW:
         edit_do(pacing);
         break;
@@ -150,12 +142,29 @@ static void edit_pace(struct pacing *pacing) {
     }
 }
 
+static void on_turn(struct wheel_timer *timer, void *owner) {
+    struct pacing *pacing = (struct pacing *)timer;
+    (void)owner;
+    struct bot_streams *streams = streams_of(gateway_worker_of(pacing->worker));
+    uint64_t now_ms = worker_now_ms(pacing->worker), wait_ms;
+    enum bot_edit_turn turn = bot_streams_ask_again(streams, &pacing->edit, now_ms, &wait_ms);
+    edit_take_turn(pacing, turn, now_ms, wait_ms);
+}
+
+static void edit_pace(struct pacing *pacing) {
+    struct bot_streams *streams = streams_of(gateway_worker_of(pacing->worker));
+    uint64_t now_ms = worker_now_ms(pacing->worker), wait_ms;
+    enum bot_edit_turn turn = bot_streams_ask(streams, &pacing->edit, now_ms, &wait_ms);
+    edit_take_turn(pacing, turn, now_ms, wait_ms);
+}
+
 static void edit(struct worker *worker, struct http_call *call, struct bytes id, const struct bot_saying *saying) {
     struct pacing *pacing = ARENA_NEW(&call->arena, struct pacing);
     struct problem problem = {0};
     *pacing = (struct pacing){.worker = worker,
                               .call = call,
-                              .edit = {.thread = gateway_hash(gateway_worker_of(worker)->gateway, call->captures[0]),
+                              .edit = {.caller = call->caller->hash,
+                                       .thread = gateway_hash(gateway_worker_of(worker)->gateway, call->captures[0]),
                                        .sequence = saying->stream.sequence,
                                        .is_last = saying->stream.is_last},
                               .request = {.content = saying->message.content, .metadata = saying->message.metadata}};

@@ -156,6 +156,9 @@ test("a streamed reply becomes one message that is edited now and then, and ends
     const { json: { id } } = await call(world, bot, "POST", pathOf(thread), piece("word 1", 1));
     const { offset: first } = await world.newMessage(ann, thread, "before");
     const begun = performance.now();
+    const stranger = await world.newUser();
+    assert.equal((await call(world, stranger, "PUT", pathOf(thread, id), piece("not hers", 1000, id))).status, 403);
+    assert.equal((await call(world, stranger, "POST", pathOf(thread), piece("not hers", 1000, id))).status, 403);
     // At once, as from a bot that does not wait for answers: most are left out, the newest of those that wait is not.
     const pieces = Array.from({ length: 40 }, (_, index) => call(world, bot, "POST", pathOf(thread), piece(`word 1 to ${index + 2}`, index + 2, id)));
     const statuses = (await Promise.all(pieces)).map(({ status }) => status);
@@ -163,6 +166,7 @@ test("a streamed reply becomes one message that is edited now and then, and ends
     const { offset: second } = await world.newMessage(ann, thread, "after");
     const most = 2 + (performance.now() - begun) / 500;
     assert.ok(second - first - 1 <= most, `${second - first - 1} edits, at most ${most}`);
+    assert.ok((await texts(world, ann, thread)).includes("word 1 to 41"));
     const end = { type: "message", text: "all words", entities: [{ type: "streaminfo", streamType: "final", streamId: id }] };
     assert.equal((await call(world, bot, "POST", pathOf(thread), end)).status, 200);
     assert.equal((await call(world, bot, "POST", pathOf(thread), piece("late", 30, id))).status, 202);

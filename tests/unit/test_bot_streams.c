@@ -31,15 +31,67 @@ static enum bot_edit_turn ask(void **state, struct bot_edit *edit, uint64_t now_
     return turn;
 }
 
+static enum bot_edit_turn ask_again(void **state, const struct bot_edit *edit, uint64_t now_ms) {
+    uint64_t wait_ms;
+    enum bot_edit_turn turn = bot_streams_ask_again(*state, edit, now_ms, &wait_ms);
+    assert_int_equal(turn == BOT_EDIT_LATER, wait_ms > 0);
+    return turn;
+}
+
 static void edits_that_come_too_soon_wait_and_only_the_newest_is_done(void **state) {
     struct bot_edit first = piece(7, 1), second = piece(7, 2), third = piece(7, 3);
     assert_int_equal(ask(state, &first, NOW), BOT_EDIT_NOW);
     assert_int_equal(ask(state, &second, NOW + 1), BOT_EDIT_LATER);
     assert_int_equal(ask(state, &third, NOW + 2), BOT_EDIT_LATER);
-    assert_int_equal(bot_streams_ask_again(*state, &second, NOW + BOT_EDIT_INTERVAL_MS), BOT_EDIT_NEVER);
-    assert_int_equal(bot_streams_ask_again(*state, &third, NOW + BOT_EDIT_INTERVAL_MS), BOT_EDIT_NOW);
+    assert_int_equal(ask_again(state, &second, NOW + BOT_EDIT_INTERVAL_MS), BOT_EDIT_LATER);
+    assert_int_equal(ask_again(state, &third, NOW + BOT_EDIT_INTERVAL_MS), BOT_EDIT_NOW);
+    bot_streams_settle(*state, &third, true);
+    assert_int_equal(ask_again(state, &second, NOW + 2 * BOT_EDIT_INTERVAL_MS), BOT_EDIT_NEVER);
     struct bot_edit fourth = piece(7, 4);
     assert_int_equal(ask(state, &fourth, NOW + BOT_EDIT_INTERVAL_MS + 1), BOT_EDIT_LATER);
+}
+
+static void what_was_left_out_is_done_when_the_newer_one_fails(void **state) {
+    struct bot_edit first = piece(7, 1), second = piece(7, 2), third = piece(7, 3), last = piece(7, 4);
+    last.is_last = true;
+    assert_int_equal(ask(state, &first, NOW), BOT_EDIT_NOW);
+    bot_streams_settle(*state, &first, true);
+    assert_int_equal(ask(state, &second, NOW + 1), BOT_EDIT_LATER);
+    assert_int_equal(ask(state, &third, NOW + 2), BOT_EDIT_LATER);
+    assert_int_equal(ask(state, &last, NOW + 3), BOT_EDIT_NOW);
+    assert_int_equal(ask_again(state, &third, NOW + BOT_EDIT_INTERVAL_MS), BOT_EDIT_LATER);
+    bot_streams_settle(*state, &last, false);
+    assert_int_equal(ask_again(state, &third, NOW + 2 * BOT_EDIT_INTERVAL_MS), BOT_EDIT_NOW);
+    assert_int_equal(ask_again(state, &second, NOW + 2 * BOT_EDIT_INTERVAL_MS), BOT_EDIT_LATER);
+    bot_streams_settle(*state, &third, true);
+    assert_int_equal(ask_again(state, &second, NOW + 3 * BOT_EDIT_INTERVAL_MS), BOT_EDIT_NEVER);
+}
+
+static void nobody_holds_up_or_overtakes_the_edits_of_somebody_else(void **state) {
+    struct bot_edit first = piece(7, 1), second = piece(7, 2), foreign = piece(7, 900), of_bot = piece(7, 3);
+    foreign.caller.bytes[7] = 9;
+    foreign.is_last = true;
+    assert_int_equal(ask(state, &foreign, NOW), BOT_EDIT_NOW);
+    assert_int_equal(ask(state, &first, NOW + 1), BOT_EDIT_NOW);
+    assert_int_equal(ask(state, &second, NOW + 2), BOT_EDIT_LATER);
+    assert_int_equal(ask(state, &foreign, NOW + 3), BOT_EDIT_NOW);
+    assert_int_equal(ask_again(state, &second, NOW + 1 + BOT_EDIT_INTERVAL_MS), BOT_EDIT_NOW);
+    assert_int_equal(ask(state, &of_bot, NOW + 2 + BOT_EDIT_INTERVAL_MS), BOT_EDIT_LATER);
+}
+
+static void who_waits_is_not_forgotten_for_others(void **state) {
+    struct bot_edit first = piece(7, 1), second = piece(7, 2), last = piece(7, 3);
+    last.is_last = true;
+    assert_int_equal(ask(state, &first, NOW), BOT_EDIT_NOW);
+    assert_int_equal(ask(state, &second, NOW + 1), BOT_EDIT_LATER);
+    for (uint64_t id = 8; id < 3000; id++) {
+        struct bot_edit other = piece(id, 1);
+        assert_int_equal(ask(state, &other, NOW + 2), BOT_EDIT_NOW);
+        bot_streams_settle(*state, &other, true);
+    }
+    assert_int_equal(ask(state, &last, NOW + 3), BOT_EDIT_NOW);
+    bot_streams_settle(*state, &last, true);
+    assert_int_equal(ask_again(state, &second, NOW + BOT_EDIT_INTERVAL_MS), BOT_EDIT_NEVER);
 }
 
 static void other_messages_do_not_wait_for_one(void **state) {
@@ -57,7 +109,8 @@ static void the_last_piece_is_never_late_and_nothing_comes_behind_it(void **stat
     assert_int_equal(ask(state, &second, NOW + 1), BOT_EDIT_LATER);
     assert_int_equal(ask(state, &last, NOW + 2), BOT_EDIT_NOW);
     assert_int_equal(ask(state, &late, NOW + 3), BOT_EDIT_NEVER);
-    assert_int_equal(bot_streams_ask_again(*state, &second, NOW + BOT_EDIT_INTERVAL_MS), BOT_EDIT_NEVER);
+    bot_streams_settle(*state, &last, true);
+    assert_int_equal(ask_again(state, &second, NOW + BOT_EDIT_INTERVAL_MS), BOT_EDIT_NEVER);
     assert_int_equal(ask(state, &last, NOW + 4), BOT_EDIT_NOW); /* said again, as it was not answered */
 }
 
@@ -71,7 +124,7 @@ static void a_piece_that_was_overtaken_is_left_out(void **state) {
 static void a_piece_that_failed_may_come_again(void **state) {
     struct bot_edit first = piece(7, 1), again = piece(7, 1);
     assert_int_equal(ask(state, &first, NOW), BOT_EDIT_NOW);
-    bot_streams_failed(*state, &first);
+    bot_streams_settle(*state, &first, false);
     assert_int_equal(ask(state, &again, NOW + 1), BOT_EDIT_NOW);
 }
 
@@ -84,6 +137,9 @@ static void plain_edits_have_no_order_of_their_own(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(edits_that_come_too_soon_wait_and_only_the_newest_is_done, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_left_out_is_done_when_the_newer_one_fails, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nobody_holds_up_or_overtakes_the_edits_of_somebody_else, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_waits_is_not_forgotten_for_others, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_messages_do_not_wait_for_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_last_piece_is_never_late_and_nothing_comes_behind_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_piece_that_was_overtaken_is_left_out, set_up, tear_down),
