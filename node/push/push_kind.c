@@ -141,11 +141,21 @@ static void on_served(void *context, int rc, struct bytes reply) {
     free(self);
 }
 
+/* It may have been served, and `ask` be gone, before this returns. */
+static int here_ask(const struct gateway *gateway, struct push_ask *ask) {
+    struct buffer body = ask->ask.body;
+    buffer_init(&ask->ask.body);
+    int rc = gateway_serve(&gateway->workers[ask->ask.worker], &body, ask, on_served);
+    if (rc != STATUS_OK)
+        buffer_close(&body);
+    return rc;
+}
+
 static int ask_start(struct push_kind *self, struct push_ask *ask) {
     const struct gateway *gateway = self->options.gateway;
     ask->ask.worker = (unsigned)(ask->handing % gateway->workers_count);
     if (gateway->ask == NULL)
-        return gateway_serve(&gateway->workers[ask->ask.worker], &ask->ask.body, ask, on_served);
+        return here_ask(gateway, ask);
     ask->ask.deadline_ms = ASK_MS;
     ask->ask.on_answer = on_answer;
     return gateway->ask(gateway->core, &ask->ask);
