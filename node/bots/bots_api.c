@@ -214,6 +214,7 @@ static struct bytes form_text(struct http_call *call, const char *name) {
     return bytes_is_present(value) ? value : BYTES_LITERAL("");
 }
 
+/* Only who has a secret counts: otherwise anybody could use up what all others may ask for. */
 static void token_post(struct worker *self, struct http_call *call) {
     struct gateway *gateway = gateway_worker_of(self)->gateway;
     struct bytes user_id;
@@ -221,11 +222,11 @@ static void token_post(struct worker *self, struct http_call *call) {
     http_call_set_header(call, "cache-control", BYTES_LITERAL("no-store"));
     if (!bytes_equal_text(form_text(call, "grant_type"), "client_credentials"))
         token_refuse(call, 400, "unsupported_grant_type", "grant_type must be client_credentials.");
-    else if (!rate_limiter_admit(gateway->limiter, RATE_TOKEN_ISSUE, NULL, NULL, worker_wall_ms(), &retry_after_s))
-        http_call_refuse_status(call, STATUS_TOO_MANY_REQUESTS);
     else if (!bot_roster_admit(gateway->bots->roster, form_text(call, "client_id"), form_text(call, "client_secret"),
                                &call->arena, &user_id))
         token_refuse(call, 401, "invalid_client", "client_id must be a bot's name, and client_secret its secret.");
+    else if (!rate_limiter_admit(gateway->limiter, RATE_TOKEN_ISSUE, NULL, NULL, worker_wall_ms(), &retry_after_s))
+        http_call_refuse_status(call, STATUS_TOO_MANY_REQUESTS);
     else
         http_call_reply(call, 200, token_answer(gateway, &call->arena, user_id));
 }

@@ -41,6 +41,8 @@ const texts = async (world, user, thread) => (await world.allMessages(user, thre
 
 const call = (world, user, method, path, body) => world.exchange(method, path, { headers: { Authorization: `Bearer ${user.token}` }, body });
 
+const loginOf = (world, name, secret) => world.exchange("POST", "/botframework.com/oauth2/v2.0/token", { headers: { "Content-Type": "application/x-www-form-urlencoded" }, body: new URLSearchParams({ grant_type: "client_credentials", client_id: name, client_secret: secret }).toString() });
+
 const clusterOf = (...worlds) => new Cluster({ endpoints: worlds.map(({ node }) => `https://127.0.0.1:${node.port}`), ca: Buffer.concat(worlds.map(({ ca }) => ca)), adminToken: worlds[0].node.adminToken });
 
 test("a bot is told what happens in its threads, signed, but not what it says itself", async () => {
@@ -118,7 +120,7 @@ test("a bot says, changes and takes back by the connector's interface, and only 
     const bot = await botOf(world, "speaking", receiver);
     await known(world, receiver, [ann, bot]);
     const thread = await world.newThread([ann, bot]);
-    const login = (secret) => world.exchange("POST", "/botframework.com/oauth2/v2.0/token", { headers: { "Content-Type": "application/x-www-form-urlencoded" }, body: new URLSearchParams({ grant_type: "client_credentials", client_id: "speaking", client_secret: secret }).toString() });
+    const login = (secret) => loginOf(world, "speaking", secret);
     assert.equal((await login(`${SECRET.slice(0, -4)}AAAA`)).status, 401);
     const token = (await login(SECRET)).json.access_token;
     const self = { token };
@@ -142,6 +144,19 @@ test("a bot says, changes and takes back by the connector's interface, and only 
     assert.equal((await admin(world, "DELETE", "/admin/bots/speaking")).status, 204);
     assert.deepEqual((await admin(world, "GET", "/admin/bots")).json, { value: [] });
     await until("the secret opens nothing any more", async () => (await login(SECRET)).status === 401);
+    receiver.close();
+    await world.end();
+});
+
+test("who only guesses secrets takes no token from anybody", async () => {
+    const world = await (await World.make()).start({ flags: [...allowed.flags, "--rate-limits", "acs"] });
+    const receiver = await Receiver.open();
+    await botOf(world, "quiet", receiver);
+    await until("it is known", async () => (await loginOf(world, "quiet", SECRET)).status === 200);
+    const wrong = `${SECRET.slice(0, -4)}AAAA`;
+    const guesses = await Promise.all(Array.from({ length: 1001 }, () => loginOf(world, "quiet", wrong)));
+    assert.deepEqual([...new Set(guesses.map(({ status }) => status))], [401]);
+    assert.equal((await loginOf(world, "quiet", SECRET)).status, 200);
     receiver.close();
     await world.end();
 });
