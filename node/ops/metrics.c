@@ -118,6 +118,9 @@ static void pushes_write(struct buffer *out, struct push *pushes) {
     number(out, "pushes_refused_total", "counter", "Refused for good by push services.", push.refused);
     number(out, "pushes_given_up_total", "counter", "Tried often enough, or too late to be of interest.",
            push.given_up);
+    number(out, "pushes_replaced_total", "counter",
+           "Not sent, as something newer of the thread was there for the device.", push.replaced);
+    number(out, "pushes_displaced_total", "counter", "Not sent, as too much waited.", push.displaced);
     number(out, "push_devices_gone_total", "counter", "Devices that push services do not know any more.", push.gone);
 }
 

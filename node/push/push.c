@@ -17,24 +17,9 @@
 #define TURN_MS 250
 #define UNDER_WAY_MAX 64
 #define UNDER_WAY_PER_SERVICE_MAX 16 /* one that does not answer leaves room for the others */
+#define UNDER_WAY_PER_USER_MAX 8
 #define ATTEMPTS_MAX 8
 #define KEY_AGAIN_MS 1000
-
-/* What one device is to be told. */
-struct item {
-    struct item *next;
-    struct arena arena;
-    struct push_job job;
-    unsigned attempts;
-    int64_t due_ms;
-    struct sent_webhook *request; /* NULL: it waits */
-    struct push *push;
-};
-
-struct list {
-    struct item *first;
-    struct item **end;
-};
 
 struct push {
     struct push_options options;
@@ -42,14 +27,13 @@ struct push {
     struct webhooks *requests;
     atomic_bool is_stopping;
     pthread_mutex_t mutex; /* of what follows, up to the thread's own */
-    struct list arriving;
+    struct push_queue queue;
     struct elliptic_key vapid;
     bool has_vapid;
-    struct push_statistics statistics; /* `waiting`: all that are here */
+    struct push_statistics statistics; /* `waiting`: what is under way */
     /* The thread's own. */
     struct push_tokens tokens;
-    struct list items;
-    struct item *under_way[UNDER_WAY_MAX];
+    struct push_item *under_way[UNDER_WAY_MAX];
     size_t under_way_count;
     int64_t key_due_ms;
 };
@@ -60,57 +44,8 @@ static int64_t wall_ms(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* ---- lists ---- */
-
-static void list_init(struct list *list) {
-    list->first = NULL;
-    list->end = &list->first;
-}
-
-static void list_append(struct list *list, struct item *item) {
-    item->next = NULL;
-    *list->end = item;
-    list->end = &item->next;
-}
-
-static void list_remove(struct list *list, const struct item *item) {
-    struct item **link = &list->first;
-    while (*link != item)
-        link = &(*link)->next;
-    *link = item->next;
-    if (item->next == NULL)
-        list->end = link;
-}
-
-static void item_free(struct item *item) {
-    arena_close(&item->arena);
-    free(item);
-}
-
-static struct bytes kept(struct item *item, struct bytes value) {
-    return arena_copy(&item->arena, value);
-}
-
-static struct item *item_new(struct push *push, const struct push_job *job) {
-    struct item *item = calloc(1, sizeof(*item));
-    check(item != NULL);
-    arena_init(&item->arena);
-    struct push_registration *device = ARENA_NEW(&item->arena, struct push_registration);
-    *device = *job->device;
-    device->id = kept(item, device->id);
-    device->address = kept(item, device->address);
-    device->public_key = kept(item, device->public_key);
-    device->auth = kept(item, device->auth);
-    device->aes_key = kept(item, device->aes_key);
-    device->auth_key = kept(item, device->auth_key);
-    device->display_name = BYTES_ABSENT;
-    item->push = push;
-    item->job = *job;
-    item->job.device = device;
-    item->job.json = kept(item, job->json);
-    item->job.title = kept(item, job->title);
-    item->job.text = kept(item, job->text);
-    return item;
+static struct push *push_of(const struct push_item *item) {
+    return item->owner;
 }
 
 /* ---- what comes of one ---- */
@@ -121,15 +56,7 @@ static void count(struct push *self, uint64_t *counter) {
     pthread_mutex_unlock(&self->mutex);
 }
 
-static void item_end(struct push *self, struct item *item) {
-    list_remove(&self->items, item);
-    pthread_mutex_lock(&self->mutex);
-    self->statistics.waiting--;
-    pthread_mutex_unlock(&self->mutex);
-    item_free(item);
-}
-
-static void device_give_up(struct push *self, const struct item *item) {
+static void device_give_up(struct push *self, const struct push_item *item) {
     struct command command = {.kind = COMMAND_USER_PUSH_REMOVE,
                               .subject = item->job.user,
                               .time_ms = wall_ms(),
@@ -140,26 +67,33 @@ static void device_give_up(struct push *self, const struct item *item) {
 }
 
 /* The endpoint is a secret: who knows it can write to the device. */
-static void failure_log(const struct item *item, const char *what, const struct webhook_answer *answer) {
-    struct bytes service = push_service(&item->push->options.account, item->job.device);
+static void failure_log(const struct push_item *item, const char *what, const struct webhook_answer *answer) {
+    struct bytes service = push_service(&push_of(item)->options.account, item->job.device);
     struct bytes why = bytes_is_present(answer->failure) ? answer->failure : BYTES_LITERAL("nothing else");
     log_warning("a push to %.*s is %s: status %ld, %.*s", BYTES_ARG(service), what, answer->status, BYTES_ARG(why));
 }
 
-static bool is_over(const struct push *self, const struct item *item, int64_t now_ms) {
+static bool is_over(const struct push *self, const struct push_item *item, int64_t now_ms) {
     return item->attempts >= ATTEMPTS_MAX || now_ms >= item->job.happened_ms + self->options.ttl_ms;
 }
 
-static void under_way_end(struct push *self, const struct item *item) {
+static void under_way_end(struct push *self, const struct push_item *item) {
     size_t i = 0;
     while (self->under_way[i] != item)
         i++;
     self->under_way[i] = self->under_way[--self->under_way_count];
 }
 
+static void item_again(struct push *self, struct push_item *item) {
+    pthread_mutex_lock(&self->mutex);
+    self->statistics.repeated++;
+    push_queue_add_again(&self->queue, item);
+    pthread_mutex_unlock(&self->mutex);
+}
+
 static void on_answer(void *context, const struct webhook_answer *answer) {
-    struct item *item = context;
-    struct push *self = item->push;
+    struct push_item *item = context;
+    struct push *self = push_of(item);
     enum push_outcome outcome = push_outcome_of(item->job.device->transport, answer);
     bool is_to_repeat = outcome == PUSH_AGAIN || outcome == PUSH_TOKEN_SPENT;
     item->request = NULL;
@@ -169,7 +103,7 @@ static void on_answer(void *context, const struct webhook_answer *answer) {
     if (outcome == PUSH_TOKEN_SPENT)
         push_tokens_spent(&self->tokens, item->job.device->transport);
     if (is_to_repeat && !is_over(self, item, item->due_ms)) {
-        count(self, &self->statistics.repeated);
+        item_again(self, item);
         return;
     }
     if (outcome == PUSH_SENT) {
@@ -180,7 +114,7 @@ static void on_answer(void *context, const struct webhook_answer *answer) {
         failure_log(item, is_to_repeat ? "given up" : "refused", answer);
         count(self, is_to_repeat ? &self->statistics.given_up : &self->statistics.refused);
     }
-    item_end(self, item);
+    push_item_free(item);
 }
 
 /* ---- the thread ---- */
@@ -198,31 +132,13 @@ static void key_look(struct push *self, int64_t now_ms) {
     pthread_mutex_unlock(&self->mutex);
 }
 
-static void arriving_take(struct push *self) {
-    pthread_mutex_lock(&self->mutex);
-    struct item *item = self->arriving.first;
-    list_init(&self->arriving);
-    pthread_mutex_unlock(&self->mutex);
-    for (struct item *next; item != NULL; item = next) {
-        next = item->next;
-        list_append(&self->items, item);
-    }
-}
-
-static size_t under_way_at(const struct push *self, struct bytes service) {
-    size_t sum = 0;
-    for (size_t i = 0; i < self->under_way_count; i++)
-        sum += bytes_equal(push_service(&self->options.account, self->under_way[i]->job.device), service);
-    return sum;
-}
-
 static struct webhook_options webhook_options_of(const struct push *self) {
     return (struct webhook_options){.may_be_private = self->options.may_be_private,
                                     .allowing_key = "push_allow_private",
                                     .ca_file = self->options.ca_file};
 }
 
-static void item_begin(struct push *self, struct item *item, int64_t now_ms) {
+static void item_begin(struct push *self, struct push_item *item, int64_t now_ms) {
     struct push_sender sender = {.vapid = &self->vapid,
                                  .contact = bytes_of_text(self->options.contact),
                                  .ttl_ms = self->options.ttl_ms,
@@ -236,31 +152,47 @@ static void item_begin(struct push *self, struct item *item, int64_t now_ms) {
     arena_init(&arena);
     push_chance_take(&chance);
     bool is_made = push_request_make(&sender, &item->job, &chance, now_ms, &arena, &request);
-    if (is_made) {
+    if (is_made)
         item->request = webhooks_begin(self->requests, &options, &request, on_answer, item);
-        self->under_way[self->under_way_count++] = item;
-    }
     sodium_memzero(&chance, sizeof(chance));
     arena_close(&arena);
     if (!is_made) {
         device_give_up(self, item);
-        item_end(self, item);
+        under_way_end(self, item);
+        push_item_free(item);
     }
 }
 
-static bool may_begin(const struct push *self, const struct item *item) {
-    const struct push_registration *device = item->job.device;
-    return push_tokens_has(&self->tokens, device->transport) &&
-           under_way_at(self, push_service(&self->options.account, device)) < UNDER_WAY_PER_SERVICE_MAX;
+static bool may_begin(const struct push *self, const struct push_item *item) {
+    size_t at_service = 0, of_user = 0;
+    for (size_t i = 0; i < self->under_way_count; i++) {
+        at_service += bytes_equal(self->under_way[i]->service, item->service);
+        of_user += id_hash_equal(&self->under_way[i]->job.user, &item->job.user);
+    }
+    return push_tokens_has(&self->tokens, item->job.device->transport) && at_service < UNDER_WAY_PER_SERVICE_MAX &&
+           of_user < UNDER_WAY_PER_USER_MAX;
+}
+
+static void due_take(struct push *self, int64_t now_ms) {
+    struct push_item *item = self->queue.first;
+    for (struct push_item *next; item != NULL && self->under_way_count < UNDER_WAY_MAX; item = next) {
+        next = item->next;
+        if (now_ms < item->due_ms || !may_begin(self, item))
+            continue;
+        push_queue_take(&self->queue, item);
+        self->under_way[self->under_way_count++] = item;
+    }
 }
 
 static void due_begin(struct push *self, int64_t now_ms) {
-    struct item *item = self->has_vapid ? self->items.first : NULL;
-    for (struct item *next; item != NULL && self->under_way_count < UNDER_WAY_MAX; item = next) {
-        next = item->next;
-        if (item->request == NULL && now_ms >= item->due_ms && may_begin(self, item))
-            item_begin(self, item, now_ms);
-    }
+    size_t before = self->under_way_count;
+    pthread_mutex_lock(&self->mutex);
+    if (self->has_vapid)
+        due_take(self, now_ms);
+    self->statistics.waiting = self->under_way_count;
+    pthread_mutex_unlock(&self->mutex);
+    for (size_t i = self->under_way_count; i > before; i--)
+        item_begin(self, self->under_way[i - 1], now_ms);
 }
 
 static void *run(void *context) {
@@ -269,7 +201,6 @@ static void *run(void *context) {
         int64_t now_ms = wall_ms();
         key_look(self, now_ms);
         push_tokens_look(&self->tokens, now_ms);
-        arriving_take(self);
         due_begin(self, now_ms);
         webhooks_turn(self->requests, TURN_MS);
     }
@@ -285,8 +216,7 @@ struct push *push_start(const struct push_options *options) {
     self->requests = webhooks_new();
     struct webhook_options webhooks = webhook_options_of(self);
     push_tokens_init(&self->tokens, &self->options.account, self->requests, &webhooks);
-    list_init(&self->arriving);
-    list_init(&self->items);
+    push_queue_init(&self->queue);
     if (background_start(&self->thread, run, self))
         return self;
     push_free(self);
@@ -301,18 +231,12 @@ void push_stop(struct push *self) {
     check(pthread_join(self->thread, NULL) == 0);
 }
 
-static void list_free(struct push *self, struct list *list) {
-    for (struct item *item = list->first, *next; item != NULL; item = next) {
-        next = item->next;
-        if (item->request != NULL)
-            webhooks_cancel(self->requests, item->request);
-        item_free(item);
-    }
-}
-
 void push_free(struct push *self) {
-    list_free(self, &self->items);
-    list_free(self, &self->arriving);
+    for (size_t i = 0; i < self->under_way_count; i++) {
+        webhooks_cancel(self->requests, self->under_way[i]->request);
+        push_item_free(self->under_way[i]);
+    }
+    push_queue_close(&self->queue);
     push_tokens_close(&self->tokens);
     webhooks_free(self->requests);
     sodium_memzero(&self->vapid, sizeof(self->vapid));
@@ -333,29 +257,25 @@ bool push_reaches(const struct push *self, enum push_transport transport) {
     return transport == PUSH_WEB || bytes_is_present(transport == PUSH_FCM ? account->fcm_url : account->apns_url);
 }
 
-static int room_take(struct push *self, size_t wanted) {
-    if (atomic_load(&self->is_stopping))
-        return STATUS_SHUTTING_DOWN;
-    if (self->statistics.waiting + wanted > PUSH_WAITING_MAX)
-        return STATUS_OVERLOADED;
-    self->statistics.waiting += wanted;
-    return STATUS_OK;
-}
-
 int push_add(struct push *self, const struct push_job *jobs, size_t jobs_count) {
+    const struct push_account *account = &self->options.account;
     pthread_mutex_lock(&self->mutex);
-    int rc = room_take(self, jobs_count);
-    for (size_t i = 0; rc == STATUS_OK && i < jobs_count; i++)
-        list_append(&self->arriving, item_new(self, &jobs[i]));
+    bool is_stopping = atomic_load(&self->is_stopping);
+    for (size_t i = 0; !is_stopping && i < jobs_count; i++)
+        push_queue_add(&self->queue, push_item_new(&jobs[i], push_service_limited(account, jobs[i].device), self));
     pthread_mutex_unlock(&self->mutex);
-    if (rc == STATUS_OK)
-        webhooks_wake(self->requests);
-    return rc;
+    if (is_stopping)
+        return STATUS_SHUTTING_DOWN;
+    webhooks_wake(self->requests);
+    return STATUS_OK;
 }
 
 struct push_statistics push_statistics(struct push *self) {
     pthread_mutex_lock(&self->mutex);
     struct push_statistics statistics = self->statistics;
+    statistics.waiting += self->queue.count;
+    statistics.replaced = self->queue.replaced;
+    statistics.displaced = self->queue.displaced;
     pthread_mutex_unlock(&self->mutex);
     return statistics;
 }

@@ -5,11 +5,9 @@
 #include <stdatomic.h>
 
 #include "node/coordinator/coordinator.h"
-#include "node/push/push_request.h"
+#include "node/push/push_queue.h"
 #include "proto/command.h"
 #include "storage/seal.h"
-
-#define PUSH_WAITING_MAX 4096 /* about 25 MB of the longest */
 
 struct push;
 
@@ -36,11 +34,12 @@ int push_public_key(struct push *push, uint8_t point[PUSH_PUBLIC_KEY_BYTES]);
 
 /* Whether devices of this kind can be reached. */
 bool push_reaches(const struct push *push, enum push_transport transport);
-/* All of them or none; copied. Any thread. STATUS_OVERLOADED, STATUS_SHUTTING_DOWN. */
+/* All of them or none; copied. Any thread. When too much waits, the oldest makes room. STATUS_SHUTTING_DOWN. */
 int push_add(struct push *push, const struct push_job *jobs, size_t count);
 
 struct push_statistics {
     uint64_t sent, refused, gone, given_up, repeated;
+    uint64_t replaced, displaced; /* push_queue.h */
     size_t waiting;
 };
 struct push_statistics push_statistics(struct push *push);

@@ -125,6 +125,9 @@ static int endpoint_check(const struct gateway *gateway, const struct push_regis
                           struct problem *problem) {
     struct problem of_url = {0};
     bool may_be_private = gateway->config->push_allow_private;
+    if (!bytes_is_present(push_endpoint_host(browser->address)))
+        return problem_set(problem, arena, STATUS_VALIDATION_ERROR, "endpoint",
+                           "The endpoint must begin with https:// and a host in lower case, as browsers give it.");
     if (webhook_url_check(browser->address, may_be_private, arena, &of_url) != STATUS_OK)
         return problem_set(problem, arena, STATUS_VALIDATION_ERROR, "endpoint",
                            "The endpoint must be an https:// address that is everybody's, without user and fragment; "

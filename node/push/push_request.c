@@ -33,6 +33,40 @@ struct bytes push_service(const struct push_account *account, const struct push_
     return device->transport == PUSH_FCM ? account->fcm_url : account->apns_url;
 }
 
+static bool is_of_host(uint8_t c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
+}
+
+static bool is_port(struct bytes text) {
+    for (size_t i = 1; i < text.size; i++)
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return false;
+    return text.size == 0 || text.data[0] == ':';
+}
+
+struct bytes push_endpoint_host(struct bytes endpoint) {
+    struct bytes origin = vapid_origin(endpoint);
+    size_t begin = bytes_starts_with(origin, "https://") ? 8 : bytes_starts_with(origin, "http://") ? 7 : 0;
+    size_t end = begin;
+    if (begin == 0)
+        return BYTES_ABSENT;
+    while (end < origin.size && is_of_host(origin.data[end]))
+        end++;
+    bool is_plain =
+        end > begin && origin.data[end - 1] != '.' && is_port(bytes_of(origin.data + end, origin.size - end));
+    return is_plain ? bytes_of(origin.data + begin, end - begin) : BYTES_ABSENT;
+}
+
+struct bytes push_service_limited(const struct push_account *account, const struct push_registration *device) {
+    struct bytes host = push_endpoint_host(device->address);
+    size_t begin = host.size, dots = 0;
+    if (device->transport != PUSH_WEB || !bytes_is_present(host))
+        return push_service(account, device);
+    while (begin > 0 && (dots += host.data[begin - 1] == '.') < 2)
+        begin--;
+    return bytes_of(host.data + begin, host.size - begin);
+}
+
 static bool web_make(const struct push_sender *sender, const struct push_job *job, const struct push_chance *chance,
                      int64_t now_ms, struct arena *arena, struct webhook_request *request) {
     struct bytes endpoint = job->device->address;

@@ -34,6 +34,12 @@ struct push_sender {
 
 /* Where devices of this kind are reached: what may be told of that in a log. */
 struct bytes push_service(const struct push_account *account, const struct push_registration *device);
+/* The host of an endpoint; absent: it is not of the form that browsers give, "https://host" or "http://host" with or
+ * without a port, and what follows. */
+struct bytes push_endpoint_host(struct bytes endpoint);
+/* What is limited as one: of a browser's endpoint the last two names of the host, as its owner can have as many ports
+ * and names below them as he likes. */
+struct bytes push_service_limited(const struct push_account *account, const struct push_registration *device);
 /* For how long it is still of interest. */
 int64_t push_ttl_s(const struct push_sender *sender, const struct push_job *job, int64_t now_ms);
 /* What takes the place of what was said before, in the arena: at most 32 characters of base64url (RFC 8030, section

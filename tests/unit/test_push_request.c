@@ -87,6 +87,34 @@ static void one_waits_longer_each_time_and_as_long_as_is_asked(void **state) {
     }
 }
 
+static void names_and_ports_below_one_are_limited_as_one(void **state) {
+    static const struct {
+        const char *endpoint, *host, *limited;
+    } cases[] = {{"https://fcm.googleapis.com/fcm/send/x", "fcm.googleapis.com", "googleapis.com"},
+                 {"https://a.b.example.org:8443/x", "a.b.example.org", "example.org"},
+                 {"https://example.org?x", "example.org", "example.org"},
+                 {"http://127.0.0.1:8080/x", "127.0.0.1", "0.1"},
+                 {"https:/example.org/x", NULL, NULL},
+                 {"https:///x", NULL, NULL},
+                 {"HTTPS://example.org/x", NULL, NULL},
+                 {"https://Example.org/x", NULL, NULL},
+                 {"https://example.org./x", NULL, NULL},
+                 {"https://ex%61mple.org/x", NULL, NULL},
+                 {"https://a@example.org/x", NULL, NULL},
+                 {"https://a:1@example.org/x", NULL, NULL},
+                 {"example.org", NULL, NULL}};
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct push_registration browser = {.transport = PUSH_WEB, .address = bytes_of_text(cases[i].endpoint)};
+        struct bytes host = push_endpoint_host(browser.address);
+        assert_int_equal(bytes_is_present(host), cases[i].host != NULL);
+        if (cases[i].host == NULL)
+            continue;
+        assert_text(host, cases[i].host);
+        assert_text(push_service_limited(NULL, &browser), cases[i].limited);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_arena, close_arena)
 
 int main(void) {
@@ -94,6 +122,7 @@ int main(void) {
         TEST(a_push_is_written_as_the_rfc_says),
         TEST(a_browser_without_a_sound_key_is_told_nothing),
         TEST(an_answer_says_what_becomes_of_a_device),
+        TEST(names_and_ports_below_one_are_limited_as_one),
         TEST(one_waits_longer_each_time_and_as_long_as_is_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
