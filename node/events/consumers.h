@@ -46,6 +46,7 @@ enum join { JOIN_TAKEN, JOIN_NOT_WANTED, JOIN_FULL };
 enum attempt_result {
     ATTEMPT_DELIVERED,
     ATTEMPT_AGAIN,
+    ATTEMPT_LATER, /* again as well, but the consumer is not to blame: it is not left alone */
     ATTEMPT_GIVEN_UP,
     ATTEMPT_REFUSED /* given up as well, but who refuses this may take the next one: it is not left alone */
 };

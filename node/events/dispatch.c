@@ -40,7 +40,7 @@ struct look {
 static void result_count(struct consumer *consumer, enum attempt_result result, size_t steps) {
     consumer->counts.delivered += result == ATTEMPT_DELIVERED ? steps : 0;
     consumer->counts.given_up += result == ATTEMPT_GIVEN_UP || result == ATTEMPT_REFUSED ? steps : 0;
-    consumer->counts.failed += result != ATTEMPT_DELIVERED;
+    consumer->counts.failed += result != ATTEMPT_DELIVERED && result != ATTEMPT_LATER;
 }
 
 /* What is under way is over. */
@@ -57,13 +57,14 @@ static void on_end(struct attempt *attempt, enum attempt_result result, int64_t 
     struct place *place = attempt->place;
     struct id_hash thread = place->thread;
     int64_t now_ms = wall_ms();
-    consumer_note(attempt->consumer, result == ATTEMPT_DELIVERED || result == ATTEMPT_REFUSED, now_ms);
+    if (result != ATTEMPT_LATER)
+        consumer_note(attempt->consumer, result == ATTEMPT_DELIVERED || result == ATTEMPT_REFUSED, now_ms);
     result_count(attempt->consumer, result, place->steps);
     attempt->consumer->attempts--;
     place->attempt = NULL;
     place->attempts_made++;
     place->due_ms = now_ms + wait_ms;
-    if (result != ATTEMPT_AGAIN)
+    if (result != ATTEMPT_AGAIN && result != ATTEMPT_LATER)
         place_advance(place);
     dispatch_thread(self, &thread, 0, LOOK_AFTER_ATTEMPT);
 }

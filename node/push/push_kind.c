@@ -2,11 +2,13 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "node/gateway/serve.h"
 #include "node/log.h"
 #include "node/push/push_key.h"
 #include "node/push/push_payload.h"
+#include "node/push/push_rests.h"
 #include "proto/check.h"
 #include "proto/limits.h"
 #include "proto/question.h"
@@ -14,6 +16,7 @@
 #define NAME "push:devices" /* which nobody else can be called */
 #define ASK_MS 20000
 #define AGAIN_MS 2000
+#define AGAIN_DOUBLED_MAX 4
 #define CONTENT_BYTES_MAX 4096 /* no payload has room for more */
 
 /* A change that has been handed to some nodes, and waits for what they say. */
@@ -21,21 +24,24 @@ struct handing {
     struct attempt attempt;
     struct handing *next;
     uint64_t number;
-    size_t left;
-    int rc;
+    size_t asks; /* that are not answered */
+    unsigned attempts_made;
+    struct push_rest rest; /* of the users: whom nobody has taken over */
 };
 
 /* What one of them said; on its way from a worker to delivery's thread. */
 struct said {
     struct said *next;
     uint64_t handing;
-    int rc;
+    size_t users_count; /* whom the node has not taken over */
+    struct id_hash users[];
 };
 
 struct push_kind {
     struct consumer_kind kind;
     struct push_kind_options options;
     struct handing *handings; /* delivery's thread only */
+    struct push_rests rests;  /* as well */
     uint64_t number;
     pthread_mutex_t mutex;
     struct said *said;
@@ -72,10 +78,15 @@ static size_t steps(const struct consumer *consumer, const struct event_source *
 
 /* ---- what is said ---- */
 
-static void said_add(struct push_kind *self, uint64_t handing, int rc) {
-    struct said *said = calloc(1, sizeof(*said));
+/* `users` of a question, and what was answered. */
+static void said_add(struct push_kind *self, uint64_t handing, int rc, const struct id_hash *users, size_t count) {
+    size_t left = rc == STATUS_OK ? 0 : count;
+    struct said *said = calloc(1, sizeof(*said) + left * sizeof(*users));
     check(said != NULL);
-    *said = (struct said){.handing = handing, .rc = rc};
+    said->handing = handing;
+    said->users_count = left;
+    if (left > 0)
+        memcpy(said->users, users, left * sizeof(*users));
     pthread_mutex_lock(&self->mutex);
     said->next = self->said;
     self->said = said;
@@ -90,19 +101,29 @@ static struct handing **handing_find(struct push_kind *self, uint64_t number) {
     return link;
 }
 
+/* That a range has no leader, or a node too much to do, says nothing of the other ranges: they go on. */
+static void handing_end(struct push_kind *self, struct handing *handing) {
+    unsigned doubled = handing->attempts_made < AGAIN_DOUBLED_MAX ? handing->attempts_made : AGAIN_DOUBLED_MAX;
+    if (handing->rest.count == 0) {
+        attempt_end(&handing->attempt, ATTEMPT_DELIVERED, 0);
+        push_rest_close(&handing->rest);
+    } else {
+        push_rests_keep(&self->rests, &handing->rest);
+        attempt_end(&handing->attempt, ATTEMPT_LATER, (int64_t)AGAIN_MS << doubled);
+    }
+    free(handing);
+}
+
 static void said_take(struct push_kind *self, const struct said *said) {
     struct handing **link = handing_find(self, said->handing);
     struct handing *handing = *link;
     if (handing == NULL)
         return; /* broken off */
-    if (handing->rc == STATUS_OK)
-        handing->rc = said->rc;
-    if (--handing->left > 0)
+    push_rest_add(&handing->rest, said->users, said->users_count);
+    if (--handing->asks > 0)
         return;
     *link = handing->next;
-    bool is_taken = handing->rc == STATUS_OK;
-    attempt_end(&handing->attempt, is_taken ? ATTEMPT_DELIVERED : ATTEMPT_AGAIN, is_taken ? 0 : AGAIN_MS);
-    free(handing);
+    handing_end(self, handing);
 }
 
 static void turn(struct consumer_kind *kind) {
@@ -124,12 +145,14 @@ struct push_ask {
     struct gateway_ask ask;
     struct push_kind *kind;
     uint64_t handing;
+    size_t users_count;
+    struct id_hash users[];
 };
 
 static void on_answer(struct gateway_worker *worker, struct gateway_ask *ask) {
     const struct push_ask *self = (struct push_ask *)ask;
     (void)worker;
-    said_add(self->kind, self->handing, ask->rc);
+    said_add(self->kind, self->handing, ask->rc, self->users, self->users_count);
     gateway_ask_free(ask);
 }
 
@@ -137,7 +160,7 @@ static void on_answer(struct gateway_worker *worker, struct gateway_ask *ask) {
 static void on_served(void *context, int rc, struct bytes reply) {
     struct push_ask *self = context;
     (void)reply;
-    said_add(self->kind, self->handing, rc);
+    said_add(self->kind, self->handing, rc, self->users, self->users_count);
     free(self);
 }
 
@@ -165,19 +188,22 @@ static void range_ask(struct push_kind *self, struct handing *handing, struct by
                       struct question_subject *users, size_t count) {
     struct question question = {
         .kind = QUESTION_PUSH, .left_ms = ASK_MS, .call = change, .subjects = users, .subjects_count = count};
-    struct push_ask *ask = calloc(1, sizeof(*ask));
+    struct push_ask *ask = calloc(1, sizeof(*ask) + count * sizeof(*ask->users));
     check(ask != NULL);
+    ask->users_count = count;
+    for (size_t i = 0; i < count; i++)
+        ask->users[i] = users[i].hash;
     ask->kind = self;
     ask->handing = handing->number;
     ask->ask.subject = users[0].hash;
     buffer_init(&ask->ask.body);
     buffer_init(&ask->ask.reply);
     question_encode(&question, &ask->ask.body);
-    handing->left++;
+    handing->asks++;
     int rc = ask_start(self, ask);
     if (rc == STATUS_OK)
         return;
-    said_add(self, handing->number, rc);
+    said_add(self, handing->number, rc, ask->users, count);
     gateway_ask_free(&ask->ask);
 }
 
@@ -231,16 +257,20 @@ static struct id_hash *users_gather(const struct step *step, size_t *count) {
 
 static struct attempt *begin(const struct step *step) {
     struct push_kind *self = kind_of(step->consumer->kind);
+    const struct change *change = step->source->change;
     size_t count;
     struct id_hash *users = users_gather(step, &count);
-    if (count == 0 || step->now_ms >= step->source->change->time_ms + self->options.ttl_ms)
+    if (count == 0 || step->now_ms >= change->time_ms + self->options.ttl_ms)
         return NULL;
+    push_rests_take(&self->rests, &change->subject, change->offset, users, &count);
     struct handing *handing = calloc(1, sizeof(*handing));
     check(handing != NULL);
+    push_rest_init(&handing->rest, &change->subject, change->offset);
+    handing->attempts_made = step->attempts_made;
     handing->number = ++self->number;
     handing->next = self->handings;
     self->handings = handing;
-    users_ask(self, handing, change_shorten(step->source->change, step->arena), users, count);
+    users_ask(self, handing, change_shorten(change, step->arena), users, count);
     return &handing->attempt;
 }
 
@@ -248,6 +278,7 @@ static void cancel(struct attempt *attempt) {
     struct handing *handing = (struct handing *)attempt;
     struct handing **link = handing_find(kind_of(attempt->kind), handing->number);
     *link = handing->next;
+    push_rest_close(&handing->rest);
     free(handing);
 }
 
@@ -257,6 +288,7 @@ static void kind_free(struct consumer_kind *kind) {
         next = said->next;
         free(said);
     }
+    push_rests_close(&self->rests);
     pthread_mutex_destroy(&self->mutex);
     free(self);
 }

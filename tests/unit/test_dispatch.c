@@ -225,6 +225,21 @@ static void who_refuses_for_good_is_not_left_alone(void **state) {
     assert_int_equal(consumer->counts.given_up, 7);
 }
 
+static void who_is_not_to_blame_is_not_left_alone(void **state) {
+    (void)state;
+    struct consumer *consumer = consumer_add(&batching, 0);
+    send_messages(2); /* 3 and 4 */
+    look(LOOK_FRESH);
+    for (unsigned i = 0; i < 10; i++) {
+        end(ATTEMPT_LATER, 0);
+        assert_under_way(3, 2);
+    }
+    assert_int_equal(consumer->failures, 0);
+    assert_int_equal(consumer->counts.failed, 0);
+    end(ATTEMPT_DELIVERED, 0);
+    assert_int_equal(consumer->counts.delivered, 2);
+}
+
 /* The fixture's time is years ago. */
 static void what_is_too_old_is_given_up_also_while_the_consumer_rests(void **state) {
     (void)state;
@@ -309,6 +324,7 @@ int main(void) {
         OF(a_kind_that_takes_one_gets_one_after_the_other),
         OF(what_failed_is_made_again_as_it_was),
         OF(who_refuses_for_good_is_not_left_alone),
+        OF(who_is_not_to_blame_is_not_left_alone),
         OF(what_is_too_old_is_given_up_also_while_the_consumer_rests),
         OF(who_rests_loses_nothing_that_is_young_enough),
         OF(a_thread_stays_until_its_mark_is_gone),
