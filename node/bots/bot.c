@@ -22,8 +22,8 @@ bool bot_name_is_valid(struct bytes name) {
 /* ---- what an operator says ---- */
 
 static int members_check(const struct json_reader *reader, json_t *object) {
-    static const char *const known[] = {"endpoint",    "userId", "displayName", "deliveryMode",
-                                        "wantsTyping", "secret", "name",        "createdOn"};
+    static const char *const known[] = {"endpoint", "userId", "displayName", "deliveryMode", "wantsTyping",
+                                        "secret",   "name",   "createdOn",   "changedOn"};
     const char *name;
     json_t *value;
     json_object_foreach(object, name, value) {
@@ -107,9 +107,10 @@ static void secret_set(json_t *object, const struct event_secret *secret) {
 }
 
 json_t *bot_to_json(const struct bot *bot, enum bot_showing showing) {
-    char created[RFC3339_TEXT_BYTES];
+    char created[RFC3339_TEXT_BYTES], changed[RFC3339_TEXT_BYTES];
     json_t *object = json_object_new();
     rfc3339_format_ms(bot->created_ms, created);
+    rfc3339_format_ms(bot->changed_ms, changed);
     json_text_set(object, "name", bot->name);
     json_text_set(object, "endpoint", bot->endpoint);
     json_text_set_present(object, "userId", bot->user_id);
@@ -117,6 +118,7 @@ json_t *bot_to_json(const struct bot *bot, enum bot_showing showing) {
     json_text_set(object, "deliveryMode", bytes_of_text(bot->expects_replies ? "expectReplies" : "normal"));
     json_member_set(object, "wantsTyping", json_boolean(bot->wants_typing));
     json_text_set(object, "createdOn", bytes_of_text(created));
+    json_text_set(object, "changedOn", bytes_of_text(changed));
     if (showing == BOT_WITH_SECRET && bot->has_secret)
         secret_set(object, &bot->secret);
     return object;
@@ -127,13 +129,18 @@ struct bytes bot_encode(const struct bot *bot, struct arena *arena) {
 }
 
 static int own_part_read(const struct json_reader *reader, const json_t *object, struct bot *bot) {
-    struct bytes created;
+    struct bytes created, changed;
     int rc = json_text_require(reader, object, "name", BOT_NAME_BYTES_MAX, &bot->name);
     if (rc == STATUS_OK)
         rc = json_text_require(reader, object, "createdOn", RFC3339_TEXT_BYTES, &created);
+    if (rc == STATUS_OK)
+        rc = json_text_read(reader, object, "changedOn", RFC3339_TEXT_BYTES, &changed);
     if (rc == STATUS_OK && !rfc3339_parse(created, &bot->created_ms))
         rc = STATUS_MALFORMED;
-    return rc;
+    if (rc != STATUS_OK)
+        return rc;
+    bot->changed_ms = bot->created_ms;
+    return bytes_is_present(changed) && !rfc3339_parse(changed, &bot->changed_ms) ? STATUS_MALFORMED : STATUS_OK;
 }
 
 int bot_decode(struct bytes stored, struct arena *arena, struct bot *bot) {

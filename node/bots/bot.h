@@ -18,7 +18,8 @@ struct bot {
     bool expects_replies; /* activities ask for the answers in the answer (deliveryMode) */
     struct event_secret secret;
     bool has_secret;
-    int64_t created_ms; /* not the operator's to say */
+    int64_t created_ms; /* not the operator's to say, as the following */
+    int64_t changed_ms; /* whom an operator named before her tokens were revoked says nothing any more */
 };
 
 /* 3 to 48 letters, digits and dashes. */

@@ -226,6 +226,7 @@ static struct bot_sending *sending_new(const struct step *step, const struct bot
     self->attempts_made = step->attempts_made;
     self->is_passing = step->is_passing;
     self->replies.gateway = self->kind->options.gateway;
+    self->replies.issued_s = bot->changed_ms / 1000;
     self->replies.user_id = arena_copy(&self->arena, bot->user_id);
     self->replies.thread_id = arena_copy(&self->arena, change->thread_id);
     self->replies.on_done = on_said;

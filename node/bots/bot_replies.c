@@ -33,16 +33,7 @@ static void on_stop(struct http_call *call) {
 
 static const struct http_call_hooks hooks = {.on_answer = on_answer, .on_stop = on_stop};
 
-static struct caller *caller_of(struct gateway_worker *worker, struct http_call *call, struct bytes user_id) {
-    struct caller *caller = ARENA_NEW(&call->arena, struct caller);
-    *caller = (struct caller){.user_id = arena_copy(&call->arena, user_id),
-                              .hash = gateway_hash(worker->gateway, user_id),
-                              .scopes = TOKEN_SCOPE_CHAT,
-                              .token_issued_s = worker_wall_ms() / 1000};
-    return caller;
-}
-
-/* As one that came from another node, which has found out who calls. */
+/* As one that came from another node. */
 static void call_fill(struct http_call *call, const struct bot_replies *self) {
     call->is_forwarded = true;
     call->method = BYTES_LITERAL("POST");
@@ -51,8 +42,36 @@ static void call_fill(struct http_call *call, const struct bot_replies *self) {
     call->body = arena_copy(&call->arena, self->bodies[self->next]);
     call->client_address = BYTES_LITERAL("");
     call->public_origin = BYTES_LITERAL("");
-    call->caller = caller_of(self->worker, call, self->user_id);
     call->deadline_ms = worker_now_ms(self->worker->worker) + FORWARD_DEADLINE_MS;
+}
+
+static void on_known(struct authentication *authentication, int rc) {
+    struct http_call *call = authentication->context;
+    call->caller = &authentication->caller;
+    if (rc != STATUS_OK)
+        http_call_refuse(call, &authentication->problem);
+    else if (http_call_is_awaited(call))
+        worker_call_run(authentication->worker->worker, call);
+    else
+        http_call_refuse_status(call, STATUS_REQUEST_TIMEOUT);
+}
+
+/* The program may go on when its user is gone. */
+static void user_look_up(const struct bot_replies *self, struct http_call *call) {
+    struct authentication *authentication = ARENA_NEW(&call->arena, struct authentication);
+    struct bytes user_id = arena_copy(&call->arena, self->user_id);
+    *authentication = (struct authentication){.worker = self->worker,
+                                              .arena = &call->arena,
+                                              .deadline_ms = call->deadline_ms,
+                                              .context = call,
+                                              .on_done = on_known,
+                                              .caller = {.user_id = user_id,
+                                                         .hash = gateway_hash(self->worker->gateway, user_id),
+                                                         .scopes = TOKEN_SCOPE_CHAT,
+                                                         .token_issued_s = self->issued_s}};
+    int rc = authenticate_user(authentication);
+    if (rc != AUTHENTICATION_WAITS)
+        on_known(authentication, rc);
 }
 
 static void next_say(struct bot_replies *self) {
@@ -65,7 +84,7 @@ static void next_say(struct bot_replies *self) {
     call->hooks_context = self;
     call_fill(call, self);
     self->next++;
-    worker_call_run(self->worker->worker, call);
+    user_look_up(self, call);
 }
 
 static void on_delivered(void *receiver, struct parcel *parcel) {

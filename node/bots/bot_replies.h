@@ -8,6 +8,7 @@
 struct bot_replies {
     struct parcel parcel;
     struct gateway *gateway;
+    int64_t issued_s;     /* since when an operator vouches for the bot's user */
     struct bytes user_id; /* the bot's; borrowed until on_done, as the following */
     struct bytes thread_id;
     struct bytes bodies[BOT_REPLIES_MAX];

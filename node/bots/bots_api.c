@@ -1,5 +1,6 @@
 #include "node/bots/bots_api.h"
 
+#include "node/gateway/authentication.h"
 #include "node/gateway/desk_call.h"
 #include "node/gateway/rate_limit.h"
 #include "node/log.h"
@@ -96,7 +97,8 @@ static int user_check(struct bot_job *job, const struct bot *bot) {
 /* Whom the operator did not say stays the same, as does the secret. */
 static void put_complete(struct bot_job *job, struct bot *wanted, const struct bot *before) {
     wanted->name = job->name;
-    wanted->created_ms = before == NULL ? worker_wall_ms() : before->created_ms;
+    wanted->changed_ms = worker_wall_ms();
+    wanted->created_ms = before == NULL ? wanted->changed_ms : before->created_ms;
     if (before == NULL && !wanted->has_secret)
         event_secret_make(&wanted->secret);
     else if (!wanted->has_secret)
@@ -175,8 +177,41 @@ static void bot_show(struct worker *worker, struct http_call *call) {
     named_ask(worker, call, show_work);
 }
 
+static void on_user_known(struct authentication *user, int rc) {
+    struct http_call *call = user->context;
+    if (rc == STATUS_TOKEN_REVOKED)
+        problem_set(&user->problem, &call->arena, STATUS_VALIDATION_ERROR, "userId",
+                    "There is no user \"%.*s\"; POST /admin/tokens makes one.", BYTES_ARG(user->caller.user_id));
+    if (rc == STATUS_OK)
+        named_ask(user->worker->worker, call, put_work);
+    else
+        http_call_refuse(call, &user->problem);
+}
+
+static void user_look_up(struct gateway_worker *worker, struct http_call *call, struct bytes user_id) {
+    struct authentication *user = ARENA_NEW(&call->arena, struct authentication);
+    *user = (struct authentication){
+        .worker = worker,
+        .arena = &call->arena,
+        .deadline_ms = call->deadline_ms,
+        .context = call,
+        .on_done = on_user_known,
+        .caller = {.user_id = user_id, .hash = gateway_hash(worker->gateway, user_id), .token_issued_s = INT64_MAX}};
+    int rc = authenticate_user(user);
+    if (rc != AUTHENTICATION_WAITS)
+        on_user_known(user, rc);
+}
+
+/* What is wrong otherwise is said where it is put. */
 static void bot_put(struct worker *worker, struct http_call *call) {
-    named_ask(worker, call, put_work);
+    struct gateway_worker *self = gateway_worker_of(worker);
+    struct problem problem = {0};
+    struct bot bot;
+    int rc = bot_parse(call->body, self->gateway->bots->may_be_private, &call->arena, &bot, &problem);
+    if (rc == STATUS_OK && user_id_is_of_resource(bot.user_id, bytes_of_text(self->gateway->settings->resource_id)))
+        user_look_up(self, call, bot.user_id);
+    else
+        named_ask(worker, call, put_work);
 }
 
 static void bot_delete(struct worker *worker, struct http_call *call) {

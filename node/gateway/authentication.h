@@ -43,6 +43,9 @@ struct authentication {
 int authenticate_token(struct authentication *self, struct bytes token);
 /* `Authorization: Bearer …` of a call; with `header` "x-skypetoken" the bare token in that header. */
 int authenticate_call(struct authentication *self, struct http_call *call, const char *header);
+/* Of `caller`, who is set and vouched for by something else than a token: is she there, and is what was issued to her
+ * at token_issued_s not revoked? */
+int authenticate_user(struct authentication *self);
 /* on_done is not called any more. */
 void authentication_cancel(struct authentication *self);
 

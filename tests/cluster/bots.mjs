@@ -148,6 +148,45 @@ test("a bot says, changes and takes back by the connector's interface, and only 
     await world.end();
 });
 
+test("a bot answers nothing when its user is revoked or gone, and is no bot without a user", async () => {
+    const world = await (await World.make()).start(allowed);
+    const receiver = await Receiver.open();
+    const [ann] = await world.newUsers(1);
+    const bot = await botOf(world, "gone", receiver, { deliveryMode: "expectReplies" });
+    const identity = (method, rest = "") => world.identityCall(method, `/identities/${encodeURIComponent(bot.id)}${rest}`);
+    const put = (userId) => admin(world, "PUT", "/admin/bots/gone", { endpoint: receiver.url(), deliveryMode: "expectReplies", userId });
+    const refusals = () => world.node.log.split(" is refused with 401: ").length - 1;
+    let before = async () => {};
+    receiver.answer = async ({ json }) => {
+        if (json.type !== "message") return {};
+        await before();
+        return { body: { activities: [{ type: "message", text: `answer to ${json.text}` }] } };
+    };
+    await known(world, receiver, [ann, bot]);
+    const thread = await world.newThread([ann, bot]);
+    const answered = async (text) => {
+        await world.newMessage(ann, thread, text);
+        return until("it is answered", async () => (await texts(world, ann, thread)).includes(`answer to ${text}`), 2000).catch(() => false);
+    };
+    assert.ok(await answered("one"));
+    const end = async (text, how) => {
+        const seen = refusals();
+        before = how;
+        await world.newMessage(ann, thread, text);
+        await until("its answer is refused", () => refusals() > seen);
+        assert.ok(!(await texts(world, ann, thread)).includes(`answer to ${text}`));
+        before = async () => {};
+    };
+    await end("two", async () => assert.equal((await identity("POST", "/:revokeAccessTokens")).status, 204));
+    await until("an operator vouches for it again", async () => (await put(bot.id)).status === 200 && answered(`three ${Date.now()}`));
+    await end("four", async () => assert.equal((await identity("DELETE")).status, 204));
+    const refused = await put(bot.id);
+    assert.deepEqual([refused.status, refused.json.error.target], [400, "userId"]);
+    assert.match(refused.json.error.message, /There is no user/);
+    receiver.close();
+    await world.end();
+});
+
 test("who only guesses secrets takes no token from anybody", async () => {
     const world = await (await World.make()).start({ flags: [...allowed.flags, "--rate-limits", "acs"] });
     const receiver = await Receiver.open();

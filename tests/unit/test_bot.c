@@ -24,11 +24,13 @@ static void a_bot_is_stored_and_read_back_as_it_was(void **state) {
     assert_int_equal(bot_parse(bytes_of_text(body), false, *state, &bot, &problem), STATUS_OK);
     bot.name = BYTES_LITERAL("echo");
     bot.created_ms = 1767323049000;
+    bot.changed_ms = 1767323050000;
     struct bytes stored = bot_encode(&bot, *state);
     assert_int_equal(bot_decode(stored, *state, &again), STATUS_OK);
     assert_true(bytes_equal(bot_encode(&again, *state), stored));
     assert_true(again.expects_replies);
     assert_int_equal(again.created_ms, bot.created_ms);
+    assert_int_equal(again.changed_ms, bot.changed_ms);
 }
 
 static void the_secret_is_shown_only_when_it_is_asked_for(void **state) {
@@ -72,6 +74,14 @@ static void a_member_that_nobody_knows_is_refused(void **state) {
                      STATUS_VALIDATION_ERROR);
 }
 
+static void a_record_that_does_not_say_when_it_was_changed_was_not(void **state) {
+    struct bot bot;
+    const char *record = "{\"name\":\"echo\",\"createdOn\":\"2026-01-01T00:00:00Z\",\"endpoint\":"
+                         "\"https://bot.example/\",\"userId\":\"" USER "\",\"secret\":\"" SECRET "\"}";
+    assert_int_equal(bot_decode(bytes_of_text(record), *state, &bot), STATUS_OK);
+    assert_int_equal(bot.changed_ms, 1767225600000);
+}
+
 static void records_that_lack_something_do_not_open(void **state) {
     static const char *const records[] = {
         "", "{}", "{\"name\":\"echo\",\"createdOn\":\"2026-01-01T00:00:00Z\",\"endpoint\":\"https://bot.example/\"}",
@@ -106,6 +116,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_secret_is_shown_only_when_it_is_asked_for, open_arena, close_arena),
         cmocka_unit_test_setup_teardown(what_an_operator_cannot_mean_is_refused_by_name, open_arena, close_arena),
         cmocka_unit_test_setup_teardown(a_member_that_nobody_knows_is_refused, open_arena, close_arena),
+        cmocka_unit_test_setup_teardown(a_record_that_does_not_say_when_it_was_changed_was_not, open_arena,
+                                        close_arena),
         cmocka_unit_test_setup_teardown(records_that_lack_something_do_not_open, open_arena, close_arena),
         cmocka_unit_test_setup_teardown(only_its_secret_admits_a_bot, open_arena, close_arena),
     };
