@@ -51,6 +51,7 @@ static void round_end(struct delivery *self) {
     struct consumers *consumers = &self->dispatch.consumers;
     for (size_t i = 0; i < consumers->count; i++)
         consumer_round_end(&consumers->items[i]);
+    places_keep_led(&self->dispatch.places, self->options.is_led_here, self->options.context);
     self->round_left = feed_count(self->options.feed);
 }
 

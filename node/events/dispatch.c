@@ -220,12 +220,12 @@ static uint64_t stored_cursor(const struct look *look, const struct consumer *co
     return 0;
 }
 
-/* There is something that can be done, or given up. A consumer that fails has some threads to be tried with. */
+/* There is something that can be done, or given up. A consumer has so many threads to be tried with again. */
 static bool may_have_place(struct look *look, const struct consumer *consumer, int64_t since_ms) {
     if (since_ms != 0 && is_over(look, consumer, since_ms))
         return true;
     return consumer_is_ready(consumer, look->now_ms) &&
-           (consumer->failures == 0 || places_failed(&look->self->places, &consumer->id) < FAILED_PLACES_MAX);
+           places_failed(&look->self->places, &consumer->id) < FAILED_PLACES_MAX;
 }
 
 static struct place *place_get(struct look *look, struct consumer *consumer, uint64_t stored) {

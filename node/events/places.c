@@ -75,6 +75,15 @@ void places_follow(struct places *self, const struct consumers *consumers) {
     }
 }
 
+void places_keep_led(struct places *self, bool (*is_led_here)(void *context, const struct id_hash *thread),
+                     void *context) {
+    for (struct place *place = self->first, *next; place != NULL; place = next) {
+        next = place->next;
+        if (place->attempt == NULL && !is_led_here(context, &place->thread))
+            places_remove(self, place);
+    }
+}
+
 void places_close(struct places *self) {
     while (self->first != NULL)
         places_remove(self, self->first);

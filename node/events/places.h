@@ -37,4 +37,7 @@ size_t places_failed(const struct places *self, const struct id_hash *consumer);
 void places_remove(struct places *self, struct place *place);
 /* Consumers were loaded: attempts follow them, and places of those that are none any more, or begin anew, go. */
 void places_follow(struct places *self, const struct consumers *consumers);
+/* Forgets those of threads that are led elsewhere, of which nothing is under way. */
+void places_keep_led(struct places *self, bool (*is_led_here)(void *context, const struct id_hash *thread),
+                     void *context);
 void places_close(struct places *self);

@@ -240,6 +240,35 @@ static void who_is_not_to_blame_is_not_left_alone(void **state) {
     assert_int_equal(consumer->counts.delivered, 2);
 }
 
+static void failed_places_are_few_also_of_who_does_not_fail(void **state) {
+    (void)state;
+    struct consumer *consumer = consumer_add(&batching, 0);
+    for (uint8_t i = 0; i < 64; i++)
+        places_add(&dispatch.places, &(struct id_hash){{9, i}}, consumer, 0)->attempts_made = 1;
+    send_messages(1);
+    look(LOOK_FRESH);
+    assert_null(under_way);
+    dispatch.places.first->attempts_made = 0;
+    look(LOOK_FRESH);
+    assert_under_way(3, 1);
+    end(ATTEMPT_DELIVERED, 0);
+}
+
+static bool is_thread(void *context, const struct id_hash *other) {
+    (void)context;
+    return id_hash_equal(other, &thread);
+}
+
+static void places_go_with_the_lead_of_their_thread(void **state) {
+    (void)state;
+    struct consumer *consumer = consumer_add(&batching, 0);
+    places_add(&dispatch.places, &(struct id_hash){{9}}, consumer, 0)->attempts_made = 1;
+    places_add(&dispatch.places, &thread, consumer, 0)->attempts_made = 1;
+    places_keep_led(&dispatch.places, is_thread, NULL);
+    assert_int_equal(places_failed(&dispatch.places, &consumer->id), 1);
+    assert_non_null(places_find(&dispatch.places, &thread, &consumer->id));
+}
+
 /* The fixture's time is years ago. */
 static void what_is_too_old_is_given_up_also_while_the_consumer_rests(void **state) {
     (void)state;
@@ -325,6 +354,8 @@ int main(void) {
         OF(what_failed_is_made_again_as_it_was),
         OF(who_refuses_for_good_is_not_left_alone),
         OF(who_is_not_to_blame_is_not_left_alone),
+        OF(failed_places_are_few_also_of_who_does_not_fail),
+        OF(places_go_with_the_lead_of_their_thread),
         OF(what_is_too_old_is_given_up_also_while_the_consumer_rests),
         OF(who_rests_loses_nothing_that_is_young_enough),
         OF(a_thread_stays_until_its_mark_is_gone),
