@@ -75,8 +75,9 @@ static void one_waits_longer_each_time_and_as_long_as_is_asked(void **state) {
         int64_t retry_after_s;
         unsigned attempts;
         int64_t wait_ms;
-    } cases[] = {{0, 1, 1000},   {0, 2, 2000}, {0, 4, 8000},  {0, 7, 64000},
-                 {0, 30, 64000}, {5, 1, 5000}, {5, 6, 32000}, {100000, 1, 600000}};
+    } cases[] = {{0, 1, 1000},           {0, 2, 2000},  {0, 4, 8000},        {0, 7, 64000},
+                 {0, 30, 64000},         {5, 1, 5000},  {5, 6, 32000},       {100000, 1, 600000},
+                 {INT64_MAX, 1, 600000}, {-1, 1, 1000}, {INT64_MIN, 1, 1000}};
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct webhook_answer answer = {.status = 429, .retry_after_s = cases[i].retry_after_s};
