@@ -158,6 +158,7 @@ static void options_set(struct webhook *self, const struct webhook_request *requ
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* ends without waiting for the resolver, which nothing hurries */
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
                      (long)(request->is_http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS_MAX);
