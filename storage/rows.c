@@ -20,6 +20,7 @@ static const struct codec_field participant_fields[] = {
     CODEC_MEMBER(5, CODEC_BYTES, struct participant_row, topic),
     CODEC_MEMBER(6, CODEC_U64, struct participant_row, earlier_joined_offset),
     CODEC_MEMBER(7, CODEC_U64, struct participant_row, earlier_removed_offset),
+    CODEC_MEMBER(8, CODEC_BOOL, struct participant_row, is_counted_of_teams),
 };
 const struct codec_table PARTICIPANT_ROW_TABLE = CODEC_TABLE(struct participant_row, participant_fields);
 

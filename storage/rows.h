@@ -13,7 +13,7 @@ struct thread_counters {
     uint64_t version;  /* of the newest change, epoch ms; rises strictly */
     int64_t last_message_ms;
     uint32_t participants;      /* active ones */
-    uint32_t teams_users;       /* of these, those of Teams */
+    uint32_t teams_users;       /* of these, those of Teams (participant_row.is_counted_of_teams) */
     uint64_t joins;             /* how often anybody joined: gives join order */
     uint64_t properties_offset; /* where the mark of the last change without message lies; 0: none */
 };
@@ -27,6 +27,7 @@ struct participant_row {
     struct bytes topic;             /* the thread's when she was removed: she learns no later one */
     uint64_t earlier_joined_offset; /* of the time before this one; 0: there was none */
     uint64_t earlier_removed_offset;
+    bool is_counted_of_teams; /* in the counters; who joined before they were counted is not, nor who has left */
 };
 
 /* ROW_CLIENT_ID, ROW_REQUEST_ID: what the first request made or changed. */

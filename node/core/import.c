@@ -134,13 +134,18 @@ static int check_command(struct importing *self) {
 
 /* ---- writes ---- */
 
+static bool is_counted_of_teams(const struct import_member *member) {
+    return member->removed_offset == 0 && identifier_is_teams_user(member->participant.user_id);
+}
+
 static int member_write(struct importing *self, const struct import_member *member, uint64_t join_number) {
     struct id_hash user = id_hash_make(self->context->hash_key, member->participant.user_id);
     struct participant_row row = {.participant = member->participant,
                                   .join_number = join_number,
                                   .joined_offset = member->joined_offset,
                                   .removed_offset = member->removed_offset,
-                                  .topic = member->topic};
+                                  .topic = member->topic,
+                                  .is_counted_of_teams = is_counted_of_teams(member)};
     return thread_participant_put(&self->store, &user, &row);
 }
 
@@ -150,10 +155,8 @@ static int members_write(struct importing *self, struct thread_counters *counter
         int rc = member_write(self, member, ++counters->joins);
         if (rc != STATUS_OK)
             return rc;
-        if (member->removed_offset != 0)
-            continue;
-        counters->participants++;
-        counters->teams_users += identifier_is_teams_user(member->participant.user_id) ? 1 : 0;
+        counters->participants += member->removed_offset == 0 ? 1 : 0;
+        counters->teams_users += is_counted_of_teams(member) ? 1 : 0;
     }
     return STATUS_OK;
 }

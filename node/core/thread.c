@@ -339,9 +339,10 @@ static int participant_join(struct rule *rule, const struct participant *given, 
                                        .join_number = ++rule->counters.joins,
                                        .joined_offset = rule->counters.offset,
                                        .earlier_joined_offset = row.joined_offset,
-                                       .earlier_removed_offset = row.removed_offset};
+                                       .earlier_removed_offset = row.removed_offset,
+                                       .is_counted_of_teams = identifier_is_teams_user(given->user_id)};
         rule->counters.participants++;
-        rule->counters.teams_users += identifier_is_teams_user(given->user_id) ? 1 : 0;
+        rule->counters.teams_users += row.is_counted_of_teams ? 1 : 0;
         joining->users[joining->participants.count].hash = user;
         joining->participants.items[joining->participants.count++] = *given;
     } else {
@@ -592,9 +593,11 @@ static int add_write(struct rule *rule) {
     return rc == STATUS_OK ? membership_tell(rule, MEMBERSHIP_JOINED, joining.users, joining.participants.count) : rc;
 }
 
-/* Those who joined under a version that did not count them are not counted when they leave. */
-static bool is_counted_of_teams(const struct rule *rule, struct bytes user_id) {
-    return rule->counters.teams_users > 0 && identifier_is_teams_user(user_id);
+/* A version that does not know the count drops it when it writes the counters. */
+static void teams_user_uncount(struct rule *rule, struct participant_row *row) {
+    if (row->is_counted_of_teams && rule->counters.teams_users > 0)
+        rule->counters.teams_users--;
+    row->is_counted_of_teams = false;
 }
 
 static int remove_write(struct rule *rule) {
@@ -608,7 +611,7 @@ static int remove_write(struct rule *rule) {
     row.removed_offset = rule->counters.offset;
     row.topic = rule->properties.topic;
     rule->counters.participants--;
-    rule->counters.teams_users -= is_counted_of_teams(rule, row.participant.user_id) ? 1 : 0;
+    teams_user_uncount(rule, &row);
 
     struct change change = change_of(rule, CHANGE_PARTICIPANTS_REMOVED);
     change.participants = (struct participants){ARENA_NEW(rule->context->arena, struct participant), 1};

@@ -25,7 +25,8 @@ static const struct participant_row PARTICIPANT = {.participant = {.user_id = BY
                                                    .removed_offset = 6,
                                                    .topic = BYTES_LITERAL("topic"),
                                                    .earlier_joined_offset = 1,
-                                                   .earlier_removed_offset = 2};
+                                                   .earlier_removed_offset = 2,
+                                                   .is_counted_of_teams = true};
 static const struct sent_row SENT = {1, 2, 3, 4, BYTES_LITERAL("sixteen bytes...")};
 static const struct change_row CHANGE = {.message = {.id = 1,
                                                      .sequence = 2,

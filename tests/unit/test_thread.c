@@ -15,6 +15,8 @@
 #define ALICE BYTES_LITERAL("8:acs:r_alice")
 #define BOB BYTES_LITERAL("8:acs:r_bob")
 #define CAROL BYTES_LITERAL("8:acs:r_carol")
+#define TEA BYTES_LITERAL("8:orgid:tea")
+#define TED BYTES_LITERAL("8:orgid:ted")
 #define DAY_MS (24LL * 60 * 60 * 1000)
 #define STRANGER BYTES_LITERAL("8:acs:r_stranger")
 
@@ -324,6 +326,60 @@ static void a_removed_participant_reads_what_was_before_and_nothing_later(void *
     assert_int_equal(seen_by(BOB, STATUS_OK).count, 6);
 }
 
+static struct thread_counters counters_now(void) {
+    struct thread_view view;
+    struct store_transaction *transaction = fixture_read(&fixture);
+    struct apply_context context = fixture_context(&fixture, transaction);
+    struct id_hash thread = fixture_hash(&fixture, THREAD);
+    assert_int_equal(thread_view_open(&view, &context, &thread, ALICE), STATUS_OK);
+    store_abort(transaction);
+    return view.counters;
+}
+
+/* As a version wrote it that counted nobody of Teams, and a count as given. */
+static void write_as_not_counted(struct bytes user_id, uint32_t teams_users) {
+    struct thread_store store;
+    struct participant_row row;
+    struct thread_counters counters;
+    struct store_transaction *transaction = NULL;
+    struct id_hash thread = fixture_hash(&fixture, THREAD);
+    struct id_hash user = fixture_hash(&fixture, user_id);
+    assert_int_equal(store_begin_write(fixture.store, &transaction), STATUS_OK);
+    assert_int_equal(thread_store_open(&store, transaction, &fixture.arena, &fixture.master, &thread), STATUS_OK);
+    assert_int_equal(thread_participant_get(&store, &user, &row), STATUS_OK);
+    row.is_counted_of_teams = false;
+    assert_int_equal(thread_participant_put(&store, &user, &row), STATUS_OK);
+    assert_int_equal(thread_counters_get(&store, &counters), STATUS_OK);
+    counters.teams_users = teams_users;
+    assert_int_equal(thread_counters_put(&store, &counters), STATUS_OK);
+    assert_int_equal(store_commit(transaction), STATUS_OK);
+}
+
+static void who_joined_before_users_of_teams_were_counted_takes_nobody_from_the_count(void **state) {
+    (void)state;
+    assert_int_equal(change_member(COMMAND_PARTICIPANTS_ADD, ALICE, TEA), STATUS_OK);
+    write_as_not_counted(TEA, 0);
+    assert_int_equal(change_member(COMMAND_PARTICIPANTS_ADD, ALICE, TED), STATUS_OK);
+    assert_int_equal(counters_now().teams_users, 1);
+    assert_int_equal(change_member(COMMAND_PARTICIPANT_REMOVE, ALICE, TEA), STATUS_OK);
+    assert_int_equal(counters_now().teams_users, 1);
+    assert_int_equal(change_member(COMMAND_PARTICIPANTS_ADD, ALICE, TEA), STATUS_OK);
+    assert_int_equal(counters_now().teams_users, 2);
+    assert_int_equal(change_member(COMMAND_PARTICIPANT_REMOVE, ALICE, TED), STATUS_OK);
+    assert_int_equal(change_member(COMMAND_PARTICIPANT_REMOVE, ALICE, TEA), STATUS_OK);
+    assert_int_equal(counters_now().teams_users, 0);
+    assert_int_equal(counters_now().participants, 2);
+}
+
+static void a_count_of_users_of_teams_that_was_dropped_stays_at_nobody(void **state) {
+    (void)state;
+    assert_int_equal(change_member(COMMAND_PARTICIPANTS_ADD, ALICE, TEA), STATUS_OK);
+    assert_int_equal(change_member(COMMAND_PARTICIPANTS_ADD, ALICE, TED), STATUS_OK);
+    write_as_not_counted(TEA, 0);
+    assert_int_equal(change_member(COMMAND_PARTICIPANT_REMOVE, ALICE, TED), STATUS_OK);
+    assert_int_equal(counters_now().teams_users, 0);
+}
+
 static void share_history_time_hides_what_was_created_before_it(void **state) {
     (void)state;
     send_as(ALICE, "old");
@@ -515,6 +571,8 @@ int main(void) {
         RULE(an_operation_that_comes_again_is_answered_as_before_and_changes_nothing),
         RULE(another_operation_or_actor_is_not_taken_for_one_that_was_done),
         RULE(a_removed_participant_reads_what_was_before_and_nothing_later),
+        RULE(who_joined_before_users_of_teams_were_counted_takes_nobody_from_the_count),
+        RULE(a_count_of_users_of_teams_that_was_dropped_stays_at_nobody),
         RULE(share_history_time_hides_what_was_created_before_it),
         RULE(the_251st_participant_is_refused_as_a_whole),
         RULE(a_topic_makes_a_system_message_and_metadata_alone_none),
