@@ -5,6 +5,7 @@
 #include "node/push/push_kind.h"
 #include "node/push/push_serve.h"
 #include "node/server_parts.h"
+#include "storage/user_store.h"
 
 static int64_t ttl_ms(const struct server *server) {
     return server->config.push_ttl_s * 1000;
@@ -42,6 +43,28 @@ static int account_load(struct server *server, struct push_account *account) {
     return rc;
 }
 
+static int device_read(struct server *server, struct store_transaction *transaction, struct arena *arena,
+                       const struct id_hash *user, struct bytes device_id) {
+    struct id_hash hash = id_hash_make(server->folder.settings.hash_key, device_id);
+    struct push_registration device;
+    struct user_store store;
+    int rc = user_store_open(&store, transaction, arena, &server->folder.master, user);
+    return rc == STATUS_OK ? user_push_get(&store, &hash, &device) : rc;
+}
+
+static bool has_device(void *context, const struct id_hash *user, struct bytes device_id) {
+    struct server *server = context;
+    struct store_transaction *transaction;
+    struct arena arena;
+    if (store_begin_read(server->folder.store, &transaction) != STATUS_OK)
+        return true;
+    arena_init(&arena);
+    int rc = device_read(server, transaction, &arena, user, device_id);
+    arena_close(&arena);
+    store_abort(transaction);
+    return rc != STATUS_STORE_MISSING;
+}
+
 int push_setup_open(struct server *server) {
     struct push_options options = {.coordinator = server->folder.coordinator,
                                    .master = &server->folder.master,
@@ -50,6 +73,7 @@ int push_setup_open(struct server *server) {
                                    .may_be_private = server->config.push_allow_private,
                                    .ttl_ms = ttl_ms(server),
                                    .propose = core_loop_propose_own,
+                                   .has_device = has_device,
                                    .context = server};
     if (!server->config.push)
         return STATUS_OK;

@@ -121,6 +121,8 @@ static void pushes_write(struct buffer *out, struct push *pushes) {
     number(out, "pushes_replaced_total", "counter",
            "Not sent, as something newer of the thread was there for the device.", push.replaced);
     number(out, "pushes_displaced_total", "counter", "Not sent, as too much waited.", push.displaced);
+    number(out, "pushes_withdrawn_total", "counter", "Not sent, as the user had taken the device back meanwhile.",
+           push.withdrawn);
     number(out, "push_devices_gone_total", "counter", "Devices that push services do not know any more.", push.gone);
 }
 

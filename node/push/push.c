@@ -138,7 +138,8 @@ static struct webhook_options webhook_options_of(const struct push *self) {
                                     .ca_file = self->options.ca_file};
 }
 
-static void item_begin(struct push *self, struct push_item *item, int64_t now_ms) {
+/* False: its key is none. */
+static bool item_send(struct push *self, struct push_item *item, int64_t now_ms) {
     struct push_sender sender = {.vapid = &self->vapid,
                                  .contact = bytes_of_text(self->options.contact),
                                  .ttl_ms = self->options.ttl_ms,
@@ -156,11 +157,19 @@ static void item_begin(struct push *self, struct push_item *item, int64_t now_ms
         item->request = webhooks_begin(self->requests, &options, &request, on_answer, item);
     sodium_memzero(&chance, sizeof(chance));
     arena_close(&arena);
-    if (!is_made) {
+    return is_made;
+}
+
+static void item_begin(struct push *self, struct push_item *item, int64_t now_ms) {
+    bool has_device = self->options.has_device(self->options.context, &item->job.user, item->job.device->id);
+    if (has_device && item_send(self, item, now_ms))
+        return;
+    if (has_device)
         device_give_up(self, item);
-        under_way_end(self, item);
-        push_item_free(item);
-    }
+    else
+        count(self, &self->statistics.withdrawn);
+    under_way_end(self, item);
+    push_item_free(item);
 }
 
 static bool may_begin(const struct push *self, const struct push_item *item) {

@@ -21,6 +21,8 @@ struct push_options {
     struct push_account account; /* for mobile devices; what it refers to is borrowed */
     /* A device is gone. Borrowed until return; nobody waits. */
     int (*propose)(void *context, const struct command *command);
+    /* False: the user has taken it back, or it went with her tokens while this waited. On the thread of pushes. */
+    bool (*has_device)(void *context, const struct id_hash *user, struct bytes device_id);
     void *context;
 };
 
@@ -40,6 +42,7 @@ int push_add(struct push *push, const struct push_job *jobs, size_t count);
 struct push_statistics {
     uint64_t sent, refused, gone, given_up, repeated;
     uint64_t replaced, displaced; /* push_queue.h */
+    uint64_t withdrawn;           /* with the device */
     size_t waiting;
 };
 struct push_statistics push_statistics(struct push *push);

@@ -167,6 +167,29 @@ test("devices go with the tokens of their user", async () => {
     service.close();
 });
 
+test("what waits for a device goes with it", async () => {
+    const service = await PushService.open();
+    const [ann, bob, cyd] = await newUsers(3);
+    const [bobs, cyds] = [await browserOf(bob, service), await browserOf(cyd, service)];
+    let revoked;
+    const isRevoked = new Promise((resolve) => (revoked = resolve));
+    service.answer = async (browser) => {
+        if (browser === bobs) await isRevoked;
+        return service.of(cyds).length > 1 ? { status: 201 } : { status: 503, headers: { "Retry-After": browser === bobs ? "1" : "2" } };
+    };
+    await newMessage(ann, await newThread(ann, [bob]), "not any more");
+    await service.next(bobs);
+    assert.equal((await identityCall("POST", `/identities/${encodeURIComponent(bob.id)}/:revokeAccessTokens`)).status, 204);
+    const again = { id: bob.id, token: await newToken(bob.id) };
+    await until("the new token counts", async () => (await call(again, "GET", "/push/registrations")).status === 200);
+    revoked();
+    // What is tried again for Cyd comes later than what would be for Bob.
+    await newMessage(ann, await newThread(ann, [cyd]), "comes again");
+    await service.next(cyds, 2);
+    assert.equal(service.of(bobs).length, 1);
+    service.close();
+});
+
 test("what is no subscription is refused by name", async () => {
     const service = await PushService.open();
     const user = await newUser();
