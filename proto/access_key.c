@@ -8,6 +8,7 @@
 /* Signed headers are short: the longest honest one is a host name of 253 bytes with its port. */
 #define HEADER_BYTES_MAX 400
 #define SIGNED_HEADERS_COUNT 3
+#define SIGNED_HEADERS_MAX 5 /* when a bridge acts for somebody */
 #define BASE64_VARIANT sodium_base64_VARIANT_ORIGINAL
 #define SHA256_BASE64_BYTES (sodium_base64_ENCODED_LEN(crypto_hash_sha256_BYTES, BASE64_VARIANT) - 1)
 
@@ -42,17 +43,23 @@ static void body_hash(struct bytes body, char text[SHA256_BASE64_BYTES + 1]) {
     sodium_bin2base64(text, SHA256_BASE64_BYTES + 1, hash, sizeof(hash), BASE64_VARIANT);
 }
 
+/* In the order in which they are signed. */
+struct signed_values {
+    struct bytes items[SIGNED_HEADERS_MAX];
+    size_t count;
+};
+
 /* Contract 2.1, steps 5 and 6: method, target and the signed values, each list with its own separator. */
-static void sign(struct bytes key, struct bytes method, struct bytes target, const struct bytes *values,
+static void sign(struct bytes key, struct bytes method, struct bytes target, const struct signed_values *values,
                  uint8_t signature[crypto_auth_hmacsha256_BYTES]) {
     crypto_auth_hmacsha256_state state;
     crypto_auth_hmacsha256_init(&state, key.data, key.size);
     crypto_auth_hmacsha256_update(&state, method.data, method.size);
     crypto_auth_hmacsha256_update(&state, (const uint8_t *)"\n", 1);
     crypto_auth_hmacsha256_update(&state, target.data, target.size);
-    for (size_t i = 0; i < SIGNED_HEADERS_COUNT; i++) {
+    for (size_t i = 0; i < values->count; i++) {
         crypto_auth_hmacsha256_update(&state, (const uint8_t *)(i == 0 ? "\n" : ";"), 1);
-        crypto_auth_hmacsha256_update(&state, values[i].data, values[i].size);
+        crypto_auth_hmacsha256_update(&state, values->items[i].data, values->items[i].size);
     }
     crypto_auth_hmacsha256_final(&state, signature);
 }
@@ -83,26 +90,37 @@ static const char *authorization_parse(struct bytes header, struct authorization
     return NULL;
 }
 
+static const char *names_refuse(const struct signed_values *values) {
+    return values->count == SIGNED_HEADERS_MAX
+               ? "SignedHeaders must name x-ms-date, host, x-ms-content-sha256, x-weft-bridge and x-weft-acting-as, "
+                 "each once, and no other."
+               : "SignedHeaders must name x-ms-date, host and x-ms-content-sha256, each once, and no other.";
+}
+
 /* The values in the order in which the client says it signed them. */
 static const char *signed_values_gather(const struct signed_request *request, struct bytes names,
-                                        struct bytes values[SIGNED_HEADERS_COUNT]) {
+                                        struct signed_values *values) {
     const struct {
         const char *name;
         struct bytes value;
-    } known[SIGNED_HEADERS_COUNT] = {
-        {"x-ms-date", request->date}, {"host", request->host}, {"x-ms-content-sha256", request->content_sha256}};
-    bool is_taken[SIGNED_HEADERS_COUNT] = {false};
-    for (size_t i = 0; i < SIGNED_HEADERS_COUNT; i++) {
+    } known[SIGNED_HEADERS_MAX] = {{"x-ms-date", request->date},
+                                   {"host", request->host},
+                                   {"x-ms-content-sha256", request->content_sha256},
+                                   {"x-weft-bridge", request->bridge},
+                                   {"x-weft-acting-as", request->acting_as}};
+    bool is_taken[SIGNED_HEADERS_MAX] = {false};
+    values->count = bytes_is_present(request->bridge) ? SIGNED_HEADERS_MAX : SIGNED_HEADERS_COUNT;
+    for (size_t i = 0; i < values->count; i++) {
         struct bytes name = take_until(&names, ';');
         size_t which = 0;
-        while (which < SIGNED_HEADERS_COUNT && !bytes_equal_text_in_any_case(name, known[which].name))
+        while (which < values->count && !bytes_equal_text_in_any_case(name, known[which].name))
             which++;
-        if (which == SIGNED_HEADERS_COUNT || is_taken[which])
-            return "SignedHeaders must name x-ms-date, host and x-ms-content-sha256, each once.";
+        if (which == values->count || is_taken[which])
+            return names_refuse(values);
         is_taken[which] = true;
-        values[i] = known[which].value;
+        values->items[i] = known[which].value;
     }
-    return names.size == 0 ? NULL : "SignedHeaders must name x-ms-date, host and x-ms-content-sha256 and no other.";
+    return names.size == 0 ? NULL : names_refuse(values);
 }
 
 static const char *headers_check(const struct signed_request *request) {
@@ -115,7 +133,8 @@ static const char *headers_check(const struct signed_request *request) {
     if (!bytes_is_present(request->content_sha256))
         return "The x-ms-content-sha256 header is missing.";
     if (request->authorization.size > HEADER_BYTES_MAX || request->date.size > HEADER_BYTES_MAX ||
-        request->host.size > HEADER_BYTES_MAX || request->content_sha256.size > HEADER_BYTES_MAX)
+        request->host.size > HEADER_BYTES_MAX || request->content_sha256.size > HEADER_BYTES_MAX ||
+        request->bridge.size > HEADER_BYTES_MAX || request->acting_as.size > HEADER_BYTES_MAX)
         return "A signed header or the Authorization header is longer than 400 bytes.";
     return NULL;
 }
@@ -138,8 +157,8 @@ static const char *body_check(const struct signed_request *request) {
 }
 
 /* An absent key signs nothing: an empty one would let anybody in. */
-static bool signature_matches(struct bytes key, const struct signed_request *request, const struct bytes *values,
-                              const uint8_t given[crypto_auth_hmacsha256_BYTES]) {
+static bool signature_matches(struct bytes key, const struct signed_request *request,
+                              const struct signed_values *values, const uint8_t given[crypto_auth_hmacsha256_BYTES]) {
     uint8_t expected[crypto_auth_hmacsha256_BYTES];
     if (key.size == 0)
         return false;
@@ -148,7 +167,7 @@ static bool signature_matches(struct bytes key, const struct signed_request *req
 }
 
 static const char *signature_check(const struct access_keys *keys, const struct signed_request *request,
-                                   const struct bytes *values, struct bytes signature) {
+                                   const struct signed_values *values, struct bytes signature) {
     uint8_t given[crypto_auth_hmacsha256_BYTES];
     size_t size = 0;
     if (sodium_base642bin(given, sizeof(given), (const char *)signature.data, signature.size, NULL, &size, NULL,
@@ -163,18 +182,18 @@ static const char *signature_check(const struct access_keys *keys, const struct 
 static const char *access_key_refuse(const struct access_keys *keys, const struct signed_request *request,
                                      int64_t now_ms, int64_t skew_ms) {
     struct authorization authorization;
-    struct bytes values[SIGNED_HEADERS_COUNT];
+    struct signed_values values;
     const char *reason = headers_check(request);
     if (reason == NULL)
         reason = authorization_parse(request->authorization, &authorization);
     if (reason == NULL)
-        reason = signed_values_gather(request, authorization.signed_headers, values);
+        reason = signed_values_gather(request, authorization.signed_headers, &values);
     if (reason == NULL)
         reason = date_check(request->date, now_ms, skew_ms);
     if (reason == NULL)
         reason = body_check(request);
     if (reason == NULL)
-        reason = signature_check(keys, request, values, authorization.signature);
+        reason = signature_check(keys, request, &values, authorization.signature);
     return reason;
 }
 
@@ -192,7 +211,8 @@ void access_key_sign(struct arena *arena, struct bytes key, struct bytes method,
     uint8_t mac[crypto_auth_hmacsha256_BYTES];
     rfc1123_format(now_ms, date);
     body_hash(body, hash);
-    sign(key, method, target, (struct bytes[]){bytes_of_text(date), host, bytes_of_text(hash)}, mac);
+    const struct signed_values values = {{bytes_of_text(date), host, bytes_of_text(hash)}, SIGNED_HEADERS_COUNT};
+    sign(key, method, target, &values, mac);
     sodium_bin2base64(text, sizeof(text), mac, sizeof(mac), BASE64_VARIANT);
     signature->date = arena_printf(arena, "%s", date);
     signature->content_sha256 = arena_printf(arena, "%s", hash);

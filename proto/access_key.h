@@ -11,6 +11,8 @@ struct signed_request {
     struct bytes date;           /* x-ms-date */
     struct bytes host;           /* Host, with port when the client sent one */
     struct bytes content_sha256; /* x-ms-content-sha256 */
+    struct bytes bridge;         /* x-weft-bridge and */
+    struct bytes acting_as;      /* x-weft-acting-as, which must be signed, too; absent, both: neither may be */
     struct bytes body;
 };
 
@@ -19,8 +21,8 @@ struct access_keys {
     struct bytes secondary; /* absent: only one key */
 };
 
-/* STATUS_UNAUTHORIZED with a sentence in `reason` (static text): scheme, missing header, SignedHeaders without one of
- * the three, body hash, date further than `skew_ms` from `now_ms`, signature. Compares in constant time. */
+/* STATUS_UNAUTHORIZED with a sentence in `reason` (static text): scheme, missing header, SignedHeaders without one
+ * that must be signed, body hash, date further than `skew_ms` from `now_ms`, signature. Compares in constant time. */
 int access_key_verify(const struct access_keys *keys, const struct signed_request *request, int64_t now_ms,
                       int64_t skew_ms, const char **reason);
 

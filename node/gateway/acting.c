@@ -43,7 +43,7 @@ static int credentials_check(struct acting *self) {
     struct problem reason = {0};
     struct bytes given = http_call_find_header(self->call, "authorization");
     bool is_signed = bytes_is_present(given) && bytes_starts_with(given, "HMAC-");
-    int rc = is_signed ? authenticate_access_key(self->worker, self->call, &reason)
+    int rc = is_signed ? authenticate_bridge(self->worker, self->call, self->bridge, self->user_id, &reason)
                        : authenticate_admin(self->worker, self->call, &reason);
     if (rc == STATUS_OK)
         return rc;

@@ -221,7 +221,8 @@ int authenticate_call(struct authentication *self, struct http_call *call, const
     return authenticate_token(self, strcmp(header, "authorization") == 0 ? credentials_of(value, "bearer") : value);
 }
 
-int authenticate_access_key(struct gateway_worker *worker, struct http_call *call, struct problem *problem) {
+int authenticate_bridge(struct gateway_worker *worker, struct http_call *call, struct bytes bridge,
+                        struct bytes acting_as, struct problem *problem) {
     const char *reason = "";
     struct signed_request request = {.method = call->method,
                                      .target = call->raw_target,
@@ -229,11 +230,17 @@ int authenticate_access_key(struct gateway_worker *worker, struct http_call *cal
                                      .date = http_call_find_header(call, "x-ms-date"),
                                      .host = call->host,
                                      .content_sha256 = http_call_find_header(call, "x-ms-content-sha256"),
+                                     .bridge = bridge,
+                                     .acting_as = acting_as,
                                      .body = call->body};
     /* Some clients may only set Date; the signature names x-ms-date, so Date alone is not enough (contract 2.1). */
     int rc = access_key_verify(&worker->gateway->access_keys, &request, worker_wall_ms(),
                                worker->gateway->config->hmac_skew_ms, &reason);
     return rc == STATUS_OK ? rc : problem_set(problem, &call->arena, rc, NULL, "%s", reason);
+}
+
+int authenticate_access_key(struct gateway_worker *worker, struct http_call *call, struct problem *problem) {
+    return authenticate_bridge(worker, call, BYTES_ABSENT, BYTES_ABSENT, problem);
 }
 
 int authenticate_admin(struct gateway_worker *worker, struct http_call *call, struct problem *problem) {

@@ -51,5 +51,8 @@ void authentication_cancel(struct authentication *self);
 
 /* HMAC-SHA256 with one of the access keys. */
 int authenticate_access_key(struct gateway_worker *worker, struct http_call *call, struct problem *problem);
+/* The same for a bridge that acts for a user: the signature covers who says to be which, so that nobody can turn it. */
+int authenticate_bridge(struct gateway_worker *worker, struct http_call *call, struct bytes bridge,
+                        struct bytes acting_as, struct problem *problem);
 /* `Authorization: Bearer <admin token>`. */
 int authenticate_admin(struct gateway_worker *worker, struct http_call *call, struct problem *problem);

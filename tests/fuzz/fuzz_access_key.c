@@ -27,7 +27,7 @@ static struct bytes take_field(struct bytes *rest) {
 }
 
 static struct signed_request request_from(struct bytes rest) {
-    struct signed_request request;
+    struct signed_request request = {0};
     request.authorization = take_field(&rest);
     request.date = take_field(&rest);
     request.content_sha256 = take_field(&rest);

@@ -181,12 +181,17 @@ teams("who is no bridge, or not for this user, is refused by name, and every act
     const at = endpoints[0];
     const acting = (rest) => ({ "x-weft-bridge": bridge.name, "x-weft-acting-as": user, ...rest });
     const adminToken = { Authorization: `Bearer ${node.adminToken}` };
-    const forged = signature(Buffer.alloc(32).toString("base64"), "POST", `${target}?api-version=2025-03-15`, new URL(at).host, JSON.stringify(body));
+    const signed = (key, more) => signature(key, "POST", `${target}?api-version=2025-03-15`, new URL(at).host, JSON.stringify(body), undefined, more);
+    const forged = signed(Buffer.alloc(32).toString("base64"), acting({}));
+    const turned = { ...signed(accessKey, acting({ "x-weft-acting-as": "8:dod:somebody" })), "x-weft-acting-as": user };
     const rows = [
         [acting(adminToken), 201],
         [acting({}), 401, "A bridge shows the access key, by a signature, or the admin token: "],
         [acting({ Authorization: `Bearer ${ann.token}` }), 401, "A bridge shows the access key"],
-        [acting(forged), 401, "A bridge shows the access key"],
+        [forged, 401, "A bridge shows the access key"],
+        [signed(accessKey, acting({})), 201],
+        [turned, 401, "A bridge shows the access key, by a signature, or the admin token: The signature is not that of this request"],
+        [acting(signed(accessKey)), 401, "A bridge shows the access key, by a signature, or the admin token: SignedHeaders must name x-ms-date, host, x-ms-content-sha256, x-weft-bridge and x-weft-acting-as"],
         [acting({ ...adminToken, "x-weft-bridge": "nobody" }), 403, 'There is no bridge "nobody".'],
         [acting({ ...adminToken, "x-weft-bridge": "../x" }), 403, 'There is no bridge "../x".'],
         [acting({ ...adminToken, "x-weft-acting-as": other }), 403, `The bridge "${bridge.name}" may not act for ${other}.`],

@@ -22,11 +22,15 @@
 #define OTHER_ORDER_SIGNATURE "u6rK23ohXqMTjDMpQu2S9MXvHcsAMf+kmY0bVnqtRxo="
 /* Over the host three times in place of the three headers. */
 #define HOSTS_SIGNATURE "eGqn+P2T4eadi0b9+QglQ0mM3LJ7QNh4hsTnSKWGXmU="
+/* The example with ";contoso;8:orgid:ann" behind it, computed apart from this code. */
+#define BRIDGE_SIGNATURE "ETiOwHCc1TxjcdHLAkC5rAuXdx7jdH92MX3yji+qIdY="
 #define EMPTY_HASH "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 #define DELETE_TARGET                                                                                                  \
     "/identities/8%3Aacs%3A11111111-2222-3333-4444-555555555555_00000010-aaaa-bbbb-cccc-000000000001"                  \
     "?api-version=2023-10-01"
 #define SIGNED_AS "HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature="
+#define SIGNED_BY_BRIDGE                                                                                               \
+    "HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256;x-weft-bridge;x-weft-acting-as&Signature="
 
 static const struct access_keys keys = {.primary = {(const uint8_t *)KEY, sizeof(KEY) - 1}};
 
@@ -200,6 +204,32 @@ static void a_change_of_anything_signed_is_noticed(void **state) {
     assert_int_equal(verify(&request), STATUS_UNAUTHORIZED);
 }
 
+static void the_signature_of_a_bridge_covers_who_it_is_and_for_whom_it_acts(void **state) {
+    static const struct {
+        const char *authorization, *bridge, *acting_as;
+        int rc;
+    } rows[] = {
+        {SIGNED_BY_BRIDGE BRIDGE_SIGNATURE, "contoso", "8:orgid:ann", 0},
+        {SIGNED_BY_BRIDGE BRIDGE_SIGNATURE, "contoso", "8:orgid:bob", STATUS_UNAUTHORIZED},
+        {SIGNED_BY_BRIDGE BRIDGE_SIGNATURE, "fabrikam", "8:orgid:ann", STATUS_UNAUTHORIZED},
+        {SIGNED_BY_BRIDGE BRIDGE_SIGNATURE, NULL, NULL, STATUS_UNAUTHORIZED},
+        {SIGNED_AS CREATE_SIGNATURE, "contoso", "8:orgid:ann", STATUS_UNAUTHORIZED},
+        {"HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256;x-weft-bridge&Signature=" CREATE_SIGNATURE,
+         "contoso", "8:orgid:ann", STATUS_UNAUTHORIZED},
+        {"HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256;x-weft-bridge;x-weft-bridge"
+         "&Signature=" BRIDGE_SIGNATURE,
+         "contoso", "contoso", STATUS_UNAUTHORIZED},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct signed_request request = example();
+        request.authorization = bytes_of_text(rows[i].authorization);
+        request.bridge = rows[i].bridge == NULL ? BYTES_ABSENT : bytes_of_text(rows[i].bridge);
+        request.acting_as = rows[i].acting_as == NULL ? BYTES_ABSENT : bytes_of_text(rows[i].acting_as);
+        assert_int_equal(verify(&request), rows[i].rc);
+    }
+}
+
 static void a_missing_or_overlong_header_is_refused(void **state) {
     (void)state;
     static const uint8_t overlong[401];
@@ -308,6 +338,7 @@ int main(void) {
         WITH_ARENA(an_absent_key_does_not_verify_what_an_empty_key_signed),
         cmocka_unit_test(the_date_may_be_off_by_the_skew_and_no_more),
         cmocka_unit_test(a_change_of_anything_signed_is_noticed),
+        cmocka_unit_test(the_signature_of_a_bridge_covers_who_it_is_and_for_whom_it_acts),
         cmocka_unit_test(a_missing_or_overlong_header_is_refused),
         cmocka_unit_test(other_forms_of_authorization_are_refused),
         WITH_ARENA(every_changed_byte_of_the_signature_is_noticed),

@@ -33,9 +33,9 @@ export class Bridge {
     ask(user, method, path, { body, at = nextEndpoint(), headers = {}, requestId = uuid() } = {}) {
         const target = `${path}?api-version=${CHAT_VERSION}`;
         const text = body === undefined ? "" : JSON.stringify(body);
-        const signed = signature(accessKey, method, target, new URL(at).host, text);
-        const acting = { "x-weft-bridge": this.name, "x-weft-acting-as": user, "x-ms-client-request-id": requestId };
-        return exchange(at, method, target, { headers: { ...signed, ...acting, ...headers }, body: body === undefined ? undefined : text });
+        const acting = { "x-weft-bridge": this.name, "x-weft-acting-as": user };
+        const signed = signature(accessKey, method, target, new URL(at).host, text, undefined, acting);
+        return exchange(at, method, target, { headers: { ...signed, "x-ms-client-request-id": requestId, ...headers }, body: body === undefined ? undefined : text });
     }
 
     /** The same until it is done; a node that was killed meanwhile is no reason to give up. */

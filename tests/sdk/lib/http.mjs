@@ -42,15 +42,16 @@ export function exchange(origin, method, target, { headers = {}, body, deadlineM
     });
 }
 
-/** The headers of a signed request (contract 2.1). Any part can be replaced to make a wrong signature. */
-export function signature(key, method, target, host, body = "", date = new Date().toUTCString()) {
+/** The headers of a signed request (contract 2.1), and those of `more`, which are signed, too. Any part can be replaced to make a wrong signature. */
+export function signature(key, method, target, host, body = "", date = new Date().toUTCString(), more = {}) {
     const contentHash = createHash("sha256").update(body).digest("base64");
-    const text = `${method}\n${target}\n${date};${host};${contentHash}`;
+    const text = `${method}\n${target}\n${[date, host, contentHash, ...Object.values(more)].join(";")}`;
     const signed = createHmac("sha256", Buffer.from(key, "base64")).update(text).digest("base64");
     return {
+        ...more,
         "x-ms-date": date,
         "x-ms-content-sha256": contentHash,
-        Authorization: `HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature=${signed}`,
+        Authorization: `HMAC-SHA256 SignedHeaders=${["x-ms-date", "host", "x-ms-content-sha256", ...Object.keys(more)].join(";")}&Signature=${signed}`,
         "x-ms-client-request-id": randomUUID(),
     };
 }
