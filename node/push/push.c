@@ -20,6 +20,8 @@
 #define UNDER_WAY_PER_USER_MAX 8
 #define ATTEMPTS_MAX 8
 #define KEY_AGAIN_MS 1000
+#define WARNING_AGAIN_MS 600000 /* of one device */
+#define WARNED_MAX 256          /* devices; two that share a place share their warnings */
 
 struct push {
     struct push_options options;
@@ -36,6 +38,7 @@ struct push {
     struct push_item *under_way[UNDER_WAY_MAX];
     size_t under_way_count;
     int64_t key_due_ms;
+    int64_t warned_ms[WARNED_MAX];
 };
 
 static int64_t wall_ms(void) {
@@ -66,8 +69,21 @@ static void device_give_up(struct push *self, const struct push_item *item) {
     count(self, &self->statistics.gone);
 }
 
+static bool is_warned_of(struct push *self, const struct push_item *item, int64_t now_ms) {
+    uint64_t place = id_hash_position(&item->job.user);
+    for (size_t i = 0; i < item->job.device->id.size; i++)
+        place = place * 31 + item->job.device->id.data[i];
+    int64_t *warned_ms = &self->warned_ms[place % WARNED_MAX];
+    bool is_warned = now_ms < *warned_ms + WARNING_AGAIN_MS;
+    if (!is_warned)
+        *warned_ms = now_ms;
+    return is_warned;
+}
+
 /* The endpoint is a secret: who knows it can write to the device. */
 static void failure_log(const struct push_item *item, const char *what, const struct webhook_answer *answer) {
+    if (is_warned_of(push_of(item), item, wall_ms()))
+        return;
     struct bytes service = push_service(&push_of(item)->options.account, item->job.device);
     struct bytes why = bytes_is_present(answer->failure) ? answer->failure : BYTES_LITERAL("nothing else");
     log_warning("a push to %.*s is %s: status %ld, %.*s", BYTES_ARG(service), what, answer->status, BYTES_ARG(why));
