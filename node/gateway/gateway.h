@@ -116,7 +116,7 @@ struct gateway {
     /* In a cluster, of a user whose range this node leads: which nodes have sessions of hers. At most `nodes_max` are
      * written. */
     size_t (*listeners)(void *core, const struct id_hash *user, uint64_t *nodes, size_t nodes_max);
-    /* Serves a QUESTION_PUSH. NULL: this node sends nothing to devices. */
+    /* Serves a QUESTION_PUSH. NULL: this node sends nothing to devices; who asks is told STATUS_NOT_IMPLEMENTED. */
     int (*push)(struct gateway_worker *worker, struct arena *arena, const struct question *question);
     /* Answers a node that asks to join the cluster (proto/join.h). `reason` says for people why not. NULL: a node
      * alone. */

@@ -227,7 +227,8 @@ static void take_over_serve(struct gateway_worker *worker, struct serving *self,
 static void push_serve(struct gateway_worker *worker, struct serving *self, struct arena *arena,
                        const struct question *question) {
     const struct gateway *gateway = worker->gateway;
-    serving_end(self, gateway->push == NULL ? STATUS_OK : gateway->push(worker, arena, question), BYTES_LITERAL(""));
+    int rc = gateway->push == NULL ? STATUS_NOT_IMPLEMENTED : gateway->push(worker, arena, question);
+    serving_end(self, rc, BYTES_LITERAL(""));
 }
 
 /* ---- all of them ---- */

@@ -12,11 +12,14 @@
 #include "proto/check.h"
 #include "proto/limits.h"
 #include "proto/question.h"
+#include "proto/status.h"
 
 #define NAME "push:devices" /* which nobody else can be called */
 #define ASK_MS 20000
 #define AGAIN_MS 2000
 #define AGAIN_DOUBLED_MAX 4
+#define UNABLE_ATTEMPTS_MAX 7 /* two minutes, in which the lead may go to a node that can */
+#define WARNING_AGAIN_MS 60000
 #define CONTENT_BYTES_MAX 4096 /* no payload has room for more */
 
 /* A change that has been handed to some nodes, and waits for what they say. */
@@ -26,6 +29,8 @@ struct handing {
     uint64_t number;
     size_t asks; /* that are not answered */
     unsigned attempts_made;
+    size_t given_up;       /* users */
+    int unable_rc;         /* what was said of them */
     struct push_rest rest; /* of the users: whom nobody has taken over */
 };
 
@@ -33,6 +38,7 @@ struct handing {
 struct said {
     struct said *next;
     uint64_t handing;
+    int rc;
     size_t users_count; /* whom the node has not taken over */
     struct id_hash users[];
 };
@@ -43,6 +49,7 @@ struct push_kind {
     struct handing *handings; /* delivery's thread only */
     struct push_rests rests;  /* as well */
     uint64_t number;
+    int64_t warned_ms;
     pthread_mutex_t mutex;
     struct said *said;
 };
@@ -84,6 +91,7 @@ static void said_add(struct push_kind *self, uint64_t handing, int rc, const str
     struct said *said = calloc(1, sizeof(*said) + left * sizeof(*users));
     check(said != NULL);
     said->handing = handing;
+    said->rc = rc;
     said->users_count = left;
     if (left > 0)
         memcpy(said->users, users, left * sizeof(*users));
@@ -101,11 +109,24 @@ static struct handing **handing_find(struct push_kind *self, uint64_t number) {
     return link;
 }
 
+static void unable_log(struct push_kind *self, const struct handing *handing) {
+    int64_t now_ms = worker_wall_ms();
+    if (now_ms < self->warned_ms + WARNING_AGAIN_MS)
+        return;
+    self->warned_ms = now_ms;
+    log_warning(
+        "devices of %zu users are not told of a message, as the nodes that lead these users cannot (%s): push is "
+        "to be on at every node, and every node of a version that knows it",
+        handing->given_up, status_name(handing->unable_rc));
+}
+
 /* That a range has no leader, or a node too much to do, says nothing of the other ranges: they go on. */
 static void handing_end(struct push_kind *self, struct handing *handing) {
     unsigned doubled = handing->attempts_made < AGAIN_DOUBLED_MAX ? handing->attempts_made : AGAIN_DOUBLED_MAX;
+    if (handing->given_up > 0)
+        unable_log(self, handing);
     if (handing->rest.count == 0) {
-        attempt_end(&handing->attempt, ATTEMPT_DELIVERED, 0);
+        attempt_end(&handing->attempt, handing->given_up > 0 ? ATTEMPT_REFUSED : ATTEMPT_DELIVERED, 0);
         push_rest_close(&handing->rest);
     } else {
         push_rests_keep(&self->rests, &handing->rest);
@@ -114,12 +135,22 @@ static void handing_end(struct push_kind *self, struct handing *handing) {
     free(handing);
 }
 
+/* The node does not send to devices, or does not know what that is; it is not another attempt that changes that. */
+static bool is_unable(const struct handing *handing, int rc) {
+    return (rc == STATUS_NOT_IMPLEMENTED || rc == STATUS_MALFORMED) && handing->attempts_made >= UNABLE_ATTEMPTS_MAX;
+}
+
 static void said_take(struct push_kind *self, const struct said *said) {
     struct handing **link = handing_find(self, said->handing);
     struct handing *handing = *link;
     if (handing == NULL)
         return; /* broken off */
-    push_rest_add(&handing->rest, said->users, said->users_count);
+    if (is_unable(handing, said->rc)) {
+        handing->given_up += said->users_count;
+        handing->unable_rc = said->rc;
+    } else {
+        push_rest_add(&handing->rest, said->users, said->users_count);
+    }
     if (--handing->asks > 0)
         return;
     *link = handing->next;

@@ -142,11 +142,28 @@ static void another_change_is_for_all(void **state) {
     assert_int_equal(ends, 1);
 }
 
+static void nodes_that_cannot_are_asked_for_a_while(void **state) {
+    static const int codes[] = {STATUS_NOT_IMPLEMENTED, STATUS_MALFORMED, STATUS_NOT_PRIMARY};
+    static const enum attempt_result at_last[] = {ATTEMPT_REFUSED, ATTEMPT_REFUSED, ATTEMPT_LATER};
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        for (unsigned attempts = 0; attempts <= 7; attempts++) {
+            asks_count = 0;
+            begin(10 + i, attempts);
+            for (size_t j = asks_count; j > 0; j--)
+                answer(j - 1, asks_count == 2 && j == 2 ? STATUS_OK : codes[i]);
+            assert_int_equal(ended, attempts < 7 ? ATTEMPT_LATER : at_last[i]);
+        }
+        assert_int_equal(asks_count, 1);
+    }
+}
+
 int main(void) {
 #define OF(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         OF(who_has_been_taken_over_is_not_asked_for_again),
         OF(another_change_is_for_all),
+        OF(nodes_that_cannot_are_asked_for_a_while),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
