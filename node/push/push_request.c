@@ -109,7 +109,7 @@ int64_t push_wait_ms(const struct webhook_answer *answer, unsigned attempts, uin
     unsigned doubled = attempts > 1 ? attempts - 1 : 0;
     int64_t wait_ms = (int64_t)WAIT_MS << (doubled < WAITS_DOUBLED_MAX ? doubled : WAITS_DOUBLED_MAX);
     int64_t asked_s = answer->retry_after_s < WAIT_MS_MAX / 1000 ? answer->retry_after_s : WAIT_MS_MAX / 1000;
-    if (asked_s * 1000 > wait_ms)
+    if (asked_s > wait_ms / 1000)
         wait_ms = asked_s * 1000;
     return wait_ms + wait_ms * (int64_t)(chance % 256) / 1024; /* up to a quarter more, so that not all come at once */
 }
