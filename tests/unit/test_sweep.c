@@ -59,7 +59,8 @@ static int propose(void *context, const struct command *command) {
     proposed[proposed_count] = *command;
     proposed[proposed_count].reason = arena_copy(&fixture.arena, command->reason);
     proposed[proposed_count].cursors = ARENA_NEW_ARRAY(&fixture.arena, struct event_cursor, command->cursors_count);
-    memcpy(proposed[proposed_count].cursors, command->cursors, command->cursors_count * sizeof(*command->cursors));
+    for (size_t i = 0; i < command->cursors_count; i++)
+        proposed[proposed_count].cursors[i] = command->cursors[i];
     proposed_count++;
     return STATUS_OK;
 }
