@@ -219,6 +219,7 @@ static void both_records_of_a_split_are_swapped_together(void **state) {
     outcomes_await(1, 0);
     assert_int_equal(swapped_count, 1);
     assert_int_equal(other_told, 0);
+    action.version = 8; /* or it may pass for the first one, asked for again */
     action.other = action.record;
     action.other.range = 5;
     errands_run(errands, &action);
