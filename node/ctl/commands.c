@@ -94,7 +94,7 @@ static const struct command commands[] = {
     {"bots", "VERB [NAME] [option...]", "bots: programs that take part in threads",
      "  list              the bots\n"
      "  show NAME         all of one\n"
-     "  create NAME       makes one, or changes it; its user joins threads as any other\n"
+     "  create NAME       makes or changes one; its user joins threads as others do\n"
      "  --url URL         where it is told what happens in them\n"
      "  --user ID         whom it is, 8:acs:... (default: a new user)\n"
      "  --file FILE       all of a bot, as show prints it\n"
@@ -106,9 +106,9 @@ static const struct command commands[] = {
      "  show NAME         all of one\n"
      "  create NAME       makes one, or makes it another one\n"
      "  --identity ID     it may act for this user: 8:orgid:..., 8:dod:..., 8:gcch:...\n"
-     "                    or 8:teamsvisitor:...; for all whose ids begin so, if it ends\n"
+     "                    or 8:teamsvisitor:...; for all whose ids begin so if it ends\n"
      "                    in *. May be repeated\n"
-     "  --url URL         also sends there, as the event subscription NAME, what happens\n"
+     "  --url URL         also sends there, as event subscription NAME, what happens\n"
      "                    in threads with them\n"
      "  delete NAME       it acts for nobody any more; its subscription stays\n",
      OPTION_JSON | OPTION_WIDE | OPTION_IDENTITY | OPTION_URL, 2, 3, bridges_run},
