@@ -5,14 +5,14 @@
 // Whoever asks is let in by any name: put your own sign-in here, and TLS in front.
 //
 // WEFT_CONNECTION_STRING; WEFT_ENDPOINTS: where clients are sent (default: as in the connection string); PORT (8090);
-// ALLOW_ORIGIN: pages from there may ask (http://localhost:8091); MEMORY: the file it remembers in (memory.json)
+// ALLOW_ORIGIN: pages from there may ask (http://127.0.0.1:8091); MEMORY: the file it remembers in (memory.json)
 
 import http from "node:http";
 import { parseConnectionString } from "@azure/communication-common";
 import { Memory } from "./memory.mjs";
 import { TrustedService } from "./service.mjs";
 
-const { WEFT_CONNECTION_STRING, WEFT_ENDPOINTS, PORT = "8090", ALLOW_ORIGIN = "http://localhost:8091", MEMORY = "memory.json" } = process.env;
+const { WEFT_CONNECTION_STRING, WEFT_ENDPOINTS, PORT = "8090", ALLOW_ORIGIN = "http://127.0.0.1:8091", MEMORY = "memory.json" } = process.env;
 if (!WEFT_CONNECTION_STRING) {
     console.error("WEFT_CONNECTION_STRING is not set; cluster-config/up prints it");
     process.exit(2);
@@ -59,4 +59,4 @@ const server = http.createServer(async (request, response) => {
     const [status, body] = await answer(request);
     response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(body));
 });
-server.listen(Number(PORT), "127.0.0.1", () => console.log(`http://localhost:${PORT}`));
+server.listen(Number(PORT), "127.0.0.1", () => console.log(`http://127.0.0.1:${PORT}`));
