@@ -35,21 +35,19 @@ static struct consumer_kind *subscriptions_new(const struct subscription_tasks *
 }
 
 static int delivery_open(struct server *server, const struct subscription_tasks *tasks) {
-    struct delivery_options options = {.feed = server->feed,
-                                       .store = server->folder.store,
-                                       .master = &server->folder.master,
-                                       .hash_key = server->folder.settings.hash_key,
-                                       .coordinator = server->folder.coordinator,
-                                       .kinds = {subscriptions_new(tasks), bots_setup_kind(server)},
-                                       .kinds_count = 2,
-                                       .is_watched = &server->is_watched,
-                                       .is_led_here = is_led_here,
-                                       .propose = core_loop_propose_own,
-                                       .on_consumers = own_sweep_wake,
-                                       .context = server};
-    struct consumer_kind *push = push_setup_kind(server);
-    if (push != NULL)
-        options.kinds[options.kinds_count++] = push;
+    struct delivery_options options = {
+        .feed = server->feed,
+        .store = server->folder.store,
+        .master = &server->folder.master,
+        .hash_key = server->folder.settings.hash_key,
+        .coordinator = server->folder.coordinator,
+        .kinds = {subscriptions_new(tasks), bots_setup_kind(server), push_setup_kind(server)},
+        .kinds_count = 3,
+        .is_watched = &server->is_watched,
+        .is_led_here = is_led_here,
+        .propose = core_loop_propose_own,
+        .on_consumers = own_sweep_wake,
+        .context = server};
     struct delivery *delivery = delivery_start(&options);
     server->delivery = delivery;
     return delivery == NULL ? STATUS_INTERNAL_ERROR : delivery_watch(delivery);

@@ -24,7 +24,7 @@ struct consumer_kind *push_setup_kind(struct server *server) {
                                         .ttl_ms = ttl_ms(server),
                                         .wake = delivery_wake_if_there,
                                         .context = server};
-    return server->config.push ? push_kind_new(&options) : NULL;
+    return server->config.push ? push_kind_new(&options) : push_kind_new_off(server->folder.coordinator);
 }
 
 static int account_load(struct server *server, struct push_account *account) {

@@ -155,7 +155,7 @@ void bots_setup_close(struct server *server);                 /* after workers a
 
 /* push_setup.c. What devices of absent users are told, if they are; errors have been logged. */
 int push_setup_open(struct server *server);                   /* before the workers start */
-struct consumer_kind *push_setup_kind(struct server *server); /* for delivery; NULL: it is off */
+struct consumer_kind *push_setup_kind(struct server *server); /* for delivery */
 void push_setup_close(struct server *server);                 /* after workers and delivery have stopped */
 
 /* gateway_setup.c. TLS, what handlers share, the workers; errors have been logged. */

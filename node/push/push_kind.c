@@ -9,6 +9,7 @@
 #include "node/push/push_key.h"
 #include "node/push/push_payload.h"
 #include "node/push/push_rests.h"
+#include "node/push/push_since.h"
 #include "proto/check.h"
 #include "proto/limits.h"
 #include "proto/question.h"
@@ -61,17 +62,20 @@ static struct push_kind *kind_of(const struct consumer_kind *kind) {
 static int load(const struct consumer_kind *kind, const uint8_t *hash_key, struct consumers *into) {
     const struct push_kind_options *options = &kind_of(kind)->options;
     struct push_key key;
+    int64_t since_ms;
     int rc = push_key_get(options->coordinator, options->gateway->master, worker_wall_ms(), &key);
     if (rc == STATUS_RECORD_CORRUPT) {
         log_error("push/vapid cannot be read, so nothing is sent to devices");
         return STATUS_OK;
     }
+    if (rc == STATUS_OK)
+        rc = push_since_get(options->coordinator, worker_wall_ms(), &since_ms);
     if (rc != STATUS_OK)
         return rc;
     struct consumer consumer = {.kind = kind,
                                 .id = id_hash_make(hash_key, BYTES_LITERAL(NAME)),
                                 .serial = (uint64_t)key.created_ms,
-                                .since_ms = key.created_ms,
+                                .since_ms = since_ms,
                                 .is_active = true};
     consumers_add(into, &consumer);
     return STATUS_OK;

@@ -14,3 +14,5 @@ struct push_kind_options {
 };
 
 struct consumer_kind *push_kind_new(const struct push_kind_options *options);
+/* Of a node that sends nothing to devices: nobody's events are for it, but the cluster is told once (push_since.h). */
+struct consumer_kind *push_kind_new_off(struct coordinator *coordinator);
