@@ -129,13 +129,12 @@ async function started() {
     const keyFile = path.join(world.node.dir, "key.p8");
     writeFileSync(accountFile, JSON.stringify(fcm.account));
     writeFileSync(keyFile, apns.pem);
-    await world.start({
-        flags: [
-            "--push", "on", "--push-allow-private", "on", "--push-fcm-account-file", accountFile, "--push-fcm-url", fcm.url, "--push-ca-file", apns.caFile,
-            "--push-apns-key-file", keyFile, "--push-apns-url", apns.url, "--push-apns-key-id", "KEY1", "--push-apns-team-id", "TEAM1", "--push-apns-topic", "org.example.chat",
-        ],
-    });
-    return { world, fcm, apns };
+    const flags = [
+        "--push", "on", "--push-allow-private", "on", "--push-fcm-account-file", accountFile, "--push-fcm-url", fcm.url, "--push-ca-file", apns.caFile,
+        "--push-apns-key-file", keyFile, "--push-apns-url", apns.url, "--push-apns-key-id", "KEY1", "--push-apns-team-id", "TEAM1", "--push-apns-topic", "org.example.chat",
+    ];
+    await world.start({ flags });
+    return { world, fcm, apns, flags };
 }
 
 /** Registers a device as the official SDK does; with keys it is told in secret. */
@@ -210,6 +209,27 @@ test("tokens are made anew when they are spent, and devices that are gone are fo
     assert.equal((await world.exchange("DELETE", `/v2/registrations/${iphone.id}`, { headers: { "X-Skypetoken": bob.token } })).status, 202);
     assert.deepEqual(await listed(world, bob), [android.id]);
     assert.doesNotMatch(world.node.log, new RegExp(`${lost.token}|${sold.token}|token-\\d|BEGIN`));
+    fcm.close();
+    apns.close();
+    await world.end();
+});
+
+test("what happened while push was off is told to nobody later", async () => {
+    const { world, fcm, apns, flags } = await started();
+    const [ann, bob] = await world.newUsers(2);
+    const android = await register(world, bob, "FCM", { keys: someKeys() });
+    const thread = await world.newThread([ann, bob]);
+    const bodies = () => fcm.of(android.token).map((message) => opened(message.data.e, android.keys).messageBody);
+    await world.newMessage(ann, thread, "before");
+    await until("FCM gets it", () => bodies().includes("before"));
+    await world.end();
+    await world.start();
+    await world.newMessage(ann, thread, "meanwhile");
+    await world.end();
+    await world.start({ flags });
+    await world.newMessage(ann, thread, "after");
+    await until("FCM gets the next one", () => bodies().includes("after")); // of a thread they come in order
+    assert.deepEqual(bodies().filter((body) => body !== "before"), ["after"]);
     fcm.close();
     apns.close();
     await world.end();
