@@ -71,8 +71,10 @@ async function say(window, text) {
     await window.page.getByRole("button", { name: "Send message" }).click();
 }
 
-// One's own message may come by real time before the answer to the request does; until then the UI shows both.
+// One's own message may come by real time before the answer to the request does; until then the UI shows both. Once its
+// receipt is shown it has come, and once there is one of it so has the answer.
 async function choose(window, text, entry) {
+    await window.page.getByLabel("Message seen by others").first().waitFor();
     await until("the message is there once", async () => (await message(window, text).count()) === 1);
     await message(window, text).hover();
     await window.page.getByRole("button", { name: "More Options" }).click();
