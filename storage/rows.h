@@ -72,8 +72,8 @@ struct membership_row {
     int64_t last_message_ms; /* left and deleted only */
 };
 
-/* ROW_TOMBSTONE: what can still be told of a deleted thread, and that it must not come back. Of a deleted user only the
- * operation. */
+/* ROW_TOMBSTONE: what can still be told of a deleted thread, and that it must not come back. Of a deleted user only
+ * when, and the operation. */
 struct tombstone_row {
     int64_t deleted_ms;
     uint64_t offset; /* of the deletion */

@@ -6,11 +6,22 @@
 #include "storage/thread_store.h"
 #include "storage/user_store.h"
 
+/* Who was deleted does not come back: a creation may be told to several primaries, one of which acts on it late. */
+static int creation_check(const struct apply_context *context, const struct command *command) {
+    struct tombstone_row tombstone;
+    int rc =
+        subject_tombstone_get(context->transaction, context->arena, context->master, &command->subject, &tombstone);
+    return rc == STATUS_OK ? STATUS_CONFLICT : rc;
+}
+
 static int create_apply(const struct apply_context *context, const struct command *command, struct outcome *outcome) {
     struct user_store store;
     struct user_row row;
-    int rc = user_store_open_new(&store, context->transaction, context->arena, context->master, &command->subject,
-                                 command->wrapped_key);
+    int rc = creation_check(context, command);
+    if (rc != STATUS_STORE_MISSING)
+        return rc;
+    rc = user_store_open_new(&store, context->transaction, context->arena, context->master, &command->subject,
+                             command->wrapped_key);
     if (rc != STATUS_OK)
         return rc;
     rc = user_row_get(&store, &row);
@@ -46,9 +57,12 @@ static int revoke_apply(const struct apply_context *context, const struct comman
 }
 
 static int deletion_keep(const struct apply_context *context, const struct command *command) {
-    struct id_hash operation = id_hash_make(context->hash_key, command->idempotency_id);
-    struct tombstone_row tombstone = {.deleted_ms = command->time_ms,
-                                      .operation = bytes_of(operation.bytes, sizeof(operation.bytes))};
+    struct tombstone_row tombstone = {.deleted_ms = command->time_ms};
+    struct id_hash operation;
+    if (command->idempotency == IDEMPOTENCY_OPERATION) {
+        operation = id_hash_make(context->hash_key, command->idempotency_id);
+        tombstone.operation = bytes_of(operation.bytes, sizeof(operation.bytes));
+    }
     return subject_tombstone_put(context->transaction, context->master, &command->subject, &tombstone);
 }
 
@@ -69,7 +83,7 @@ static int delete_apply(const struct apply_context *context, const struct comman
     revocation_tell(context, command, outcome, INT64_MAX / 1000);
     outcome->result.time_ms = command->time_ms;
     int rc = outcome_add_follow_up(outcome, context, &command->subject, OUTBOX_PURGE_NUMBER, &purge);
-    if (rc == STATUS_OK && command->idempotency == IDEMPOTENCY_OPERATION)
+    if (rc == STATUS_OK)
         rc = deletion_keep(context, command);
     return rc == STATUS_OK ? subject_key_remove(context->transaction, &command->subject) : rc;
 }
