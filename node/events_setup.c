@@ -67,7 +67,15 @@ static const struct subscription_tasks *tasks_new(struct server *server) {
     return tasks;
 }
 
+static void expect_events(void *context) {
+    struct server *server = context;
+    struct delivery *delivery = server->delivery;
+    if (delivery != NULL)
+        delivery_expect(delivery);
+}
+
 int events_open(struct server *server) {
+    server->gateway.expect_events = expect_events;
     server->gateway.subscriptions = tasks_new(server);
     server->gateway.desk = desk_start();
     bots_setup_open(server);

@@ -148,6 +148,7 @@ static void put_work(struct desk_call *base, const atomic_bool *is_stopping) {
         refuse(job, rc);
         return;
     }
+    base->gateway->expect_events(base->gateway->core);
     log_info("the bot %.*s is %s", BYTES_ARG(job->name), is_new ? "made" : "changed");
     reply(job, is_new ? 201 : 200, bot_to_json(&wanted, showing));
 }

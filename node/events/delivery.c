@@ -28,6 +28,13 @@ struct delivery {
     struct delivery_facts facts;
 };
 
+/* Somebody may begin to want it just now (delivery_expect). */
+static void watched_set(struct delivery *self, bool is_watched) {
+    atomic_store(self->options.is_watched, is_watched);
+    if (atomic_load(&self->is_stale))
+        atomic_store(self->options.is_watched, true);
+}
+
 /* What cannot be known is taken to be wanted. */
 static void consumers_refresh(struct delivery *self) {
     struct consumers *consumers = &self->dispatch.consumers;
@@ -42,7 +49,7 @@ static void consumers_refresh(struct delivery *self) {
     self->are_consumers_known = true;
     places_follow(&self->dispatch.places, consumers);
     unkept_follow(self->unkept, consumers);
-    atomic_store(self->options.is_watched, consumers->count > 0);
+    watched_set(self, consumers->count > 0);
     delivery_facts_renew(&self->facts, consumers);
     self->options.on_consumers(self->options.context);
 }
@@ -140,6 +147,12 @@ static void on_change(void *context, const struct coordinator_item *change) {
 
 void delivery_wake(struct delivery *self) {
     webhooks_wake(self->dispatch.requests);
+}
+
+void delivery_expect(struct delivery *self) {
+    atomic_store(&self->is_stale, true);
+    atomic_store(self->options.is_watched, true);
+    delivery_wake(self);
 }
 
 struct delivery *delivery_start(const struct delivery_options *options) {

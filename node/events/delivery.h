@@ -37,6 +37,9 @@ struct delivery *delivery_start(const struct delivery_options *options);
 int delivery_watch(struct delivery *delivery);
 /* The feed has news, or a kind. From any thread. */
 void delivery_wake(struct delivery *delivery);
+/* Somebody has begun to want what happens, and its subscription, or what it has, is stored: what happens from now on is
+ * kept here, before the coordinator says who that is. From any thread. */
+void delivery_expect(struct delivery *delivery);
 /* Something has happened that is not kept (unkept.h). Copied; from any thread. */
 void delivery_notice(struct delivery *delivery, const struct change *change);
 /* As delivery_facts_get. From any thread. */

@@ -17,6 +17,8 @@ static void work(struct desk_call *base, const atomic_bool *is_stopping) {
     struct subscription_tasks tasks = *base->gateway->subscriptions;
     tasks.webhooks.is_stopping = is_stopping;
     subscription_task_do(&tasks, &job->task);
+    if (job->task.kind == SUBSCRIPTION_PUT && job->task.problem.rc == STATUS_OK)
+        base->gateway->expect_events(base->gateway->core);
     base->status = job->task.status;
     base->answer = job->task.answer;
     base->problem = job->task.problem;

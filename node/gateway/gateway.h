@@ -124,6 +124,8 @@ struct gateway {
                         const char **reason);
     /* May the bridge of this name act for a user? STATUS_NOT_FOUND: there is none; STATUS_FORBIDDEN: not for her. */
     int (*bridge_check)(void *core, struct bytes bridge, struct bytes user_id);
+    /* Somebody outside begins to want what happens, as has just been stored. */
+    void (*expect_events)(void *core);
     int64_t started_ms;
     struct rate_limiter *limiter;        /* NULL: no limits */
     struct endpoint_registry *endpoints; /* of the official SDK; shared by the workers */

@@ -8,6 +8,7 @@ import http from "node:http";
 import http2 from "node:http2";
 import path from "node:path";
 import { run, test } from "../sdk/lib/harness.mjs";
+import { admin } from "./lib/admin.mjs";
 import { World, until } from "./lib/world.mjs";
 
 const listening = (server) => new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(`http://127.0.0.1:${server.address().port}`)));
@@ -223,7 +224,9 @@ test("what happened while push was off is told to nobody later", async () => {
     await world.newMessage(ann, thread, "before");
     await until("FCM gets it", () => bodies().includes("before"));
     await world.end();
-    await world.start();
+    await world.start({ flags: ["--events-allow-private", "on"] });
+    const made = await admin(world, "PUT", "/admin/bots/other", { endpoint: "https://127.0.0.1:9/", userId: bob.id }); // it lacks what it is not told
+    assert.equal(made.status, 201, made.text);
     await world.newMessage(ann, thread, "meanwhile");
     await world.end();
     await world.start({ flags });
