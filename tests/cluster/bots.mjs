@@ -45,6 +45,19 @@ const loginOf = (world, name, secret) => world.exchange("POST", "/botframework.c
 
 const clusterOf = (...worlds) => new Cluster({ endpoints: worlds.map(({ node }) => `https://127.0.0.1:${node.port}`), ca: Buffer.concat(worlds.map(({ ca }) => ca)), adminToken: worlds[0].node.adminToken });
 
+test("a bot is told what happens from the answer on, at the node that made it", async () => {
+    const world = await (await World.make()).start(allowed);
+    const receiver = await Receiver.open();
+    receiver.answer = () => ({});
+    const [ann, bob] = await world.newUsers(2);
+    const thread = await world.newThread([ann, bob]);
+    await botOf(world, "prompt", receiver, { userId: bob.id });
+    await world.newMessage(ann, thread, "now");
+    await until("it is told", () => told(receiver, thread).some(({ json }) => json.text === "now"));
+    receiver.close();
+    await world.end();
+});
+
 test("a bot is told what happens in its threads, signed, but not what it says itself", async () => {
     const world = await (await World.make()).start(allowed);
     const receiver = await Receiver.open();
