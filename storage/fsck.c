@@ -1,5 +1,8 @@
 #include "storage/fsck.h"
 
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "proto/change.h"
@@ -320,6 +323,17 @@ static bool is_void(const struct fsck *fsck, const struct log_entry *entry) {
     return entry->place.range < fsck->range_count && entry->number < fsck->ranges[entry->place.range].void_below;
 }
 
+/* Its header is not sealed, and says whose it is. */
+static void log_corrupt(struct fsck *fsck, struct bytes key, const struct log_entry *entry) {
+    char subject[2 * sizeof(struct id_hash) + 1];
+    char what[160];
+    sodium_bin2hex(subject, sizeof(subject), entry->subject.bytes, sizeof(entry->subject.bytes));
+    snprintf(what, sizeof(what),
+             "does not open with its key (range %" PRIu32 ", epoch %" PRIu64 ", index %" PRIu64 ", subject %s)",
+             entry->place.range, entry->place.epoch, entry->place.index, subject);
+    corrupt(fsck, STORE_LOG, key, what);
+}
+
 static void log_check(struct fsck *fsck, struct bytes key, struct bytes stored) {
     struct log_entry entry;
     struct command command;
@@ -327,7 +341,7 @@ static void log_check(struct fsck *fsck, struct bytes key, struct bytes stored) 
     if (rc != STATUS_OK && is_void(fsck, &entry))
         fsck->report->leftovers++;
     else if (rc != STATUS_OK)
-        corrupt(fsck, STORE_LOG, key, "does not open with its key");
+        log_corrupt(fsck, key, &entry);
     else if (entry.marks_count > 0)
         marks_record_check(fsck, key, &entry);
     else if (!bytes_is_present(entry.command))
