@@ -40,7 +40,8 @@
       "There is a thread of this id that was not imported, or from another dump.")                                     \
     X(IMPORT_THREAD_DELETED, -61, "ImportThreadDeleted", 409, "A thread of this id was here and has been deleted.")    \
     X(IMPORT_MESSAGE_DIFFERS, -62, "ImportMessageDiffers", 409,                                                        \
-      "There is another message of this id or at this offset, or the import of the thread left no room for it.")
+      "There is another message of this id or at this offset, or the import of the thread left no room for it.")       \
+    X(IMPORT_USER_DELETED, -63, "ImportUserDeleted", 409, "A user of this id was here and has been deleted.")
 
 enum status_code {
 #define STATUS_ENUM(code, number, name, http, sentence) STATUS_##code = number,

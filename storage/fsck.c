@@ -323,13 +323,18 @@ static bool is_void(const struct fsck *fsck, const struct log_entry *entry) {
     return entry->place.range < fsck->range_count && entry->number < fsck->ranges[entry->place.range].void_below;
 }
 
-/* Its header is not sealed, and says whose it is. */
+/* Its header, if it has one, is not sealed, and says whose it is. */
 static void log_corrupt(struct fsck *fsck, struct bytes key, const struct log_entry *entry) {
     char subject[2 * sizeof(struct id_hash) + 1];
-    char what[160];
+    char what[200];
+    if (entry->place.index == 0) {
+        corrupt(fsck, STORE_LOG, key, "does not open with its key");
+        return;
+    }
     sodium_bin2hex(subject, sizeof(subject), entry->subject.bytes, sizeof(entry->subject.bytes));
     snprintf(what, sizeof(what),
-             "does not open with its key (range %" PRIu32 ", epoch %" PRIu64 ", index %" PRIu64 ", subject %s)",
+             "does not open with its key (by its header range %" PRIu32 ", epoch %" PRIu64 ", index %" PRIu64
+             ", subject %s)",
              entry->place.range, entry->place.epoch, entry->place.index, subject);
     corrupt(fsck, STORE_LOG, key, what);
 }

@@ -212,7 +212,8 @@ static int user_take(struct import *import, const char *id) {
     snprintf(path, sizeof path, "/admin/import/users/%s", admin_segment(id, segment));
     int rc = ask(import, "PUT", path, NULL, &is_new);
     import->users_new += is_new;
-    return rc;
+    bool was_deleted = rc == EXIT_REFUSED && strstr(import->ctl->admin.complaint, "ImportUserDeleted") != NULL;
+    return was_deleted ? refusal_tell(import, rc, "user", id) : rc;
 }
 
 static int users_take(struct import *import, const json_t *users) {
@@ -300,7 +301,8 @@ static int summary_print(struct import *import, const char *file) {
                import->attachments);
     if (import->refused == 0)
         return EXIT_DONE;
-    return ctl_complain(import->ctl, EXIT_REFUSED, "%" PRIu64 " threads or messages were refused", import->refused);
+    return ctl_complain(import->ctl, EXIT_REFUSED, "%" PRIu64 " users, threads or messages were refused",
+                        import->refused);
 }
 
 static int import_file(struct import *import, FILE *file, const char *name) {

@@ -43,7 +43,7 @@ static void consumers_refresh(struct delivery *self) {
     if (consumers_load(consumers, self->options.kinds, self->options.kinds_count, self->options.hash_key) !=
         STATUS_OK) {
         atomic_store(&self->is_stale, true);
-        atomic_store(self->options.is_watched, !self->are_consumers_known || consumers->count > 0);
+        atomic_store(self->options.is_watched, true);
         return;
     }
     self->are_consumers_known = true;

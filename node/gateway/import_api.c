@@ -102,16 +102,21 @@ static int user_id_check(struct gateway_worker *worker, struct http_call *call, 
                        (const char *)id.data, resource_id);
 }
 
-/* STATUS_STORE_MISSING: there is no such user. */
+/* STATUS_CONFLICT: there is such a user. STATUS_IMPORT_USER_DELETED: not any more. STATUS_STORE_MISSING: neither. */
 static int user_find(struct gateway_worker *worker, struct http_call *call, const struct id_hash *user) {
     struct gateway_read read;
     struct user_store store;
+    struct tombstone_row tombstone;
     int rc = gateway_read_begin_of(worker, &call->arena, user, &read);
     if (rc != STATUS_OK)
         return rc;
     rc = user_store_open(&store, read.context.transaction, &call->arena, read.context.master, user);
+    if (rc == STATUS_STORE_MISSING)
+        rc = subject_tombstone_get(read.context.transaction, &call->arena, read.context.master, user, &tombstone);
+    else if (rc == STATUS_OK)
+        rc = STATUS_CONFLICT;
     gateway_read_end(&read);
-    return rc;
+    return rc == STATUS_OK ? STATUS_IMPORT_USER_DELETED : rc;
 }
 
 static void user_put(struct worker *self, struct http_call *call) {
@@ -124,7 +129,7 @@ static void user_put(struct worker *self, struct http_call *call) {
         return;
     }
     int rc = user_find(worker, call, &command.subject);
-    if (rc == STATUS_OK) {
+    if (rc == STATUS_CONFLICT) {
         reply_is_new(call, false, gateway_copies(worker->gateway, &command.subject));
     } else if (rc != STATUS_STORE_MISSING) {
         http_call_refuse_status(call, rc);

@@ -122,10 +122,12 @@ test("what contradicts is refused by name and changes nothing, and the rest is t
         });
         writeFileSync(file("forged"), forged.join("\n"));
         await target.expect(viewer, "DELETE", threadPath(other));
+        assert.equal((await target.identityCall("DELETE", `/identities/${encodeURIComponent(users[1].id)}`)).status, 204);
         const refused = await to("import", file("forged"));
         assert.equal(refused.status, 1, refused.out);
         assert.match(refused.err, /ImportMessageDiffers/);
         assert.match(refused.err, /ImportThreadDeleted/);
+        assert.match(refused.err, /ImportUserDeleted/);
         assert.deepEqual(await target.allMessages(viewer, thread), before);
         assert.equal((await target.call(viewer, "GET", threadPath(other))).status, 404, "what was deleted here stays so");
 

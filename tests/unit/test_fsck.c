@@ -258,7 +258,7 @@ static void a_record_in_the_place_of_another_is_found(void **state) {
     store(STORE_STATE, key_bytes(&second), sound);
     store(STORE_LOG, key_bytes(&log_second), stored_copy(STORE_LOG, key_bytes(&log_first)));
     expect(1, 0);
-    assert_true(lines_say("(range 1, epoch 1, index 1, subject "));
+    assert_true(lines_say("(by its header range 1, epoch 1, index 1, subject "));
 }
 
 static void a_record_under_the_key_of_nobody_is_found(void **state) {
