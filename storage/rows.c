@@ -51,6 +51,7 @@ static const struct codec_field user_fields[] = {
     CODEC_MEMBER(1, CODEC_BYTES, struct user_row, user_id),
     CODEC_MEMBER(2, CODEC_I64, struct user_row, created_ms),
     CODEC_MEMBER(3, CODEC_I64, struct user_row, valid_from_s),
+    CODEC_MEMBER(4, CODEC_BYTES, struct user_row, revocation),
 };
 const struct codec_table USER_ROW_TABLE = CODEC_TABLE(struct user_row, user_fields);
 

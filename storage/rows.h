@@ -59,7 +59,8 @@ struct import_row {
 struct user_row {
     struct bytes user_id;
     int64_t created_ms;
-    int64_t valid_from_s; /* tokens issued earlier (unix seconds) are void */
+    int64_t valid_from_s;    /* tokens issued earlier (unix seconds) are void */
+    struct bytes revocation; /* which operation has last made them so; may be absent */
 };
 
 /* ROW_MEMBERSHIP */

@@ -34,6 +34,14 @@ static int create_apply(const struct apply_context *context, const struct comman
     return user_row_put(&store, &row);
 }
 
+/* In the arena; absent: the command has no name. */
+static struct bytes operation_of(const struct apply_context *context, const struct command *command) {
+    if (command->idempotency != IDEMPOTENCY_OPERATION)
+        return BYTES_ABSENT;
+    struct id_hash hash = id_hash_make(context->hash_key, command->idempotency_id);
+    return arena_copy(context->arena, bytes_of(hash.bytes, sizeof(hash.bytes)));
+}
+
 /* Sessions of the user learn that tokens issued before a moment are void. */
 static void revocation_tell(const struct apply_context *context, const struct command *command, struct outcome *outcome,
                             int64_t valid_from_s) {
@@ -44,9 +52,15 @@ static void revocation_tell(const struct apply_context *context, const struct co
 static int revoke_apply(const struct apply_context *context, const struct command *command, struct user_store *store,
                         struct outcome *outcome) {
     struct user_row row;
+    struct bytes operation = operation_of(context, command);
     int rc = user_row_get(store, &row);
     if (rc != STATUS_OK)
         return rc;
+    /* Told late, it would void what was issued after it. */
+    outcome->result.is_duplicate = bytes_is_present(operation) && bytes_equal(operation, row.revocation);
+    if (outcome->result.is_duplicate)
+        return STATUS_OK;
+    row.revocation = operation;
     /* A token issued between two revocations of the same second is dated by the first, so the second has to go beyond.
      */
     row.valid_from_s = command->valid_from_s > row.valid_from_s ? command->valid_from_s : row.valid_from_s + 1;
@@ -57,25 +71,18 @@ static int revoke_apply(const struct apply_context *context, const struct comman
 }
 
 static int deletion_keep(const struct apply_context *context, const struct command *command) {
-    struct tombstone_row tombstone = {.deleted_ms = command->time_ms};
-    struct id_hash operation;
-    if (command->idempotency == IDEMPOTENCY_OPERATION) {
-        operation = id_hash_make(context->hash_key, command->idempotency_id);
-        tombstone.operation = bytes_of(operation.bytes, sizeof(operation.bytes));
-    }
+    struct tombstone_row tombstone = {.deleted_ms = command->time_ms, .operation = operation_of(context, command)};
     return subject_tombstone_put(context->transaction, context->master, &command->subject, &tombstone);
 }
 
 int user_deletion_find(const struct apply_context *context, const struct command *command) {
     struct tombstone_row tombstone;
-    if (command->kind != COMMAND_USER_DELETE || command->idempotency != IDEMPOTENCY_OPERATION)
+    struct bytes operation = operation_of(context, command);
+    if (command->kind != COMMAND_USER_DELETE || !bytes_is_present(operation))
         return STATUS_STORE_MISSING;
     int rc =
         subject_tombstone_get(context->transaction, context->arena, context->master, &command->subject, &tombstone);
-    struct id_hash operation = id_hash_make(context->hash_key, command->idempotency_id);
-    bool is_same =
-        rc == STATUS_OK && bytes_equal(tombstone.operation, bytes_of(operation.bytes, sizeof(operation.bytes)));
-    return rc == STATUS_OK && !is_same ? STATUS_STORE_MISSING : rc;
+    return rc == STATUS_OK && !bytes_equal(operation, tombstone.operation) ? STATUS_STORE_MISSING : rc;
 }
 
 static int delete_apply(const struct apply_context *context, const struct command *command, struct outcome *outcome) {

@@ -41,7 +41,7 @@ static const struct change_row CHANGE = {.message = {.id = 1,
                                          .version = 9,
                                          .actor_id = BYTES_LITERAL("8:acs:r_2"),
                                          .is_undeletion = true};
-static const struct user_row USER = {BYTES_LITERAL("8:acs:r_1"), 2, 3};
+static const struct user_row USER = {BYTES_LITERAL("8:acs:r_1"), 2, 3, BYTES_LITERAL("0123456789abcdef")};
 static const struct membership_row MEMBERSHIP = {
     BYTES_LITERAL("19:t@thread.v2"), MEMBERSHIP_DELETED, 3, BYTES_LITERAL("topic"), 5, 6};
 static const struct tombstone_row TOMBSTONE = {1,

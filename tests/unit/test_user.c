@@ -117,6 +117,27 @@ static void a_revocation_voids_older_tokens_and_never_goes_back(void **state) {
     assert_true(only_change(CHANGE_USER_REVOKED)->time_ms == row.valid_from_s * 1000);
 }
 
+static void a_revocation_that_comes_again_voids_nothing_newer(void **state) {
+    struct command command = command_of(COMMAND_USER_REVOKE);
+    struct user_row row;
+    (void)state;
+    command.idempotency = IDEMPOTENCY_OPERATION;
+    command.idempotency_id = BYTES_LITERAL("one");
+    command.valid_from_s = 1000;
+    assert_int_equal(fixture_apply(&fixture, &command), STATUS_OK);
+    assert_false(fixture.outcome.result.is_duplicate);
+    command.valid_from_s = 1005; /* as of the attempt */
+    assert_int_equal(fixture_apply(&fixture, &command), STATUS_OK);
+    assert_true(fixture.outcome.result.is_duplicate);
+    assert_null(fixture.outcome.changes);
+    assert_int_equal(user_read(&row), STATUS_OK);
+    assert_int_equal(row.valid_from_s, 1000);
+    command.idempotency_id = BYTES_LITERAL("another");
+    assert_int_equal(fixture_apply(&fixture, &command), STATUS_OK);
+    assert_int_equal(user_read(&row), STATUS_OK);
+    assert_int_equal(row.valid_from_s, 1005);
+}
+
 static void a_deleted_user_is_shredded_and_not_made_again(void **state) {
     struct command command = command_of(COMMAND_USER_DELETE);
     struct user_row row;
@@ -329,6 +350,7 @@ int main(void) {
         RULE(a_user_is_created_once),
         RULE(nothing_happens_to_a_user_that_is_not_there),
         RULE(a_revocation_voids_older_tokens_and_never_goes_back),
+        RULE(a_revocation_that_comes_again_voids_nothing_newer),
         RULE(a_deleted_user_is_shredded_and_not_made_again),
         RULE(a_deletion_that_comes_again_is_answered_as_before),
         RULE(a_list_forgets_what_was_deleted_then_and_nothing_newer),
